@@ -1,0 +1,53 @@
+"""Whiteboard rooms of Netless (Agora Interactive Whiteboard) from asyncio and Trio.
+
+Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answers as the service does.
+"""
+
+from netless_rooms._version import __version__
+from netless_rooms.errors import (
+    BadRequestError,
+    CreateOutcomeUnknownError,
+    DecodeError,
+    ForbiddenError,
+    NotFoundError,
+    PaginationError,
+    RateLimitedError,
+    RoomsError,
+    ServerError,
+    StatusError,
+    TimedOutError,
+    TokenError,
+    TransportError,
+    UnauthorizedError,
+)
+from netless_rooms.models import Region, Room, RoomPage
+from netless_rooms.service import AsyncRooms
+from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
+
+__all__ = [
+    "AccessKey",
+    "AsyncRooms",
+    "BadRequestError",
+    "CreateOutcomeUnknownError",
+    "DecodeError",
+    "ForbiddenError",
+    "NotFoundError",
+    "PaginationError",
+    "RateLimitedError",
+    "Region",
+    "Role",
+    "Room",
+    "RoomPage",
+    "RoomsError",
+    "ServerError",
+    "StatusError",
+    "TimedOutError",
+    "TokenError",
+    "TokenInfo",
+    "TokenKind",
+    "TransportError",
+    "UnauthorizedError",
+    "__version__",
+    "read_token",
+    "verify_token",
+]

@@ -1,0 +1,211 @@
+"""What can go wrong, and whose fault it is.
+
+RoomsError
+├── TransportError                 no usable answer: connect, read, protocol, TLS, a refused redirect
+│   └── TimedOutError              the client's time ran out
+├── StatusError                    the service answered and said no
+│   ├── BadRequestError       400  nothing was created or changed
+│   ├── UnauthorizedError     401  the token is not accepted
+│   ├── ForbiddenError        403  the token is fine but may not do this
+│   ├── NotFoundError         404  there is no such room
+│   ├── RateLimitedError      429  too many requests
+│   └── ServerError           5xx  the service or a gateway failed; whether it took effect is unknown
+├── DecodeError                    success, but the body is not what is documented
+├── PaginationError                the list cannot be walked: it repeats, stalls or jumps
+├── CreateOutcomeUnknownError      a create may or may not have taken effect
+└── TokenError                     malformed or wrongly signed
+
+A caller's mistake that costs no request is a ``ValueError`` or ``TypeError`` instead, raised before anything
+is sent.  No text here ever holds a token, a secret or a header.  All of them survive ``pickle`` and ``copy``;
+as with every Python exception, the ``__cause__`` and the traceback stay behind.
+"""
+
+from typing import Any, ClassVar
+
+
+class RoomsError(Exception):
+    """Anything that this library raises once a call is under way.
+
+    ``method`` and ``path`` tell which request it was about (``None`` where there was none).  ``checkpoint`` is
+    set on errors that end a walk: the uuid of the last room that came out, to go on with as ``walk(after=...)``;
+    ``None`` if none came out yet.
+
+    .. versionadded:: 0.1
+    """
+
+    hint: ClassVar[str] = ""
+
+    def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
+        asked = f"{method} {path}: " if method and path else ""
+        super().__init__(f"{asked}{what}" + (f" ({self.hint})" if self.hint else ""))
+        self.method = method
+        self.path = path
+        self.checkpoint: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with its args, which no keyword-only argument survives.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[RoomsError], args: tuple[Any, ...], state: dict[str, Any]) -> RoomsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class TransportError(RoomsError):
+    """No usable answer came: connecting, sending or reading failed, or the service pointed elsewhere.
+
+    ``was_sent`` is ``False`` only if the request provably never left, so that repeating it is safe whatever it
+    does.  The HTTP library's own exception is the ``__cause__``.
+
+    .. versionadded:: 0.1
+    """
+
+    def __init__(
+        self, what: str, *, method: str | None = None, path: str | None = None, was_sent: bool = True
+    ) -> None:
+        super().__init__(what, method=method, path=path)
+        self.was_sent = was_sent
+
+
+class TimedOutError(TransportError):
+    """The client's time to connect, send, read or wait for a free connection ran out.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "allow more time with with_options(timeout=...) or in the client's own timeout"
+
+
+class StatusError(RoomsError):
+    """The service answered with a failure status.
+
+    ``status`` is the HTTP status, ``message`` the reason that the service gave, ``None`` if it gave none; the
+    text then shows how the body began, as far as there was one.
+
+    .. versionadded:: 0.1
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None,
+        *,
+        excerpt: str = "",
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        began = f"; its body begins {excerpt!r}" if excerpt else ""
+        said = f": {message}" if message else f" without a reason{began}"
+        super().__init__(f"the service answered {status}{said}", method=method, path=path)
+        self.status = status
+        self.message = message
+
+
+class BadRequestError(StatusError):
+    """400: the request has an error, and nothing was created or changed.
+
+    .. versionadded:: 0.1
+    """
+
+
+class UnauthorizedError(StatusError):
+    """401: the service does not accept the token.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "is the token complete, of this project, and not expired?"
+
+
+class ForbiddenError(StatusError):
+    """403: the token is fine, but its kind or role may not do this.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "create, get and list take a writer's or an admin's token, disable and enable an admin's"
+
+
+class NotFoundError(StatusError):
+    """404: there is no such room for this token and region.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "check the uuid, the region and the project that the token is of"
+
+
+class RateLimitedError(StatusError):
+    """429: too many requests.
+
+    ``retry_after`` is the number of seconds that the service asks to wait, ``None`` if it does not say.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "slow down, then ask again"
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None,
+        *,
+        excerpt: str = "",
+        method: str | None = None,
+        path: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, message, excerpt=excerpt, method=method, path=path)
+        self.retry_after = retry_after
+
+
+class ServerError(StatusError):
+    """5xx: the service or a gateway before it failed; whether the request took effect cannot be told.
+
+    .. versionadded:: 0.1
+    """
+
+
+class DecodeError(RoomsError):
+    """The answer says success, but its body is not what is documented.
+
+    ``what`` is the fault, ``where`` its place in the body, such as ``$[3].isBan``; ``$`` is the body itself.
+
+    .. versionadded:: 0.1
+    """
+
+    def __init__(self, what: str, where: str = "$", *, method: str | None = None, path: str | None = None) -> None:
+        super().__init__(f"unreadable answer: {what} at {where}", method=method, path=path)
+        self.what = what
+        self.where = where
+
+
+class PaginationError(RoomsError):
+    """The list cannot be walked to a proven end: it repeats, stalls, jumps or ignores the cursor.
+
+    Every room that came out before is sound and came once.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "the rooms so far are sound; the service's list is not what it documents"
+
+
+class CreateOutcomeUnknownError(RoomsError):
+    """A create may or may not have taken effect: the answer was lost, unreadable, or a server error.
+
+    Repeating it could make a second room, so nothing did.  The failure itself is the ``__cause__``.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "the room may exist: look for it in the list before you create again"
+
+
+class TokenError(RoomsError):
+    """A token is malformed, or its signature is wrong.
+
+    .. versionadded:: 0.1
+    """

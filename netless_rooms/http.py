@@ -1,0 +1,113 @@
+"""The one door to the HTTP library: sends a request over a borrowed client, and turns what it raises into ours.
+
+Nothing of the application that owns the client goes along (auth, cookies, default headers, query, base URL),
+because the request is built bare and not by the client.  What is the client's own business stays in force:
+transport, proxies, TLS, limits, timeouts, event hooks.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import EllipsisType
+from typing import Any, Final
+
+import httpx
+from attrs import frozen
+
+from netless_rooms.errors import TimedOutError, TransportError
+from netless_rooms.operations import Operation
+from netless_rooms.signing import redact
+
+Client = httpx.AsyncClient
+AsyncTransport = httpx.AsyncBaseTransport
+
+OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
+
+NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+@frozen
+class RawAnswer:
+    """An answer as it came; ``headers`` is looked up in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def send(
+    client: Client,
+    operation: Operation[Any],
+    *,
+    base_url: str,
+    headers: Mapping[str, str],
+    timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
+) -> RawAnswer:
+    """Send ``operation`` and return the whole answer, whatever its status.
+
+    ``timeout`` is in seconds, ``None`` waits for ever, ``...`` leaves it to the client.  Raises ``TransportError``
+    when no usable answer came, with the HTTP library's own exception as its cause.
+    """
+    query = f"?{operation.query}" if operation.query else ""
+    request = httpx.Request(
+        operation.method,
+        f"{base_url}{operation.path}{query}",
+        headers=headers,
+        content=operation.body,
+        extensions={} if timeout is ... else {"timeout": httpx.Timeout(timeout).as_dict()},
+    )
+    try:
+        response = await client.send(request, auth=None, follow_redirects=False)
+    except httpx.HTTPStatusError as error:
+        # An event hook of the application called raise_for_status(); the answer's own meaning is ours to tell.
+        return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
+    except httpx.RequestError as error:
+        raise _translate(error, operation) from error
+    return RawAnswer(response.status_code, response.headers, response.content)
+
+
+def check_client(client: Client) -> None:
+    """Refuse what cannot send, before anything is asked of it."""
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be an httpx.AsyncClient, not {type(client).__name__}")
+
+
+def check_url(base_url: str) -> None:
+    """Refuse an address that the HTTP library cannot read."""
+    try:
+        httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url cannot be read: {error}") from None
+
+
+def own_client() -> AbstractAsyncContextManager[Client]:
+    """Return a client of our own, to be entered and so closed by the caller."""
+    return httpx.AsyncClient(timeout=OWN_TIMEOUT)
+
+
+def asgi_transport(app: Any) -> AsyncTransport:
+    """Return a transport that calls an ASGI application in process."""
+    return httpx.ASGITransport(app=app)
+
+
+def _translate(error: httpx.RequestError, operation: Operation[Any]) -> TransportError:
+    kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
+    said = f": {redact(str(error))}" if str(error) else ""
+    return kind(
+        f"no answer came, {type(error).__name__}{said}",
+        method=operation.method,
+        path=operation.path,
+        was_sent=not isinstance(error, NEVER_SENT),
+    )
+
+
+def _body_so_far(response: httpx.Response) -> bytes:
+    try:
+        return response.content
+    except httpx.ResponseNotRead:
+        return b""

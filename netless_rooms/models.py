@@ -1,0 +1,101 @@
+"""What a room is, and a page of rooms: frozen values without a word of JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from re import fullmatch
+from typing import Any, overload
+
+from attrs import field, frozen
+
+
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` can name a room, and stand in a path without changing it.
+
+    The service documents 32 hex digits; letters, digits, ``-`` and ``_`` leave room for what it may do next.
+    """
+    return fullmatch("[0-9A-Za-z_-]+", text) is not None
+
+
+def spelled_alike(one: str, other: str) -> bool:
+    """Whether two texts name the same room: a UUID has spellings with and without dashes, in either case."""
+    return one == other or _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> str:
+    bare = text.replace("-", "").lower()
+    return bare if fullmatch("[0-9a-f]{32}", bare) else text
+
+
+class Region(StrEnum):
+    """The data centres that the service documents, as the ``region`` header spells them.
+
+    Every ``region`` argument also takes any other string and passes it on unchanged, because the service has
+    renamed one before (Europe was ``gb-lon`` until July 2023).
+
+    .. versionadded:: 0.1
+    """
+
+    US_SV = "us-sv"
+    """Silicon Valley: North and South America."""
+    SG = "sg"
+    """Singapore: Singapore, East and Southeast Asia."""
+    IN_MUM = "in-mum"
+    """Mumbai: India."""
+    EU = "eu"
+    """Frankfurt: Europe."""
+    CN_HZ = "cn-hz"
+    """Hangzhou: China and everywhere that no other data centre covers."""
+
+
+@frozen(kw_only=True)
+class Room:
+    """A whiteboard room, as the service described it in one answer.
+
+    A value: comparable, hashable, and never updated; ask again for a newer state.
+
+    .. versionadded:: 0.1
+    """
+
+    uuid: str
+    """Identifies the room; 32 hex digits, a version-1 UUID without dashes."""
+    team_uuid: str
+    """The console account that owns the project."""
+    app_uuid: str | None = None
+    """The whiteboard project; ``None`` if the service does not say, as in answers from before 2021."""
+    name: str | None = None
+    """A name, which only older answers carry; ``None`` otherwise."""
+    is_record: bool
+    """Whether recording is enabled."""
+    is_ban: bool
+    """Whether the room is disabled: nobody is in it and nobody can join."""
+    created_at: datetime
+    """When it was created: aware, in UTC, to the millisecond."""
+    limit: int
+    """How many users with a writer's or an admin's token may be in it at once; 0 is no maximum."""
+    extra: Mapping[str, Any] = field(factory=dict, hash=False)
+    """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
+
+
+@frozen
+class RoomPage(Sequence[Room]):
+    """Rooms of one answer, in the service's order; a sequence, and itself a value.
+
+    .. versionadded:: 0.1
+    """
+
+    rooms: tuple[Room, ...] = ()
+    """The same rooms as a tuple."""
+
+    @overload
+    def __getitem__(self, index: int) -> Room: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Room, ...]: ...
+    def __getitem__(self, index: int | slice) -> Room | tuple[Room, ...]:
+        return self.rooms[index]
+
+    def __len__(self) -> int:
+        return len(self.rooms)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self.rooms)

@@ -1,0 +1,135 @@
+"""What the four calls are: method, path, query, body, and what may come back.  Pure.
+
+Every argument is checked here, before a request exists.  A uuid comes in only if it is made of letters, digits,
+``-`` and ``_``, so no argument can change which path is asked.
+"""
+
+import re
+from collections.abc import Mapping
+from json import dumps
+from typing import Final, Generic, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from attrs import field, frozen
+
+from netless_rooms._version import __version__
+from netless_rooms.models import Room, RoomPage, is_uuid
+
+DEFAULT_BASE_URL: Final = "https://api.netless.link"
+ROOMS_PATH: Final = "/v5/rooms"
+MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
+
+Answer = TypeVar("Answer", Room, RoomPage)
+
+
+@frozen(kw_only=True)
+class Operation(Generic[Answer]):
+    """One call, ready to be sent: what is asked, and what a good answer must hold."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes | None = None
+    answer: type[Answer]
+    expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the answered room must have
+    creates: bool = False  # asking twice would make two rooms; everything else may be repeated
+
+
+def create_room(*, limit: int | None = None, is_record: bool | None = None) -> Operation[Room]:
+    """``POST /v5/rooms``; sends only what is set."""
+    body: dict[str, int | bool] = {}
+    if is_record is not None:
+        if not isinstance(is_record, bool):
+            raise TypeError(f"is_record must be True or False, not {type(is_record).__name__}")
+        body["isRecord"] = is_record
+    if limit is not None:
+        body["limit"] = check_count("limit", limit, at_least=0)
+    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), answer=Room, creates=True)
+
+
+def get_room(uuid: str) -> Operation[Room]:
+    """``GET /v5/rooms/{uuid}``."""
+    path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
+    return Operation(method="GET", path=path, answer=Room, expected={"uuid": uuid})
+
+
+def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> Operation[RoomPage]:
+    """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set."""
+    query: dict[str, str | int] = {}
+    if begin_uuid is not None:
+        query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
+    if limit is not None:
+        query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
+    return Operation(method="GET", path=ROOMS_PATH, query=urlencode(query), answer=RoomPage)
+
+
+def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:
+    """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
+    return Operation(
+        method="PATCH",
+        path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
+        body=_json({"isBan": is_ban}),
+        answer=Room,
+        expected={"uuid": uuid, "is_ban": is_ban},
+    )
+
+
+def request_headers(*, token: str, region: str) -> dict[str, str]:
+    """Return every header of a request: these and no others go out."""
+    return {
+        "token": token,
+        "region": region,
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+        "user-agent": f"netless_rooms/{__version__}",
+    }
+
+
+def check_uuid(name: str, value: str) -> str:
+    """Return ``value`` if it can name a room, in a path as well as in a query."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if not is_uuid(value):
+        raise ValueError(f"{name} must be letters, digits, '-' and '_', and not empty: {value[:80]!r}")
+    return value
+
+
+def check_count(name: str, value: int, *, at_least: int, at_most: int | None = None) -> int:
+    """Return ``value`` if it is an integer, and not a boolean, in the range; both ends are inclusive."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    if value < at_least or (at_most is not None and value > at_most):
+        span = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
+        raise ValueError(f"{name} must be {span}, not {value}")
+    return value
+
+
+def check_header(name: str, value: str) -> str:
+    """Return ``value`` if it can stand in a header: printable ASCII without spaces.  No error shows it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if not re.fullmatch("[!-~]+", value):
+        raise ValueError(f"{name} must be printable ASCII without spaces or line breaks, and not empty")
+    return str(value)
+
+
+def check_base_url(value: str) -> str:
+    """Return ``value`` without a trailing slash if it is an ``http`` or ``https`` address to put a path behind."""
+    if not isinstance(value, str):
+        raise TypeError(f"base_url must be a string, not {type(value).__name__}")
+    trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
+    if not re.fullmatch("[!-~]+", value) or "\\" in value:
+        raise ValueError(f"{trouble}, in printable ASCII")
+    try:
+        parts = urlsplit(value)
+        plain = parts.port != 0 and not (parts.username or parts.password or "?" in value or "#" in value)
+    except ValueError:  # a port that is no number, an unclosed bracket
+        plain = False
+    if not plain or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(trouble)
+    return value.rstrip("/")
+
+
+def _json(body: Mapping[str, int | bool]) -> bytes:
+    return dumps(body, separators=(",", ":")).encode()

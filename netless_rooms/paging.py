@@ -1,0 +1,182 @@
+"""Which page next, what in it is new, and is this the end?  A pure state machine; no await, no rooms, only uuids.
+
+What is promised
+----------------
+The service keeps a list in some fixed order and answers "from room c on, at most n".  Whatever that order, whether
+c itself is in the answer (inclusive) or not, and however short the service cuts a page, a walk brings every room
+that was there when it began exactly once, in the service's order, or ends in ``WalkBrokenError``.  One thing is
+assumed: a page that is not the end holds at least one room besides the cursor when the largest page was asked.
+
+How it works
+------------
+``next_request`` says what to ask.  ``advance`` takes the uuids of the answer and returns which are new.  The
+cursor is always the last room that came out, so a page is never trusted further than it reached.
+
+The end: an answer *to the largest page* with nothing but the cursor.  A smaller page that brings nothing new is
+asked again at the largest, so neither a short page nor a page of one is ever taken for the end.
+
+No repeats, in constant memory: while uuids rise strictly (the documented order), a new one above the last cannot
+have come before.  At the first uuid that does not rise, the list is in another order or is broken, and only
+memory can tell: the walk starts over *recalling*, collects the uuids up to the last room that came out without
+bringing them again, and from there on remembers all.  So rooms come out once even then, and each request must
+bring something new, which bounds the number of requests by about twice the number of pages.
+
+What breaks a walk: a uuid that already came; the cursor anywhere but first in its own answer (the cursor was
+ignored); an end of the other reading (nothing at all behind an inclusive cursor, the cursor alone behind an
+exclusive one: the list stalls); the last room not found again while recalling.
+
+The subtle case: a room that came first behind an exclusive cursor and one whose cursor room has just left the list
+look the same, so the reading may rise from exclusive to inclusive while pages bring rooms, but never falls.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from attrs import frozen
+
+from netless_rooms.models import spelled_alike
+from netless_rooms.operations import MAX_PAGE_SIZE
+
+NOTHING: Final = slice(0, 0)
+
+
+class WalkBrokenError(Exception):
+    """The list cannot be walked to a proven end; the text says what "it", the list, did."""
+
+
+class Reading(Enum):
+    """How the service has been seen to read ``beginUUID``."""
+
+    UNKNOWN = auto()
+    EXCLUSIVE = auto()
+    INCLUSIVE = auto()
+
+
+@frozen
+class PageRequest:
+    """What to ask for: ``begin`` is ``None`` for the start of the list."""
+
+    begin: str | None
+    limit: int
+
+
+class Cursor:
+    """The position of one walk: ask ``next_request``, give the answer's uuids to ``advance``, until ``ended``.
+
+    ``page_size`` is 1 to 1000.  ``begin`` is a room to start with, ``after`` one to start behind; not both.
+    ``last`` is the last room that came out; before the first it is ``after``.
+    """
+
+    def __init__(self, *, begin: str | None = None, after: str | None = None, page_size: int) -> None:
+        self.ended = False
+        self.last = after
+        self._page_size = page_size
+        self._origin = begin if after is None else after
+        self._origin_is_out = after is not None
+        self._began = False  # whether a room came out of this walk
+        self._reading = Reading.UNKNOWN
+        self._rises = True  # whether every uuid so far was above the one before
+        self._known: set[str] = set()  # once they do not rise: every room that came out
+        self._suspect: str | None = None  # while recalling: the uuid that did not rise
+        self._go_to_origin()
+
+    def next_request(self) -> PageRequest:
+        """Return what to ask next; looking twice changes nothing."""
+        if self._asks_largest:
+            return PageRequest(self._cursor, MAX_PAGE_SIZE)
+        overlap = self._cursor_is_out and self._reading is not Reading.EXCLUSIVE
+        return PageRequest(self._cursor, min(self._page_size + overlap, MAX_PAGE_SIZE))
+
+    def advance(self, uuids: Sequence[str]) -> slice:
+        """Take the answer to ``next_request``; return which part of it is new: ``page_size`` rooms at most."""
+        held = bool(uuids) and self._cursor is not None and spelled_alike(uuids[0], self._cursor)
+        if self._cursor in uuids[1:]:
+            raise WalkBrokenError(f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}")
+        start = 1 if held and self._cursor_is_out else 0
+        if len(uuids) == start:
+            return self._nothing_new(held=held)
+        self._learn_reading(held=held)
+        if self._suspect is not None:
+            return self._recall(uuids[start:])
+        stop = min(start + self._page_size, len(uuids))
+        return self._bring_out(uuids[start:stop], slice(start, stop))
+
+    def _bring_out(self, new: Sequence[str], part: slice) -> slice:
+        falling = self._first_that_falls(new) if self._rises else None
+        if falling is not None:
+            self._remember_from_origin()
+            if self._began:
+                self._suspect = falling
+                self._go_to_origin()
+                return NOTHING
+        if not self._rises:
+            self._remember(new)
+        self._began = True
+        self.last = new[-1]
+        self._go_to(new[-1])
+        return part
+
+    def _nothing_new(self, *, held: bool) -> slice:
+        if held and self._reading is Reading.EXCLUSIVE:
+            raise WalkBrokenError(
+                f"it stalls: {self._cursor} came alone, though earlier answers began behind their room"
+            )
+        if not held and self._reading is Reading.INCLUSIVE:
+            raise WalkBrokenError(
+                f"from {self._cursor} on nothing came, though earlier answers began with their room"
+            )
+        if self.next_request().limit < MAX_PAGE_SIZE:
+            self._asks_largest = True
+        elif self._suspect is not None:
+            raise WalkBrokenError(f"asked again from the start, it ends before {self.last}")
+        else:
+            self.ended = True
+        return NOTHING
+
+    def _learn_reading(self, *, held: bool) -> None:
+        if held:
+            self._reading = Reading.INCLUSIVE
+        elif self._began and self._cursor_is_out and self._reading is Reading.UNKNOWN:
+            # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
+            self._reading = Reading.EXCLUSIVE
+
+    def _first_that_falls(self, new: Sequence[str]) -> str | None:
+        previous = self.last or ""
+        for uuid in new:
+            if uuid <= previous:
+                return uuid
+            previous = uuid
+        return None
+
+    def _recall(self, uuids: Sequence[str]) -> slice:
+        """Remember what came out before, up to ``last``, without bringing it again."""
+        until = uuids.index(self.last) + 1 if self.last in uuids else len(uuids)
+        self._remember(uuids[:until])
+        self._go_to(uuids[until - 1])
+        if self._cursor == self.last:
+            if self._suspect in self._known:
+                raise WalkBrokenError(f"it jumped back from {self.last} to {self._suspect}")
+            self._suspect = None
+        return NOTHING
+
+    def _remember_from_origin(self) -> None:
+        self._rises = False
+        if self._origin_is_out and self._origin is not None:
+            self._known.add(self._origin)
+
+    def _remember(self, uuids: Sequence[str]) -> None:
+        for uuid in uuids:
+            if uuid in self._known:
+                raise WalkBrokenError(f"it repeats {uuid}")
+            self._known.add(uuid)
+
+    def _go_to_origin(self) -> None:
+        self._cursor = self._origin
+        self._cursor_is_out = self._origin_is_out
+        self._asks_largest = False
+
+    def _go_to(self, uuid: str) -> None:
+        self._cursor = uuid
+        self._cursor_is_out = True
+        self._asks_largest = False

@@ -1,0 +1,142 @@
+"""What an answer means: the whole way from (operation, status, headers, body) to a value or an error.  Pure.
+
+Success is 200 or 201 whatever the call, since the service's pages disagree about PATCH.  The page prints answers
+as ``{"status": …, "body": …}``; on the wire it is the bare body, but the printed form is understood too.
+"""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from netless_rooms.errors import (
+    BadRequestError,
+    DecodeError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    StatusError,
+    TransportError,
+    UnauthorizedError,
+)
+from netless_rooms.models import spelled_alike
+from netless_rooms.operations import Answer, Operation
+from netless_rooms.signing import REDACTED, redact
+from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
+
+MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
+SHORTEST_SECRET: Final = 16  # a shorter token is a placeholder, and would blot out ordinary words
+SUCCESS: Final = frozenset({200, 201})
+
+_BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
+    400: BadRequestError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+}
+
+
+def decode_answer(
+    operation: Operation[Answer], status: int, headers: Mapping[str, str], body: bytes, *, token: str = ""
+) -> Answer:
+    """Return what the service answered, or raise what it means that it did not.
+
+    ``headers`` is looked up in lower case.  ``token`` is the one that was sent: should the answer echo it, the
+    error does not.
+    """
+    if 300 <= status < 400 and "location" in headers:
+        where = _excerpt(_without_query(headers["location"]), token)
+        raise TransportError(
+            f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
+            "take the token along; set base_url if the service has moved",
+            method=operation.method,
+            path=operation.path,
+        )
+    if not 200 <= status < 300:
+        raise _status_error(operation, status, headers, body, token)
+    try:
+        if status not in SUCCESS:
+            raise WireError(f"expected the status 200 or 201, got {status}", "$")
+        document, said = _unwrap(read_json(body))
+        if said is not None and said not in SUCCESS:
+            raise _status_error(operation, said, headers, body, token)
+        answer = structure(document, operation.answer)
+        _check_expected(operation, answer)
+    except WireError as error:
+        what = _excerpt(error.what, token)
+        raise DecodeError(what, error.where, method=operation.method, path=operation.path) from None
+    return answer
+
+
+def _unwrap(document: Any) -> tuple[Any, int | None]:
+    """Return the document inside the printed envelope and the status that it tells, if it is one."""
+    if isinstance(document, dict) and document.keys() == {"status", "body"}:
+        status = document["status"]
+        if type(status) is not int or not 100 <= status < 600:
+            raise WireError(f"expected an HTTP status, got {show(status)}", "$.status")
+        return document["body"], status
+    return document, None
+
+
+def _check_expected(operation: Operation[Answer], answer: Answer) -> None:
+    """Refuse an answer about another room, or one that says that nothing changed."""
+    for attribute, wanted in operation.expected.items():
+        got = getattr(answer, attribute)
+        alike = spelled_alike(got, wanted) if isinstance(wanted, str) else got is wanted
+        if not alike:
+            raise WireError(f"expected {show(wanted)}, got {show(got)}", f"$.{WIRE_NAMES[attribute]}")
+
+
+def _status_error(
+    operation: Operation[Any], status: int, headers: Mapping[str, str], body: bytes, token: str
+) -> StatusError:
+    message = _message(body)
+    words: dict[str, Any] = {
+        "message": message and _excerpt(message, token),
+        "excerpt": "" if message else _excerpt(body[: 4 * MAX_EXCERPT].decode(errors="replace"), token),
+        "method": operation.method,
+        "path": operation.path,
+    }
+    if status == 429:
+        return RateLimitedError(status, retry_after=_retry_after(headers), **words)
+    if status >= 500:
+        return ServerError(status, **words)
+    return _BY_STATUS.get(status, StatusError)(status, **words)
+
+
+def _message(body: bytes) -> str | None:
+    """Return the reason in a failure's body: ``message``, or ``msg`` as older generations of the service say."""
+    try:
+        document, _ = _unwrap(read_json(body))
+    except WireError:
+        return None
+    said = document if isinstance(document, dict) else {}
+    found = (said[name] for name in ("message", "msg") if isinstance(said.get(name), str) and said[name])
+    return next(found, None)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait; a date counts from the answer's own ``Date``, so no clock is needed."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until, now = (parsedate_to_datetime(date) for date in (text, headers.get("date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):  # no date, or one of the two without a zone
+        return None
+
+
+def _without_query(location: str) -> str:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "an unreadable address"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _excerpt(text: str, token: str) -> str:
+    hidden = redact(text.replace(token, REDACTED) if len(token) >= SHORTEST_SECRET else text)
+    calm = " ".join(hidden.split())
+    return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"

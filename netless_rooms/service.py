@@ -1,0 +1,286 @@
+"""``AsyncRooms``: performs the operations, and walks the list.  The one place that awaits the network."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from math import isfinite
+from types import EllipsisType
+from typing import Self
+
+from netless_rooms import http
+from netless_rooms.errors import (
+    CreateOutcomeUnknownError,
+    DecodeError,
+    PaginationError,
+    RoomsError,
+    ServerError,
+    TransportError,
+)
+from netless_rooms.models import Room, RoomPage
+from netless_rooms.operations import (
+    DEFAULT_BASE_URL,
+    MAX_PAGE_SIZE,
+    ROOMS_PATH,
+    Answer,
+    Operation,
+    ban_room,
+    check_base_url,
+    check_count,
+    check_header,
+    check_uuid,
+    create_room,
+    get_room,
+    list_rooms,
+    request_headers,
+)
+from netless_rooms.paging import Cursor, WalkBrokenError
+from netless_rooms.responses import decode_answer
+
+
+class AsyncRooms:
+    """The rooms of one whiteboard project, over an HTTP client that you own.
+
+    The client is borrowed: never closed, never changed, and nothing of its own goes to the service (no auth,
+    cookies, default headers, query parameters or base URL), while its transport, proxies, TLS, limits, timeouts
+    and event hooks stay in force.  One object serves any number of tasks at once.  It runs on asyncio and Trio.
+
+    - ``client``: an ``httpx.AsyncClient``, open for as long as calls are made.
+    - ``token``: an SDK token, or a room token where the call allows it, as ``tokens.AccessKey`` makes.
+    - ``region``: the data centre, a ``Region`` or any other string.
+    - ``base_url``: where the service is; a path in it is kept as a prefix.
+
+    Raises ``TypeError`` or ``ValueError`` for a wrong argument.  Every call below raises the same for its own
+    wrong arguments, before anything is sent, and then:
+
+    - ``TransportError`` if no usable answer came, ``TimedOutError`` if time ran out;
+    - a ``StatusError`` if the service said no: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
+      ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
+    - ``DecodeError`` if it said yes, but not as documented.
+
+    .. versionadded:: 0.1
+    """
+
+    __slots__ = ("_base_url", "_client", "_region", "_timeout", "_token")
+
+    _client: http.Client
+    _token: str
+    _region: str
+    _base_url: str
+    _timeout: float | EllipsisType | None
+
+    def __init__(self, client: http.Client, *, token: str, region: str, base_url: str = DEFAULT_BASE_URL) -> None:
+        http.check_client(client)
+        self._client = client
+        self._token = check_header("token", token)
+        self._region = check_header("region", region)
+        self._base_url = check_base_url(base_url)
+        http.check_url(self._base_url)
+        self._timeout = ...
+
+    def __repr__(self) -> str:
+        return f"AsyncRooms(region={self._region!r}, base_url={self._base_url!r})"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, *, token: str, region: str, base_url: str = DEFAULT_BASE_URL
+    ) -> AsyncGenerator[Self, None]:
+        """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
+
+        The client is closed at the end.  It waits 30 seconds at most to connect, to send, and between two reads.
+
+        .. versionadded:: 0.1
+        """
+        async with http.own_client() as client:
+            yield cls(client, token=token, region=region, base_url=base_url)
+
+    def with_options(
+        self,
+        *,
+        token: str | EllipsisType = ...,
+        region: str | EllipsisType = ...,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Self:
+        """Return a sibling over the same client that differs in what is given; this one stays as it is.
+
+        ``timeout`` is in seconds, above 0: the longest that connecting, sending, the silence between two reads,
+        and waiting for a free connection may take, each.  ``None`` waits for ever.  As long as it is not given,
+        the client's own timeouts hold.
+
+        .. versionadded:: 0.1
+        """
+        sibling = type(self)(
+            self._client,
+            token=self._token if token is ... else token,
+            region=self._region if region is ... else region,
+            base_url=self._base_url,
+        )
+        sibling._timeout = self._timeout if timeout is ... else _check_timeout(timeout)
+        return sibling
+
+    async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
+        """Create a room and return it: ``POST /v5/rooms``.  Needs an SDK token, writer or admin.
+
+        ``limit`` is the most users with a writer's or an admin's token in the room at once, 0 or more; 0 is no
+        maximum, which the service recommends.  ``is_record`` turns recording on, which the service documents as
+        not supported yet.  What is ``None`` is not sent.
+
+        Not safe to repeat: every request that takes effect makes a room.  Raises ``CreateOutcomeUnknownError``
+        when that cannot be told: the answer was lost, unreadable or a server error (5xx).  A ``TransportError``
+        from here means that the request never left.
+
+        .. versionadded:: 0.1
+        """
+        operation = create_room(limit=limit, is_record=is_record)
+        try:
+            return await self._perform(operation)
+        except (TransportError, ServerError, DecodeError) as error:
+            if isinstance(error, TransportError) and not error.was_sent:
+                raise
+            raise CreateOutcomeUnknownError(
+                f"whether a room was created cannot be told: {error}",
+                method=operation.method,
+                path=operation.path,
+            ) from error
+
+    async def get(self, uuid: str) -> Room:
+        """Return the room ``uuid`` as it is now: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
+
+        Needs an SDK token or a token of that room, writer or admin.
+
+        .. versionadded:: 0.1
+        """
+        return await self._perform(get_room(uuid))
+
+    async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
+        """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
+
+        ``begin_uuid`` is the room to start from; as far as is known it comes first in the page.  ``limit`` is the
+        most rooms wanted, 1 to 1000; the service takes 100 if it is not given.  To see all rooms use ``walk()``:
+        a short page is no proof of the end.  Needs an SDK token, writer or admin.
+
+        .. versionadded:: 0.1
+        """
+        return await self._perform(list_rooms(begin_uuid=begin_uuid, limit=limit))
+
+    async def disable(self, uuid: str) -> Room:
+        """Disable the room and return it: ``PATCH /v5/rooms/{uuid}``.  Safe to repeat.
+
+        Everybody in the room is removed and nobody can join until it is enabled.  Needs an SDK token or a token
+        of that room, admin.  Raises ``DecodeError`` if the service answers with another room or one that is not
+        disabled.
+
+        .. versionadded:: 0.1
+        """
+        return await self._perform(ban_room(uuid, is_ban=True))
+
+    async def enable(self, uuid: str) -> Room:
+        """Undo ``disable`` and return the room; everything else as there.
+
+        .. versionadded:: 0.1
+        """
+        return await self._perform(ban_room(uuid, is_ban=False))
+
+    def walk(
+        self,
+        *,
+        begin_uuid: str | None = None,
+        after: str | None = None,
+        page_size: int = MAX_PAGE_SIZE,
+        max_rooms: int | None = None,
+    ) -> AsyncGenerator[Room, None]:
+        """Return an async generator over all rooms, in the service's order, page by page.
+
+        Every room that was there when the walk began comes exactly once; a room created meanwhile may or may not.
+        The end is proven: the service was asked for more behind the last room and had nothing.  Rooms may be
+        disabled and enabled on the way.  Nothing is held open between two rooms, so you may stop anywhere; close
+        it with ``contextlib.aclosing`` if you leave early on Trio, which warns about any forgotten generator.
+
+        - ``begin_uuid``: start from this room, as on the wire.  ``after``: start behind it, to go on where a walk
+          stopped.  Not both.
+        - ``page_size``: rooms asked for at once, 1 to 1000.
+        - ``max_rooms``: stop after so many, 0 or more; ``None`` is all.
+
+        Memory holds one page, whatever the number of rooms; only for a list that is not in the order of the
+        uuids, which is documented, does it grow: by the uuids seen.
+
+        Raises, besides what every call raises, ``PaginationError`` when the list repeats, stalls, jumps back or
+        ignores the cursor.  Every error has the last room's uuid as ``checkpoint``: ``walk(after=checkpoint)``
+        goes on.
+
+        .. versionadded:: 0.1
+        """
+        if max_rooms is not None:
+            check_count("max_rooms", max_rooms, at_least=0)
+        cursor = _cursor(begin_uuid, after, page_size)
+        return self._walk(cursor, max_rooms)
+
+    def pages(
+        self, *, begin_uuid: str | None = None, after: str | None = None, page_size: int = MAX_PAGE_SIZE
+    ) -> AsyncGenerator[RoomPage, None]:
+        """Return an async generator over the same rooms as ``walk()``, a page at a time.
+
+        A page has the new rooms of one answer, at least one and at most ``page_size``; fewer than ``page_size``
+        says nothing about the end.  Arguments, promises and errors are those of ``walk()``.
+
+        .. versionadded:: 0.1
+        """
+        return self._pages(_cursor(begin_uuid, after, page_size))
+
+    async def _walk(self, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
+        left = max_rooms
+        while left != 0 and (page := await self._next_page(cursor)):
+            for room in page[:left]:
+                yield room
+            left = left and max(0, left - len(page))
+
+    async def _pages(self, cursor: Cursor) -> AsyncGenerator[RoomPage, None]:
+        while page := await self._next_page(cursor):
+            yield page
+
+    async def _next_page(self, cursor: Cursor) -> RoomPage:
+        """Return the next rooms that are new; none is the proven end."""
+        while not cursor.ended:
+            wanted = cursor.next_request()
+            try:
+                answered = await self._perform(list_rooms(begin_uuid=wanted.begin, limit=wanted.limit))
+                new = cursor.advance([room.uuid for room in answered])
+            except WalkBrokenError as broken:
+                error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
+                error.checkpoint = cursor.last
+                raise error from None
+            except RoomsError as error:
+                error.checkpoint = cursor.last
+                raise
+            if rooms := answered[new]:
+                return RoomPage(rooms)
+        return RoomPage()
+
+    async def _perform(self, operation: Operation[Answer]) -> Answer:
+        answer = await http.send(
+            self._client,
+            operation,
+            base_url=self._base_url,
+            headers=request_headers(token=self._token, region=self._region),
+            timeout=self._timeout,
+        )
+        return decode_answer(operation, answer.status, answer.headers, answer.body, token=self._token)
+
+
+def _cursor(begin_uuid: str | None, after: str | None, page_size: int) -> Cursor:
+    if begin_uuid is not None and after is not None:
+        raise ValueError("give begin_uuid or after, not both")
+    for name, uuid in (("begin_uuid", begin_uuid), ("after", after)):
+        if uuid is not None:
+            check_uuid(name, uuid)
+    check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
+    return Cursor(begin=begin_uuid, after=after, page_size=page_size)
+
+
+def _check_timeout(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
+    if not (isfinite(timeout) and timeout > 0):
+        raise ValueError(f"timeout must be above 0 seconds, or None to wait for ever, not {timeout}")
+    return timeout

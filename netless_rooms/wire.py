@@ -1,0 +1,172 @@
+"""How the service's JSON and the models map: one converter, one table of names, exact scalars.  Pure.
+
+cattrs coerces by default (``"isBan": "no"`` would become ``True``), so every scalar has a hook here that takes
+its own JSON type and nothing else.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from attrs import evolve
+from cattrs import ClassValidationError, Converter, IterableValidationError, transform_error
+from cattrs.gen import make_dict_structure_fn, override
+
+from netless_rooms.models import Room, RoomPage, is_uuid
+
+WIRE_NAMES: Final[Mapping[str, str]] = {
+    "uuid": "uuid",
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "name": "name",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+    "limit": "limit",
+}
+MAX_NESTING: Final = 32  # of a field that this release does not know; deeper, repr and pickle would give out
+
+Model = TypeVar("Model")
+
+
+class WireError(Exception):
+    """JSON that does not say what is documented: ``what`` is wrong, ``where`` it stands."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(what, where)
+        self.what = what
+        self.where = where
+
+
+class _WrongValueError(ValueError):
+    """Carries a finished text through cattrs."""
+
+
+def read_json(body: bytes) -> Any:
+    """Return what ``body`` says; ``WireError`` if it is not strict JSON in UTF-8."""
+    try:
+        text = body.decode()
+        document = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:  # an escaped half of a surrogate pair is no character, and breaks whoever prints it
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise WireError(f"the body is not UTF-8 from byte {error.start} on", "$") from None
+    except json.JSONDecodeError as error:
+        raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}", "$") from None
+    except UnicodeEncodeError:
+        raise WireError("the body holds half a surrogate pair, which is no character", "$") from None
+    except RecursionError:
+        raise WireError("the body is nested too deeply", "$") from None
+    except ValueError as error:  # NaN and the infinities, or an integer of thousands of digits
+        raise WireError(f"the body is not JSON: {error}", "$") from None
+    return document
+
+
+def structure(document: Any, model: type[Model]) -> Model:
+    """Return ``document`` as ``model``; ``WireError`` names the first field that is wrong."""
+    try:
+        return _converter.structure(document, model)
+    except (ClassValidationError, IterableValidationError, _WrongValueError) as error:
+        problems = transform_error(error, format_exception=_describe)
+    what, _, where = problems[0].rpartition(" @ ")
+    path, dot, attribute = where.rpartition(".")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    raise WireError(what + more, path + dot + WIRE_NAMES.get(attribute, attribute))
+
+
+def show(value: Any) -> str:
+    """Return a JSON value as an error may name it: scalars as they are, of any length, the rest by kind."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "an array"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _describe(error: BaseException, _: object) -> str:
+    return "missing" if isinstance(error, KeyError) else str(error)
+
+
+def _exactly(kind: type, words: str) -> Callable[[Any, Any], Any]:
+    def check(value: Any, _: object) -> Any:
+        if type(value) is not kind:  # isinstance would take a boolean for an integer
+            raise _WrongValueError(f"expected {words}, got {show(value)}")
+        return value
+
+    return check
+
+
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _time(value: Any, _: object) -> datetime:
+    try:
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):  # the 30th of February, or before the year 1
+        pass
+    raise _WrongValueError(f"expected a UTC time such as 2021-01-18T06:56:29.432Z, got {show(value)}")
+
+
+def _uuid(value: Any, _: object) -> str:
+    if type(value) is not str or not is_uuid(value):
+        raise _WrongValueError(f"expected a room's uuid, got {show(value)}")
+    return value
+
+
+def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
+    known = frozenset(WIRE_NAMES.values())
+    fields: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
+    fields["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
+    fields["extra"] = override(omit=True)
+    structure_known = make_dict_structure_fn(Room, converter, **fields)
+
+    def structure_room(value: Any, kind: Any) -> Room:
+        if type(value) is not dict:
+            raise _WrongValueError(f"expected a room object, got {show(value)}")
+        room: Room = structure_known(value, kind)
+        if value.keys() <= known:
+            return room
+        extra = {name: kept for name, kept in value.items() if name not in known}
+        for name, kept in extra.items():
+            if _is_nested_deeper(kept, MAX_NESTING):
+                raise _WrongValueError(f"the unknown field {show(name)} is nested too deeply")
+        return evolve(room, extra=extra)
+
+    return structure_room
+
+
+def _page_hook(converter: Converter) -> Callable[[Any, Any], RoomPage]:
+    def structure_page(value: Any, _: object) -> RoomPage:
+        if type(value) is not list:
+            raise _WrongValueError(f"expected an array of rooms, got {show(value)}")
+        return RoomPage(converter.structure(value, tuple[Room, ...]))
+
+    return structure_page
+
+
+def _is_nested_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_nested_deeper(part, levels - 1) for part in inner)
+
+
+def _make_converter() -> Converter:
+    converter = Converter()
+    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
+    converter.register_structure_hook(int, _exactly(int, "an integer"))
+    converter.register_structure_hook(str, _exactly(str, "a string"))
+    converter.register_structure_hook(datetime, _time)
+    converter.register_structure_hook(Room, _room_hook(converter))
+    converter.register_structure_hook(RoomPage, _page_hook(converter))
+    return converter
+
+
+_converter: Final = _make_converter()

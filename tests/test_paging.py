@@ -1,0 +1,236 @@
+"""The cursor, proven against services of every reading, and against broken ones."""
+
+import gc
+import weakref
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listings import GoodService, breaks, flat, walk
+from netless_rooms.paging import Cursor, PageRequest, WalkBrokenError
+
+UUIDS = st.lists(st.text("0123456789abcdef", min_size=1, max_size=6), unique=True, max_size=40)
+PAGE_SIZES = st.one_of(st.integers(1, 8), st.integers(1, 1000), st.sampled_from([999, 1000]))
+
+
+@st.composite
+def good_services(draw: st.DrawFn) -> GoodService:
+    uuids = draw(UUIDS)
+    order = draw(st.sampled_from(["uuid", "uuid", "any", "falls late"]))
+    if order != "any":
+        uuids.sort()
+    if order == "falls late" and len(uuids) > 2:
+        uuids = uuids[1:] + uuids[:1]
+    inclusive = draw(st.booleans())
+    return GoodService(
+        uuids,
+        inclusive=inclusive,
+        cap=draw(st.one_of(st.just(1000), st.integers(2 if inclusive else 1, 9))),
+        shorten=Random(draw(st.integers(0, 99))) if draw(st.booleans()) else None,
+    )
+
+
+@given(good_services(), PAGE_SIZES)
+def test_walk_brings_every_room_once_in_order_under_every_reading(service: GoodService, page_size: int) -> None:
+    assert flat(walk(service, page_size=page_size)) == service.uuids
+
+
+@given(good_services(), PAGE_SIZES, st.data())
+def test_walk_goes_on_behind_any_room(service: GoodService, page_size: int, data: st.DataObject) -> None:
+    if service.uuids:
+        place = data.draw(st.integers(0, len(service.uuids) - 1))
+        came = flat(walk(service, after=service.uuids[place], page_size=page_size))
+        assert came == service.uuids[place + 1 :]
+
+
+@given(good_services(), PAGE_SIZES, st.data())
+def test_walk_begins_where_the_wire_does(service: GoodService, page_size: int, data: st.DataObject) -> None:
+    if service.uuids:
+        place = data.draw(st.integers(0, len(service.uuids) - 1))
+        came = flat(walk(service, begin=service.uuids[place], page_size=page_size))
+        assert came == service.uuids[place + (0 if service.inclusive else 1) :]
+
+
+@given(good_services(), PAGE_SIZES, st.data())
+def test_rooms_created_meanwhile_neither_hide_nor_double_the_others(
+    service: GoodService, page_size: int, data: st.DataObject
+) -> None:
+    there = list(service.uuids)
+    rises = there == sorted(there)
+
+    def create() -> None:
+        new = data.draw(st.text("0123456789abcdef", min_size=7, max_size=9))
+        if new not in service.uuids and len(service.uuids) < 60:
+            service.uuids.append(new)
+            if rises:
+                service.uuids.sort()
+
+    came = flat(walk(service, page_size=page_size, between=create))
+    assert len(came) == len(set(came))
+    assert [uuid for uuid in came if uuid in set(there)] == there
+
+
+@given(good_services(), PAGE_SIZES)
+def test_requests_stay_within_about_twice_the_pages(service: GoodService, page_size: int) -> None:
+    pages = walk(service, page_size=page_size)
+    assert service.requests <= 2 * len(flat(pages)) + 4
+
+
+def test_page_of_one_advances_past_an_inclusive_cursor() -> None:
+    assert walk(GoodService(["a", "b", "c"]), page_size=1) == [["a"], ["b"], ["c"]]
+
+
+def test_pages_are_as_large_as_asked_despite_the_overlap() -> None:
+    uuids = [f"{n:04}" for n in range(250)]
+    assert [len(page) for page in walk(GoodService(uuids), page_size=100)] == [100, 100, 50]
+
+
+def test_only_an_answer_to_the_largest_page_proves_the_end() -> None:
+    cursor = Cursor(page_size=10)
+    cursor.advance(["a", "b"])
+    assert cursor.next_request() == PageRequest("b", 11)
+    cursor.advance(["b"])
+    assert not cursor.ended
+    assert cursor.next_request() == PageRequest("b", 1000)
+    cursor.advance(["b"])
+    assert cursor.ended
+
+
+def test_largest_page_needs_no_second_proof() -> None:
+    service = GoodService([f"{n:04}" for n in range(1999)])
+    assert [len(page) for page in walk(service)] == [1000, 999]
+    assert service.requests == 3
+
+
+def test_after_knows_the_cursor_in_another_spelling() -> None:
+    first, second = "37875f5089c611eaa629dbb375b5adfc", "4a5b5f5089c611eaa629dbb375b5adfc"
+    dashed = "37875F50-89C6-11EA-A629-DBB375B5ADFC"
+    cursor = Cursor(after=dashed, page_size=10)
+    assert cursor.advance([first, second]) == slice(1, 2)
+
+
+def test_begin_at_an_unknown_room_that_the_service_sought_is_no_proof_of_an_exclusive_cursor() -> None:
+    cursor = Cursor(begin="b", page_size=1000)
+    cursor.advance(["c", "d"])
+    cursor.advance(["d"])
+    assert cursor.ended
+
+
+def test_a_vanished_cursor_that_is_sought_does_not_end_the_walk() -> None:
+    cursor = Cursor(page_size=1000)
+    cursor.advance(["a", "b"])
+    cursor.advance(["b", "c"])
+    assert cursor.advance(["d", "e"]) == slice(0, 2)  # c is gone, the service went on behind it
+    cursor.advance(["e"])
+    assert cursor.ended
+
+
+class Uuid(str):
+    """A string that tells when it is forgotten."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_nothing_is_remembered_of_a_list_in_the_documented_order() -> None:
+    cursor = Cursor(page_size=1000)
+    cursor.advance(["0000"])
+    forgotten = []
+    for page in range(50):
+        uuids = [Uuid(f"{page:02}{n:02}x") for n in range(99)]
+        forgotten += [weakref.ref(uuid) for uuid in uuids]
+        cursor.advance([str(cursor.last), *uuids])
+        del uuids
+    gc.collect()
+    assert sum(ref() is not None for ref in forgotten) <= 1
+
+
+# Services that break the contract.  Each must be found out in a bounded number of requests.
+
+MANY = [f"{n:04}" for n in range(40)]
+
+
+@given(
+    ring=st.lists(st.sampled_from(MANY), min_size=2, unique=True),
+    back=st.integers(0, 39),
+    page_size=PAGE_SIZES,
+    inclusive=st.booleans(),
+)
+def test_a_cycle_of_any_length_is_found_out(ring: list[str], back: int, page_size: int, *, inclusive: bool) -> None:
+    entry = back % len(ring)
+    follows = dict(zip(ring, [*ring[1:], ring[entry]], strict=True))
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        uuid = ring[0] if begin is None else begin if inclusive else follows[begin]
+        answer = [uuid]
+        while len(answer) < min(limit, 7):
+            answer.append(follows[answer[-1]])
+        return answer
+
+    came = breaks(service, page_size=page_size, most_requests=4 * len(ring) + 8)
+    assert came == list(dict.fromkeys(came))
+
+
+@given(st.lists(st.sampled_from(MANY), min_size=2, unique=True), PAGE_SIZES)
+def test_an_ignored_cursor_is_found_out(uuids: list[str], page_size: int) -> None:
+    breaks(lambda _, limit: uuids[:limit], page_size=page_size, most_requests=8)
+
+
+@given(at=st.integers(1, 30), back=st.integers(1, 30), page_size=st.integers(2, 12), inclusive=st.booleans())
+def test_a_jump_back_is_found_out_and_doubles_nothing(at: int, back: int, page_size: int, *, inclusive: bool) -> None:
+    good = GoodService(MANY, inclusive=inclusive)
+    jumped = False
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        nonlocal jumped
+        answer = good(begin, limit)
+        if begin is not None and begin >= MANY[at] and not jumped:
+            jumped = True
+            start = max(0, MANY.index(begin) - back)
+            answer = [*([begin] if inclusive else []), *MANY[start : start + limit]]
+        return answer
+
+    came = breaks(service, page_size=page_size, most_requests=200)
+    assert came == MANY[: len(came)]
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
+def test_an_inclusive_list_that_goes_empty_is_found_out(page_size: int) -> None:
+    good = GoodService(MANY, cap=5)
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        return [] if begin is not None and begin > "0020" else good(begin, limit)
+
+    assert "0020" in breaks(service, page_size=page_size, most_requests=60)
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
+def test_an_exclusive_list_that_stalls_is_found_out(page_size: int) -> None:
+    good = GoodService(MANY, cap=5, inclusive=False)
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        return [begin] if begin is not None and begin > "0020" else good(begin, limit)
+
+    assert "0020" in breaks(service, page_size=page_size, most_requests=60)
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([["a", "b"], ["b", "c", "b"]], "place 2"),
+        ([["a", "a"]], "repeats a"),
+        ([["b", "a", "b"]], "repeats b"),
+        ([["b", "c"], ["c", "a"], ["b", "c", "a"], ["c", "b"]], "repeats b"),
+        ([["b", "c"], ["c", "b"], ["b", "c"]], "jumped back from c to b"),
+        ([["b", "c"], ["c", "a"], ["b", "d"], ["d"]], "ends before c"),
+        ([["b", "c"], ["c", "a"], ["b", "b"]], "repeats b"),
+        ([["a"], ["a", "b"], []], "nothing came"),
+        ([["a"], ["b"], ["b"]], "came alone"),
+    ],
+)
+def test_what_breaks_a_walk_is_told(answers: list[list[str]], words: str) -> None:
+    cursor = Cursor(page_size=1000)
+    with pytest.raises(WalkBrokenError, match=words):  # noqa: PT012  the last answer is the one that breaks it
+        for answer in answers:
+            cursor.advance(answer)
