@@ -1,12 +1,15 @@
 """What a room is, and a page of rooms: frozen values without a word of JSON."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from re import fullmatch
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from attrs import field, frozen
+
+_UUID: Final = re.compile("[0-9A-Za-z_-]+")
+_HEX: Final = re.compile("[0-9a-f]{32}")
 
 
 def is_uuid(text: str) -> bool:
@@ -14,7 +17,7 @@ def is_uuid(text: str) -> bool:
 
     The service documents 32 hex digits; letters, digits, ``-`` and ``_`` leave room for what it may do next.
     """
-    return fullmatch("[0-9A-Za-z_-]+", text) is not None
+    return _UUID.fullmatch(text) is not None
 
 
 def spelled_alike(one: str, other: str) -> bool:
@@ -24,7 +27,7 @@ def spelled_alike(one: str, other: str) -> bool:
 
 def _plain(text: str) -> str:
     bare = text.replace("-", "").lower()
-    return bare if fullmatch("[0-9a-f]{32}", bare) else text
+    return bare if _HEX.fullmatch(bare) else text
 
 
 class Region(StrEnum):

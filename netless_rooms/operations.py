@@ -14,10 +14,13 @@ from attrs import field, frozen
 
 from netless_rooms._version import __version__
 from netless_rooms.models import Room, RoomPage, is_uuid
+from netless_rooms.signing import is_token
 
 DEFAULT_BASE_URL: Final = "https://api.netless.link"
 ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
+
+_HOST: Final = re.compile("[0-9a-z.:_-]+")
 
 Answer = TypeVar("Answer", Room, RoomPage)
 
@@ -90,6 +93,8 @@ def check_uuid(name: str, value: str) -> str:
     """Return ``value`` if it can name a room, in a path as well as in a query."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if is_token(value):
+        raise ValueError(f"{name} is a token; give a room's uuid")
     if not is_uuid(value):
         raise ValueError(f"{name} must be letters, digits, '-' and '_', and not empty: {value[:80]!r}")
     return value
@@ -126,7 +131,7 @@ def check_base_url(value: str) -> str:
         plain = parts.port != 0 and not (parts.username or parts.password or "?" in value or "#" in value)
     except ValueError:  # a port that is no number, an unclosed bracket
         plain = False
-    if not plain or parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError(trouble)
     return value.rstrip("/")
 

@@ -69,7 +69,7 @@ class Cursor:
     """
 
     def __init__(self, *, begin: str | None = None, after: str | None = None, page_size: int) -> None:
-        self.ended = False
+        self.ended: bool = False
         self.last = after
         self._page_size = page_size
         self._origin = begin if after is None else after

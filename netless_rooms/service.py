@@ -209,9 +209,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        if max_rooms is not None:
-            check_count("max_rooms", max_rooms, at_least=0)
-        cursor = _cursor(begin_uuid, after, page_size)
+        cursor = _cursor(begin_uuid, after, page_size, max_rooms)
         return self._walk(cursor, max_rooms)
 
     def pages(
@@ -224,7 +222,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return self._pages(_cursor(begin_uuid, after, page_size))
+        return self._pages(_cursor(begin_uuid, after, page_size, None))
 
     async def _walk(self, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
         left = max_rooms
@@ -266,13 +264,16 @@ class AsyncRooms:
         return decode_answer(operation, answer.status, answer.headers, answer.body, token=self._token)
 
 
-def _cursor(begin_uuid: str | None, after: str | None, page_size: int) -> Cursor:
+def _cursor(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None) -> Cursor:
     if begin_uuid is not None and after is not None:
         raise ValueError("give begin_uuid or after, not both")
     for name, uuid in (("begin_uuid", begin_uuid), ("after", after)):
         if uuid is not None:
             check_uuid(name, uuid)
     check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
+    if max_rooms is not None:
+        # Nobody wants a page of 1000 for the sake of 3 rooms.
+        page_size = min(page_size, max(1, check_count("max_rooms", max_rooms, at_least=0)))
     return Cursor(begin=begin_uuid, after=after, page_size=page_size)
 
 

@@ -38,6 +38,7 @@ from netless_rooms.errors import TokenError
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent leaves alone besides letters and digits
 REDACTED: Final = "NETLESS…"
+_TOKEN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*")
 
 
 class Role(IntEnum):
@@ -141,9 +142,14 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     return described
 
 
+def is_token(text: str) -> bool:
+    """Whether ``text`` holds what looks like a token, so that it must not be shown."""
+    return _TOKEN.search(text) is not None
+
+
 def redact(text: str) -> str:
     """Return ``text`` with everything that looks like a token cut to its prefix."""
-    return re.sub(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", REDACTED, text)
+    return _TOKEN.sub(REDACTED, text)
 
 
 def _signature(pairs: Mapping[str, str], secret_key: str) -> str:

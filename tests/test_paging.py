@@ -157,7 +157,9 @@ MANY = [f"{n:04}" for n in range(40)]
     page_size=PAGE_SIZES,
     inclusive=st.booleans(),
 )
-def test_a_cycle_of_any_length_is_found_out(ring: list[str], back: int, page_size: int, *, inclusive: bool) -> None:
+def test_a_cycle_of_any_length_is_found_out(
+    ring: list[str], back: int, page_size: int, *, inclusive: bool
+) -> None:
     entry = back % len(ring)
     follows = dict(zip(ring, [*ring[1:], ring[entry]], strict=True))
 
@@ -178,7 +180,9 @@ def test_an_ignored_cursor_is_found_out(uuids: list[str], page_size: int) -> Non
 
 
 @given(at=st.integers(1, 30), back=st.integers(1, 30), page_size=st.integers(2, 12), inclusive=st.booleans())
-def test_a_jump_back_is_found_out_and_doubles_nothing(at: int, back: int, page_size: int, *, inclusive: bool) -> None:
+def test_a_jump_back_is_found_out_and_doubles_nothing(
+    at: int, back: int, page_size: int, *, inclusive: bool
+) -> None:
     good = GoodService(MANY, inclusive=inclusive)
     jumped = False
 
@@ -231,6 +235,6 @@ def test_an_exclusive_list_that_stalls_is_found_out(page_size: int) -> None:
 )
 def test_what_breaks_a_walk_is_told(answers: list[list[str]], words: str) -> None:
     cursor = Cursor(page_size=1000)
-    with pytest.raises(WalkBrokenError, match=words):  # noqa: PT012  the last answer is the one that breaks it
+    with pytest.raises(WalkBrokenError, match=words):
         for answer in answers:
             cursor.advance(answer)

@@ -1,0 +1,48 @@
+"""Rooms over a transport that answers by a script: for what a correct service never sends."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from netless_rooms import AsyncRooms
+
+TOKEN = "NETLESSSDK_dGhlLXNlY3JldC1wYXJ0"
+UUID = "4a5b5f5089c611eaa629dbb375b5adfc"
+
+
+def room(uuid: str = UUID, **members: Any) -> dict[str, Any]:
+    """Return a room as the service spells it."""
+    return {
+        "uuid": uuid,
+        "teamUUID": "RMteam5aw",
+        "appUUID": "i54app1AQ",
+        "isRecord": False,
+        "isBan": False,
+        "createdAt": "2021-01-18T06:56:29.432Z",
+        "limit": 0,
+        **members,
+    }
+
+
+def answer(document: Any, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, content=json.dumps(document))
+
+
+@asynccontextmanager
+async def scripted(script: Callable[[httpx.Request], httpx.Response], **options: Any) -> AsyncIterator[AsyncRooms]:
+    """Open rooms whose client answers each request with what ``script`` returns or raises."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(script), **options) as client:
+        yield AsyncRooms(client, token=TOKEN, region="us-sv")
+
+
+def listing(uuids_from: Callable[[str | None, int], Sequence[str]]) -> Callable[[httpx.Request], httpx.Response]:
+    """Return a script that lists what ``uuids_from(begin, limit)`` says."""
+
+    def script(request: httpx.Request) -> httpx.Response:
+        query = request.url.params
+        return answer([room(uuid) for uuid in uuids_from(query.get("beginUUID"), int(query.get("limit", 100)))])
+
+    return script
