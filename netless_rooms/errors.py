@@ -24,23 +24,31 @@ from typing import Any, ClassVar
 
 
 class RoomsError(Exception):
-    """Anything that this library raises once a call is under way.
-
-    ``method`` and ``path`` tell which request it was about (``None`` where there was none).  ``checkpoint`` is
-    set on errors that end a walk: the uuid of the last room that came out, to go on with as ``walk(after=...)``;
-    ``None`` if none came out yet.
+    """What a call raises when it did not bring what it should.
 
     .. versionadded:: 0.1
     """
 
     hint: ClassVar[str] = ""
+    """What to do next; part of the text."""
+
+    method: str | None
+    """The method of the request that it is about; ``None`` where there was none."""
+    path: str | None
+    """The path and query of that request; ``None`` where there was none."""
+    checkpoint: str | None
+    """Where to go on with a walk that this error ended: ``walk(after=checkpoint)``.
+
+    It is the last room that came out or, before the first, the ``after`` that the walk began with; ``None`` if
+    there is neither, and then the walk is to be started as it was.
+    """
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
         asked = f"{method} {path}: " if method and path else ""
         super().__init__(f"{asked}{what}" + (f" ({self.hint})" if self.hint else ""))
         self.method = method
         self.path = path
-        self.checkpoint: str | None = None
+        self.checkpoint = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with its args, which no keyword-only argument survives.
@@ -56,11 +64,13 @@ def _rebuild(kind: type[RoomsError], args: tuple[Any, ...], state: dict[str, Any
 class TransportError(RoomsError):
     """No usable answer came: connecting, sending or reading failed, or the service pointed elsewhere.
 
-    ``was_sent`` is ``False`` only if the request provably never left, so that repeating it is safe whatever it
-    does.  The HTTP library's own exception is the ``__cause__``.
+    Where the HTTP library raised an exception of its own, that is the ``__cause__``.
 
     .. versionadded:: 0.1
     """
+
+    was_sent: bool
+    """``False`` only if the request provably never left, so that repeating it is safe whatever it does."""
 
     def __init__(
         self, what: str, *, method: str | None = None, path: str | None = None, was_sent: bool = True
@@ -81,11 +91,13 @@ class TimedOutError(TransportError):
 class StatusError(RoomsError):
     """The service answered with a failure status.
 
-    ``status`` is the HTTP status, ``message`` the reason that the service gave, ``None`` if it gave none; the
-    text then shows how the body began, as far as there was one.
-
     .. versionadded:: 0.1
     """
+
+    status: int
+    """The HTTP status."""
+    message: str | None
+    """The reason that the service gave; ``None`` if it gave none, and then the text shows how the body began."""
 
     def __init__(
         self,
@@ -140,10 +152,11 @@ class NotFoundError(StatusError):
 class RateLimitedError(StatusError):
     """429: too many requests.
 
-    ``retry_after`` is the number of seconds that the service asks to wait, ``None`` if it does not say.
-
     .. versionadded:: 0.1
     """
+
+    retry_after: float | None
+    """How many seconds the service asks to wait; ``None`` if it does not say."""
 
     hint = "slow down, then ask again"
 
@@ -171,10 +184,13 @@ class ServerError(StatusError):
 class DecodeError(RoomsError):
     """The answer says success, but its body is not what is documented.
 
-    ``what`` is the fault, ``where`` its place in the body, such as ``$[3].isBan``; ``$`` is the body itself.
-
     .. versionadded:: 0.1
     """
+
+    what: str
+    """The fault."""
+    where: str
+    """Its place in the body, such as ``$[3].isBan``; ``$`` is the body itself."""
 
     def __init__(self, what: str, where: str = "$", *, method: str | None = None, path: str | None = None) -> None:
         super().__init__(f"unreadable answer: {what} at {where}", method=method, path=path)

@@ -1,12 +1,13 @@
 """The one door to the HTTP library: sends a request over a borrowed client, and turns what it raises into ours.
 
 Nothing of the application that owns the client goes along (auth, cookies, default headers, query, base URL),
-because the request is built bare and not by the client.  What is the client's own business stays in force:
-transport, proxies, TLS, limits, timeouts, event hooks.
+because the request is built bare and not by the client; and nothing of ours stays with it, no cookie either.
+What is the client's own business stays in force: transport, proxies, TLS, limits, timeouts, event hooks.
 """
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from copy import copy
 from types import EllipsisType
 from typing import Any, Final
 
@@ -53,16 +54,19 @@ async def send(
     ``timeout`` is in seconds, ``None`` waits for ever, ``...`` leaves it to the client.  Raises ``TransportError``
     when no usable answer came, with the HTTP library's own exception as its cause.
     """
-    query = f"?{operation.query}" if operation.query else ""
     request = httpx.Request(
         operation.method,
-        f"{base_url}{operation.path}{query}",
+        f"{base_url}{operation.target}",
         headers=headers,
         content=operation.body,
         extensions={} if timeout is ... else {"timeout": httpx.Timeout(timeout).as_dict()},
     )
+    # Sending marks a client as opened and keeps the cookies that come back; both happen to the copy instead, which
+    # shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
+    twin = copy(client)
+    twin.cookies = {}
     try:
-        response = await client.send(request, auth=None, follow_redirects=False)
+        response = await twin.send(request, auth=None, follow_redirects=False)
     except httpx.HTTPStatusError as error:
         # An event hook of the application called raise_for_status(); the answer's own meaning is ours to tell.
         return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
@@ -101,7 +105,7 @@ def _translate(error: httpx.RequestError, operation: Operation[Any]) -> Transpor
     return kind(
         f"no answer came, {type(error).__name__}{said}",
         method=operation.method,
-        path=operation.path,
+        path=operation.target,
         was_sent=not isinstance(error, NEVER_SENT),
     )
 

@@ -34,7 +34,7 @@ class Region(StrEnum):
     """The data centres that the service documents, as the ``region`` header spells them.
 
     Every ``region`` argument also takes any other string and passes it on unchanged, because the service has
-    renamed one before (Europe was ``gb-lon`` until July 2023).
+    renamed one before (Europe was ``gb-lon`` until July 2023); the service decides what to make of it.
 
     .. versionadded:: 0.1
     """
@@ -73,7 +73,7 @@ class Room:
     is_ban: bool
     """Whether the room is disabled: nobody is in it and nobody can join."""
     created_at: datetime
-    """When it was created: aware, in UTC, to the millisecond."""
+    """When it was created: aware, in UTC, as fine as the service says, which is milliseconds."""
     limit: int
     """How many users with a writer's or an admin's token may be in it at once; 0 is no maximum."""
     extra: Mapping[str, Any] = field(factory=dict, hash=False)

@@ -35,7 +35,11 @@ class Operation(Generic[Answer]):
     body: bytes | None = None
     answer: type[Answer]
     expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the answered room must have
-    creates: bool = False  # asking twice would make two rooms; everything else may be repeated
+
+    @property
+    def target(self) -> str:
+        """The path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
 
 def create_room(*, limit: int | None = None, is_record: bool | None = None) -> Operation[Room]:
@@ -47,7 +51,7 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> O
         body["isRecord"] = is_record
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
-    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), answer=Room, creates=True)
+    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), answer=Room)
 
 
 def get_room(uuid: str) -> Operation[Room]:

@@ -51,7 +51,7 @@ def decode_answer(
             f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
             "take the token along; set base_url if the service has moved",
             method=operation.method,
-            path=operation.path,
+            path=operation.target,
         )
     if not 200 <= status < 300:
         raise _status_error(operation, status, headers, body, token)
@@ -65,7 +65,7 @@ def decode_answer(
         _check_expected(operation, answer)
     except WireError as error:
         what = _excerpt(error.what, token)
-        raise DecodeError(what, error.where, method=operation.method, path=operation.path) from None
+        raise DecodeError(what, error.where, method=operation.method, path=operation.target) from None
     return answer
 
 
@@ -96,7 +96,7 @@ def _status_error(
         "message": message and _excerpt(message, token),
         "excerpt": "" if message else _excerpt(body[: 4 * MAX_EXCERPT].decode(errors="replace"), token),
         "method": operation.method,
-        "path": operation.path,
+        "path": operation.target,
     }
     if status == 429:
         return RateLimitedError(status, retry_after=_retry_after(headers), **words)

@@ -44,7 +44,7 @@ class AsyncRooms:
     and event hooks stay in force.  One object serves any number of tasks at once.  It runs on asyncio and Trio.
 
     - ``client``: an ``httpx.AsyncClient``, open for as long as calls are made.
-    - ``token``: an SDK token, or a room token where the call allows it, as ``tokens.AccessKey`` makes.
+    - ``token``: an SDK token, or a room token where the call allows it, as ``AccessKey`` makes them.
     - ``region``: the data centre, a ``Region`` or any other string.
     - ``base_url``: where the service is; a path in it is kept as a prefix.
 
@@ -54,7 +54,9 @@ class AsyncRooms:
     - ``TransportError`` if no usable answer came, ``TimedOutError`` if time ran out;
     - a ``StatusError`` if the service said no: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
       ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
-    - ``DecodeError`` if it said yes, but not as documented.
+    - ``DecodeError`` if it said yes, but not as documented;
+    - ``RuntimeError`` from the client itself if it has been closed, and whatever its event hooks raise, except
+      that the ``HTTPStatusError`` of a hook that calls ``raise_for_status()`` becomes ours.
 
     .. versionadded:: 0.1
     """
@@ -86,7 +88,8 @@ class AsyncRooms:
     ) -> AsyncGenerator[Self, None]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
 
-        The client is closed at the end.  It waits 30 seconds at most to connect, to send, and between two reads.
+        The client is closed at the end.  It waits 30 seconds at most to connect, to send, between two reads, and
+        for a free connection.  Wrong arguments raise on entering.
 
         .. versionadded:: 0.1
         """
@@ -102,9 +105,9 @@ class AsyncRooms:
     ) -> Self:
         """Return a sibling over the same client that differs in what is given; this one stays as it is.
 
-        ``timeout`` is in seconds, above 0: the longest that connecting, sending, the silence between two reads,
-        and waiting for a free connection may take, each.  ``None`` waits for ever.  As long as it is not given,
-        the client's own timeouts hold.
+        Arguments and errors are those of the class.  ``timeout`` is in seconds, above 0: the longest that
+        connecting, sending, the silence between two reads, and waiting for a free connection may take, each.
+        ``None`` waits for ever.  As long as it is not given, the client's own timeouts hold.
 
         .. versionadded:: 0.1
         """
@@ -126,7 +129,7 @@ class AsyncRooms:
 
         Not safe to repeat: every request that takes effect makes a room.  Raises ``CreateOutcomeUnknownError``
         when that cannot be told: the answer was lost, unreadable or a server error (5xx).  A ``TransportError``
-        from here means that the request never left.
+        from here means that the request never left.  After a cancellation the outcome is just as unknown.
 
         .. versionadded:: 0.1
         """
@@ -136,10 +139,11 @@ class AsyncRooms:
         except (TransportError, ServerError, DecodeError) as error:
             if isinstance(error, TransportError) and not error.was_sent:
                 raise
+            asked = f"{operation.method} {operation.target}: "
             raise CreateOutcomeUnknownError(
-                f"whether a room was created cannot be told: {error}",
+                f"whether a room was created cannot be told: {str(error).removeprefix(asked)}",
                 method=operation.method,
-                path=operation.path,
+                path=operation.target,
             ) from error
 
     async def get(self, uuid: str) -> Room:
@@ -204,8 +208,7 @@ class AsyncRooms:
         uuids, which is documented, does it grow: by the uuids seen.
 
         Raises, besides what every call raises, ``PaginationError`` when the list repeats, stalls, jumps back or
-        ignores the cursor.  Every error has the last room's uuid as ``checkpoint``: ``walk(after=checkpoint)``
-        goes on.
+        ignores the cursor.  Every ``RoomsError`` says where to go on: ``walk(after=error.checkpoint)``.
 
         .. versionadded:: 0.1
         """
@@ -218,7 +221,8 @@ class AsyncRooms:
         """Return an async generator over the same rooms as ``walk()``, a page at a time.
 
         A page has the new rooms of one answer, at least one and at most ``page_size``; fewer than ``page_size``
-        says nothing about the end.  Arguments, promises and errors are those of ``walk()``.
+        says nothing about the end.  There is no ``max_rooms``; all other arguments, and the promises and errors,
+        are those of ``walk()``.
 
         .. versionadded:: 0.1
         """

@@ -70,7 +70,10 @@ class TokenKind(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """How every token of this kind begins."""
+        """How every token of this kind begins.
+
+        .. versionadded:: 0.1
+        """
         return f"NETLESS{self.upper()}_"
 
 
@@ -82,8 +85,11 @@ class TokenInfo:
     """
 
     kind: TokenKind
+    """What it is for."""
     access_key: str
+    """The project's access key."""
     role: Role
+    """What it may do."""
     uuid: str | None
     """The room or task that it is for; ``None`` in an SDK token."""
     expires_at: datetime | None

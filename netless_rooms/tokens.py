@@ -34,7 +34,9 @@ class AccessKey:
     """
 
     access_key: str = field(validator=_is_text)
+    """Names the project; part of every token."""
     secret_key: str = field(validator=_is_text, repr=False)
+    """Signs the tokens; never leaves this process."""
 
     def sdk_token(self, *, role: Role, lifetime: timedelta | None) -> str:
         """Return a new token for the whole project.
@@ -42,15 +44,23 @@ class AccessKey:
         ``lifetime`` is at least a millisecond from now by this machine's clock, and is cut to milliseconds;
         ``None`` never expires, which the service's documentation advises against.  Raises ``ValueError`` or
         ``TypeError`` for a wrong argument.  The service's own server code uses ten minutes.
+
+        .. versionadded:: 0.1
         """
         return self._token(TokenKind.SDK, None, role, lifetime)
 
     def room_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
-        """Return a new token for the one room ``uuid``, as a browser needs it to join; else as ``sdk_token``."""
+        """Return a new token for the one room ``uuid``, as a browser needs it to join; else as ``sdk_token``.
+
+        .. versionadded:: 0.1
+        """
         return self._token(TokenKind.ROOM, uuid, role, lifetime)
 
     def task_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
-        """Return a new token for the one file-conversion task ``uuid``; else as ``sdk_token``."""
+        """Return a new token for the one file-conversion task ``uuid``; else as ``sdk_token``.
+
+        .. versionadded:: 0.1
+        """
         return self._token(TokenKind.TASK, uuid, role, lifetime)
 
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:

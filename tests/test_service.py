@@ -267,3 +267,17 @@ def raising(fault: Exception | httpx.Response) -> Callable[[httpx.Request], http
         return fault
 
     return script
+
+
+async def test_the_client_is_left_as_it_was() -> None:
+    def script(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=[], headers={"set-cookie": "session=of-the-service; Path=/"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(script), cookies={"a": "b"}) as entered:
+        never_entered = httpx.AsyncClient(transport=httpx.MockTransport(script))
+        for client in (entered, never_entered):
+            before = dict(vars(client))
+            await AsyncRooms(client, token=TOKEN, region="sg").list()
+            assert vars(client) == before
+        assert dict(entered.cookies) == {"a": "b"}
+        assert dict(never_entered.cookies) == {}

@@ -1,0 +1,44 @@
+"""Runs every Python block of the README and of the documentation, and compares what it prints.
+
+A ``python`` block goes on where the blocks above it on the page stopped.  A ``text`` block is what the Python
+block before it prints; output that no ``text`` block shows is a mistake too.
+"""
+
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+from sybil import Example, Sybil
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.myst import CodeBlockParser
+
+PRINTED = "what the last block printed"  # no identifier, so no block can name it by accident
+
+run_python = PythonEvaluator()
+
+
+def run(example: Example) -> None:
+    """Run a block and keep what it prints."""
+    nothing_left(example.namespace)
+    printed = StringIO()
+    with redirect_stdout(printed):
+        run_python(example)
+    example.namespace[PRINTED] = printed.getvalue()
+
+
+def compare(example: Example) -> None:
+    """Hold a block of output against what was printed."""
+    assert example.namespace.pop(PRINTED, "") == example.parsed
+
+
+def nothing_left(namespace: dict[str, Any]) -> None:
+    """Refuse output that the page does not show."""
+    assert not namespace.pop(PRINTED, ""), "a block prints, and no text block behind it shows what"
+
+
+pytest_collect_file = Sybil(
+    parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare)],
+    patterns=["README.md", "docs/**/*.md", "docs/*.md"],
+    excludes=["docs/_build/**"],
+    teardown=nothing_left,
+).pytest()

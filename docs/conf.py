@@ -1,0 +1,159 @@
+"""How the documentation is built.  The package is taken as it is installed, never from the checkout."""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import get_args
+
+import attrs
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+import netless_rooms
+from netless_rooms import Room, RoomsError
+from netless_rooms.emulator import RULES, Quirks
+from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
+from netless_rooms.wire import WIRE_NAMES
+
+project = "netless_rooms"
+author = "netless_rooms contributors"
+copyright = author
+version = release = netless_rooms.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+nitpicky = True
+# Names that signatures mention and that another project documents; nothing is looked up over the network.
+nitpick_ignore_regex = [
+    ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),  # the standard library
+    ("py:class", r"httpx\.Async.+"),  # the HTTP library: clients and transports
+]
+
+myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+add_module_names = False
+python_maximum_signature_line_length = 72
+
+html_theme = "furo"
+html_title = f"netless_rooms {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path: list[str] = []
+templates_path: list[str] = []
+
+# Defaults that the source gives a name, as a reader wants to see them.
+DEFAULTS = {
+    "DEFAULT_BASE_URL": repr(DEFAULT_BASE_URL),
+    "MAX_PAGE_SIZE": str(MAX_PAGE_SIZE),
+    "LIKELIEST": "Quirks()",
+    "NOTHING": "{}",
+}
+
+
+def tidy_signature(
+    app: Sphinx,  # noqa: ARG001  the event's own arguments
+    what: str,
+    name: str,  # noqa: ARG001
+    obj: object,
+    options: object,  # noqa: ARG001
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Show defaults by their value, a context manager as one, and no constructor where there is none to call."""
+    if isinstance(obj, type) and (issubclass(obj, Enum) or (what == "exception" and "__init__" not in vars(obj))):
+        return "", None
+    if signature:
+        signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: DEFAULTS[found[0]], signature)
+    if signature and isinstance(obj, type) and attrs.has(obj):
+        fields = attrs.fields_dict(obj)
+        signature = re.sub(
+            r"attr_dict\['(\w+)'\]\.default", lambda found: repr(fields[found[1]].default), signature
+        )
+    if returns and hasattr(obj, "__wrapped__"):  # the generator inside a context manager
+        returns = re.sub(
+            r"^\S*AsyncGenerator\[(.+), None\]$", r"~contextlib.AbstractAsyncContextManager[\1]", returns
+        )
+    return signature, returns
+
+
+class Generated(SphinxDirective):
+    """A part of a page that is written from the package itself, as Markdown."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return what ``lines`` writes."""
+        return self.parse_text_to_nodes("\n".join(self.lines()))
+
+    def lines(self) -> Iterator[str]:
+        """Write the part."""
+        raise NotImplementedError
+
+
+class WireFields(Generated):
+    """The fields of a room: on the wire, here, and what they mean."""
+
+    def lines(self) -> Iterator[str]:
+        meanings = ModuleAnalyzer.for_module(Room.__module__).find_attr_docs()
+        yield "| on the wire | here | meaning |"
+        yield "|---|---|---|"
+        for name, wire in WIRE_NAMES.items():
+            meaning = " ".join(meanings[Room.__name__, name]).strip()
+            yield f"| `{wire}` | `{name}` | {meaning} |"
+
+
+class EmulatorRules(Generated):
+    """What the emulator does, rule by rule."""
+
+    def lines(self) -> Iterator[str]:
+        yield "| rule | what it does | how sure | quirk |"
+        yield "|---|---|---|---|"
+        for rule in RULES:
+            quirk = f"{{py:attr}}`{rule.quirk} <netless_rooms.emulator.Quirks.{rule.quirk}>`" if rule.quirk else ""
+            yield f"| {rule.name} | {rule.text} | {rule.status} | {quirk} |"
+
+
+class QuirkReadings(Generated):
+    """The switches of the emulator: every reading that can be asked for, the likeliest marked."""
+
+    def lines(self) -> Iterator[str]:
+        meanings = ModuleAnalyzer.for_module(Quirks.__module__).find_attr_docs()
+        yield "| quirk | readings | what it switches |"
+        yield "|---|---|---|"
+        for field in attrs.fields(Quirks):
+            readings = get_args(field.type) if isinstance(field.default, str) else ()
+            others = [f"`{reading!r}`" for reading in readings if reading != field.default]
+            listed = ", ".join([f"**`{field.default!r}`**", *(others or [_other(field.default)])])
+            meaning = " ".join(meanings[Quirks.__name__, field.name]).strip()
+            yield f"| `{field.name}` | {listed} | {meaning} |"
+
+
+class ErrorTree(Generated):
+    """All errors, as they inherit from each other."""
+
+    def lines(self) -> Iterator[str]:
+        return self._branch(RoomsError, "")
+
+    def _branch(self, error: type[RoomsError], indent: str) -> Iterator[str]:
+        summary = (error.__doc__ or "").partition("\n")[0]
+        yield f"{indent}- {{py:exc}}`~netless_rooms.{error.__name__}`: {summary}"
+        for child in error.__subclasses__():
+            yield from self._branch(child, f"{indent}  ")
+
+
+def _other(default: object) -> str:
+    return "`True`" if default is False else "a number"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register what is defined here."""
+    app.connect("autodoc-process-signature", tidy_signature)
+    app.add_directive("wire-fields", WireFields)
+    app.add_directive("emulator-rules", EmulatorRules)
+    app.add_directive("quirk-readings", QuirkReadings)
+    app.add_directive("error-tree", ErrorTree)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,14 @@
+"""A service that behaves like the real one, for tests, demos and work without a network.
+
+In process (``Emulator.transport``) or on a socket of this machine (``Emulator.serve``).  It is written from
+the service's page and shares no encoding code with the client.
+
+.. versionadded:: 0.1
+"""
+
+from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
+from netless_rooms.emulator.emulator import Emulator
+from netless_rooms.emulator.quirks import Quirks
+from netless_rooms.emulator.rules import RULES, Rule
+
+__all__ = ["RULES", "Answer", "Ask", "Emulator", "Quirks", "RecordedRequest", "Rule"]

@@ -1,0 +1,79 @@
+"""The whole service without a network: a request goes in, an answer comes out."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from netless_rooms.emulator.access import Call, admit, permit
+from netless_rooms.emulator.answers import Answer, Ask, RefusedError
+from netless_rooms.emulator.generated import GeneratedRooms
+from netless_rooms.emulator.inputs import read_create, read_list, read_set_ban
+from netless_rooms.emulator.quirks import Quirks, page_size
+from netless_rooms.emulator.store import RoomStore
+from netless_rooms.tokens import AccessKey
+
+ROOMS_PATH: Final = "/v5/rooms"
+
+_ALL_ROOMS: Final[Mapping[str, Call]] = {"POST": Call.CREATE, "GET": Call.LIST}
+_ONE_ROOM: Final[Mapping[str, Call]] = {"GET": Call.GET, "PATCH": Call.SET_BAN}
+
+
+class Account:
+    """One whiteboard project with its rooms.  Synchronous, no clock of its own, and not safe for threads."""
+
+    def __init__(self, rooms: int, key: AccessKey, quirks: Quirks) -> None:
+        self.key = key
+        self.quirks = quirks
+        self.store: RoomStore = RoomStore(GeneratedRooms(rooms), order=quirks.order, cursor=quirks.cursor)
+
+    def answer(self, ask: Ask, now: float) -> Answer:
+        """Return the service's answer at ``now``, seconds since the epoch; never raises for what was asked.
+
+        Looked at in this order: path, method, token, region, permission, body or query, whether the room
+        exists.
+        """
+        try:
+            answer = self._decide(ask, now)
+        except RefusedError as refusal:
+            answer = refusal.answer
+        return answer.in_envelope() if self.quirks.envelope else answer
+
+    def _decide(self, ask: Ask, now: float) -> Answer:
+        call, uuid = _route(ask.method, ask.path)
+        token = admit(ask.headers.get("token", ""), self.key, now)
+        if not ask.headers.get("region", "").strip():
+            raise RefusedError(400, "the header region is required")
+        permit(token, call, uuid)
+        if call is Call.CREATE:
+            return Answer(201, self.store.create(now, read_create(ask.body)).encode())
+        if call is Call.LIST:
+            return self._list(ask.query)
+        if call is Call.SET_BAN:
+            return Answer(201, _existing(self.store.set_ban(uuid, read_set_ban(ask.body))))
+        return Answer(200, _existing(self.store.text(uuid)))
+
+    def _list(self, query: str) -> Answer:
+        begin, limit = read_list(query)
+        if begin is not None and self.quirks.unknown_begin != "seek" and begin not in self.store:
+            status = 400 if self.quirks.unknown_begin == "bad_request" else 404
+            raise RefusedError(status, "beginUUID names no room")
+        return Answer(200, self.store.page(begin, page_size(self.quirks, begin, limit)))
+
+
+def _existing(text: str | None) -> bytes:
+    if text is None:
+        raise RefusedError(404, "room not found")
+    return text.encode()
+
+
+def _route(method: str, path: str) -> tuple[Call, str]:
+    """Return which call it is and the room's UUID, empty if about none; else ``RefusedError`` with 404 or 405."""
+    uuid = path.removeprefix(f"{ROOMS_PATH}/")
+    if path.removesuffix("/") == ROOMS_PATH:
+        calls, about = _ALL_ROOMS, ""
+    elif uuid != path and "/" not in uuid:
+        calls, about = _ONE_ROOM, uuid
+    else:
+        raise RefusedError(404, "no such path")
+    if method not in calls:
+        raise RefusedError(405, "no such method on this path", allow=tuple(sorted(calls)))
+    return calls[method], about

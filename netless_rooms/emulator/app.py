@@ -1,0 +1,90 @@
+"""The ASGI application: turns requests into plain values and answers into bytes, and decides nothing."""
+
+import gzip
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from netless_rooms.emulator.answers import Answer, Ask, RefusedError
+
+SMALLEST_COMPRESSED: Final = 1000
+KEPT_COMPRESSED: Final = 32  # with their bodies, some 10 MB at 1,000 rooms each
+
+_FAST: Final = 1
+
+
+def build_app(answer: Callable[[Ask], Answer]) -> Starlette:
+    """Return an application that sends what ``answer`` says to each request.
+
+    ``answer`` is called on the event loop, once per request; a long body is compressed if the caller accepts
+    it.  What it answers can be wrapped before it is handed over; what goes over the wire can be wrapped
+    around the returned application.
+    """
+    return Starlette(
+        routes=[Route("/{path:path}", _Endpoint(answer))],
+        exception_handlers={HTTPException: _no_path},
+    )
+
+
+class _Endpoint:
+    # An instance, because Starlette gives a plain function GET and HEAD only.
+
+    def __init__(self, answer: Callable[[Ask], Answer]) -> None:
+        self._answer = answer
+        # Keyed by content, so a page that changed is another key and nothing needs to be dropped.
+        self._compress = lru_cache(maxsize=KEPT_COMPRESSED)(_compress)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        answer = self._answer(
+            Ask(
+                method=request.method,
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                headers=_joined(request.headers),
+                body=await request.body(),
+            )
+        )
+        await self._response(answer, request.headers.get("accept-encoding", ""))(scope, receive, send)
+
+    def _response(self, answer: Answer, accept_encoding: str) -> Response:
+        body, headers = answer.body, {"Vary": "Accept-Encoding"}
+        if len(body) >= SMALLEST_COMPRESSED and accepts_gzip(accept_encoding):
+            body = self._compress(body)
+            headers["Content-Encoding"] = "gzip"
+        if answer.allow:
+            headers["Allow"] = ", ".join(answer.allow)
+        return Response(body, answer.status, headers, media_type="application/json")
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether the header's value allows gzip: by name or by ``*``, and not with a weight of 0."""
+    weights: dict[str, str] = {}
+    for item in accept_encoding.lower().split(","):
+        coding, _, parameter = item.partition(";")
+        weights[coding.strip()] = parameter.partition("=")[2].strip() or "1"
+    return weights.get("gzip", weights.get("*", "0")).strip("0.") != ""
+
+
+def _compress(body: bytes) -> bytes:
+    return gzip.compress(body, _FAST, mtime=0)
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+async def _no_path(_: Request, __: Exception) -> Response:
+    # Reached by targets that are no path at all, such as "OPTIONS *".
+    return Response(RefusedError(404, "no such path").answer.body, 404, media_type="application/json")
