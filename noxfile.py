@@ -4,12 +4,20 @@ Only ``nox`` itself has to be there.  Tests run on every supported Python that t
 built wheel, never against the checkout.
 """
 
+import os
 from pathlib import Path
 
 import nox
 
-PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
-GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+GROUPS = PROJECT["dependency-groups"]
+
+# pyenv hides every Python but the chosen one; choose all that we support, so that they are found.
+INSTALLED = Path(os.environ.get("PYENV_ROOT", "~/.pyenv"), "versions").expanduser()
+CHOSEN = [found.name for python in PYTHONS for found in sorted(INSTALLED.glob(f"{python}.*"))]
+if CHOSEN:
+    os.environ["PYENV_VERSION"] = ":".join(CHOSEN)
 
 nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
@@ -39,7 +47,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Ask for 100 % of statements and branches, over all Pythons together."""
-    session.install("coverage>=7.6")
+    session.install(*(wanted for wanted in GROUPS["tests"] if wanted.startswith("coverage")))
     session.run("coverage", "combine")
     session.run("coverage", "report")
 

@@ -8,14 +8,14 @@ from typing import Any, Final, overload
 
 from attrs import field, frozen
 
-_UUID: Final = re.compile("[0-9A-Za-z_-]+")
+_UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 
 
 def is_uuid(text: str) -> bool:
     """Whether ``text`` can name a room, and stand in a path without changing it.
 
-    The service documents 32 hex digits; letters, digits, ``-`` and ``_`` leave room for what it may do next.
+    The service documents 32 hex digits; 128 letters, digits, ``-`` and ``_`` leave room for what it may do next.
     """
     return _UUID.fullmatch(text) is not None
 

@@ -100,8 +100,8 @@ def check_uuid(name: str, value: str) -> str:
     if is_token(value):
         raise ValueError(f"{name} is a token; give a room's uuid")
     if not is_uuid(value):
-        raise ValueError(f"{name} must be letters, digits, '-' and '_', and not empty: {value[:80]!r}")
-    return value
+        raise ValueError(f"{name} must be letters, digits, '-' and '_', 1 to 128 of them, not {value[:128]!r}")
+    return str.__str__(value)  # an enum member that is also text would be put by its name
 
 
 def check_count(name: str, value: int, *, at_least: int, at_most: int | None = None) -> int:
@@ -111,7 +111,7 @@ def check_count(name: str, value: int, *, at_least: int, at_most: int | None = N
     if value < at_least or (at_most is not None and value > at_most):
         span = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
         raise ValueError(f"{name} must be {span}, not {value}")
-    return value
+    return int(value)
 
 
 def check_header(name: str, value: str) -> str:
@@ -120,7 +120,7 @@ def check_header(name: str, value: str) -> str:
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not re.fullmatch("[!-~]+", value):
         raise ValueError(f"{name} must be printable ASCII without spaces or line breaks, and not empty")
-    return str(value)
+    return str.__str__(value)
 
 
 def check_base_url(value: str) -> str:
@@ -132,7 +132,7 @@ def check_base_url(value: str) -> str:
         raise ValueError(f"{trouble}, in printable ASCII")
     try:
         parts = urlsplit(value)
-        plain = parts.port != 0 and not (parts.username or parts.password or "?" in value or "#" in value)
+        plain = parts.port != 0 and not any(mark in value for mark in "@?#")
     except ValueError:  # a port that is no number, an unclosed bracket
         plain = False
     if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):

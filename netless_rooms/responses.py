@@ -4,8 +4,11 @@ Success is 200 or 201 whatever the call, since the service's pages disagree abou
 as ``{"status": …, "body": …}``; on the wire it is the bare body, but the printed form is understood too.
 """
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +29,7 @@ from netless_rooms.signing import REDACTED, redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
-SHORTEST_SECRET: Final = 16  # a shorter token is a placeholder, and would blot out ordinary words
+TELLING: Final = 12  # characters of the token in a row that an error must not show; fewer could be any word
 SUCCESS: Final = frozenset({200, 201})
 
 _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
@@ -94,7 +97,7 @@ def _status_error(
     message = _message(body)
     words: dict[str, Any] = {
         "message": message and _excerpt(message, token),
-        "excerpt": "" if message else _excerpt(body[: 4 * MAX_EXCERPT].decode(errors="replace"), token),
+        "excerpt": "" if message else _excerpt(body.decode(errors="replace"), token),
         "method": operation.method,
         "path": operation.target,
     }
@@ -112,19 +115,19 @@ def _message(body: bytes) -> str | None:
     except WireError:
         return None
     said = document if isinstance(document, dict) else {}
-    found = (said[name] for name in ("message", "msg") if isinstance(said.get(name), str) and said[name])
-    return next(found, None)
+    found = (said.get(name) for name in ("message", "msg"))
+    return next((words for words in found if isinstance(words, str) and words.strip()), None)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait; a date counts from the answer's own ``Date``, so no clock is needed."""
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
+    if re.fullmatch("[0-9]{1,9}", text):
         return float(text)
     try:
         until, now = (parsedate_to_datetime(date) for date in (text, headers.get("date", "")))
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):  # no date, or one of the two without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, one of the two without a zone, or far out of range
         return None
 
 
@@ -137,6 +140,15 @@ def _without_query(location: str) -> str:
 
 
 def _excerpt(text: str, token: str) -> str:
-    hidden = redact(text.replace(token, REDACTED) if len(token) >= SHORTEST_SECRET else text)
-    calm = " ".join(hidden.split())
+    """Return the beginning of ``text`` in one line, without the token or any longer piece of it."""
+    calm = redact(_without(token, " ".join(text[: 10 * MAX_EXCERPT].split())))
     return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"
+
+
+def _without(token: str, text: str) -> str:
+    secret = bytearray(len(text))
+    for at in range(len(text) - TELLING + 1):
+        if text[at : at + TELLING] in token:
+            secret[at : at + TELLING] = b"\1" * TELLING
+    runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
+    return "".join(REDACTED if hide else "".join(shown for _, shown in run) for hide, run in runs)

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
-from netless_rooms.signing import Role, TokenInfo, TokenKind, mint, read_token, verify_token
+from netless_rooms.signing import LAST_MS, Role, TokenInfo, TokenKind, mint, read_token, verify_token
 
 __all__ = ["AccessKey", "Role", "TokenInfo", "TokenKind", "read_token", "verify_token"]
 
 
-def _is_text(_: object, attribute: "Attribute[str]", value: object) -> None:
+def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
     # No message here shows the value: one of the two is the secret.
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a string, not {type(value).__name__}")
@@ -87,6 +87,7 @@ def _expiry_in(lifetime: timedelta | None) -> int | None:
     if not isinstance(lifetime, timedelta):
         raise TypeError(f"lifetime must be a timedelta or None, not {type(lifetime).__name__}")
     milliseconds = lifetime // timedelta(milliseconds=1)
-    if milliseconds < 1:
-        raise ValueError("lifetime must be a millisecond at least, or None for a token that never expires")
-    return time.time_ns() // 1_000_000 + milliseconds
+    until = time.time_ns() // 1_000_000 + milliseconds
+    if milliseconds < 1 or until > LAST_MS:
+        raise ValueError("lifetime must be a millisecond or more, up to the year 9999, or None to never expire")
+    return until

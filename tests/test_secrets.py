@@ -25,7 +25,7 @@ FAULTS: list[httpx.Response | httpx.RequestError] = [
     httpx.Response(200, json=ECHO),
     httpx.Response(200, json=room(isBan=TOKEN)),
     httpx.Response(200, json=room(uuid=TOKEN)),
-    httpx.Response(200, json=room(**{TOKEN: [[]] * 2})),
+    httpx.Response(200, json={**room(), TOKEN: [[], []]}),
 ]
 
 

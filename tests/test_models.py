@@ -1,0 +1,177 @@
+"""Rooms and pages are values."""
+
+import copy
+import pickle
+import uuid as uuids
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netless_rooms import Region, Room, RoomPage
+from netless_rooms.models import is_uuid, spelled_alike
+from samples import DASHED, UUID
+
+
+def make_room(uuid: str = UUID, **changes: Any) -> Room:
+    fields: dict[str, Any] = {
+        "uuid": uuid,
+        "team_uuid": "RMmxxxxx5aw",
+        "is_record": False,
+        "is_ban": False,
+        "created_at": datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC),
+        "limit": 0,
+    }
+    return Room(**fields | changes)
+
+
+A, B, C = make_room("a"), make_room("b"), make_room("c")
+PAGE = RoomPage((A, B, C))
+
+
+def test_rooms_with_the_same_fields_are_equal_and_hash_alike() -> None:
+    assert make_room() == make_room()
+    assert len({make_room(), make_room()}) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uuid": "b"},
+        {"team_uuid": "b"},
+        {"app_uuid": "b"},
+        {"name": "b"},
+        {"is_record": True},
+        {"is_ban": True},
+        {"created_at": datetime(2022, 1, 1, tzinfo=UTC)},
+        {"limit": 1},
+        {"extra": {"b": 1}},
+    ],
+    ids=lambda change: str(*change),
+)
+def test_rooms_that_differ_in_any_field_are_unequal(change: dict[str, Any]) -> None:
+    assert make_room(**change) != make_room()
+
+
+def test_a_room_with_unknown_fields_is_hashable() -> None:
+    assert len({make_room(extra={"tags": ["a"]}), make_room(extra={"tags": ["a"]})}) == 1
+
+
+@pytest.mark.parametrize("field", attrs.fields(Room), ids=lambda field: field.name)
+def test_no_field_of_a_room_can_be_set(field: "attrs.Attribute[Any]") -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(make_room(), field.name, "x")
+
+
+def test_a_room_takes_no_attribute_of_a_strangers() -> None:
+    assert not hasattr(make_room(), "__dict__")
+    assert not hasattr(PAGE, "__dict__")
+
+
+def test_a_room_takes_its_fields_by_name_only() -> None:
+    with pytest.raises(TypeError):
+        Room("a", "b")  # type: ignore[call-arg]  # that is the point
+
+
+def test_what_the_service_may_leave_out_is_none_and_extra_is_empty() -> None:
+    room = make_room()
+    assert (room.app_uuid, room.name, room.extra) == (None, None, {})
+
+
+def test_two_rooms_never_share_their_extra() -> None:
+    assert A.extra is not B.extra
+
+
+@pytest.mark.parametrize("value", [make_room(name="n", extra={"tags": ["a"]}), PAGE, RoomPage()])
+def test_values_survive_pickle_and_copy(value: Room | RoomPage) -> None:
+    for twin in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301  our own
+        assert twin == value
+        assert repr(twin) == repr(value)
+
+
+def test_a_page_is_a_sequence_of_its_rooms_in_order() -> None:
+    assert isinstance(PAGE, Sequence)
+    assert list(PAGE) == [A, B, C]
+    assert list(reversed(PAGE)) == [C, B, A]
+    assert len(PAGE) == 3
+    assert (PAGE[0], PAGE[-1]) == (A, C)
+    assert PAGE.index(B) == 1
+    assert PAGE.count(make_room("a")) == 1
+    assert PAGE.rooms == (A, B, C)
+
+
+def test_a_slice_of_a_page_is_a_tuple_of_rooms() -> None:
+    assert PAGE[1:] == (B, C)
+    assert PAGE[::-2] == (C, A)
+    assert PAGE[5:] == ()
+
+
+def test_a_place_outside_a_page_is_an_index_error() -> None:
+    with pytest.raises(IndexError):
+        PAGE[3]
+
+
+def test_a_page_holds_an_equal_room() -> None:
+    assert make_room("b") in PAGE
+    assert make_room("d") not in PAGE
+
+
+def test_an_empty_page_is_false() -> None:
+    assert not RoomPage()
+    assert PAGE
+
+
+def test_a_page_is_a_value() -> None:
+    assert RoomPage((A, B)) == RoomPage((make_room("a"), make_room("b"))) != RoomPage((B, A))
+    assert len({RoomPage((A,)), RoomPage((make_room("a"),))}) == 1
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        PAGE.rooms = ()  # type: ignore[misc]  # that is the point
+
+
+def test_regions_are_the_header_values_of_the_page() -> None:
+    assert {region.name: str(region) for region in Region} == {
+        "US_SV": "us-sv",
+        "SG": "sg",
+        "IN_MUM": "in-mum",
+        "EU": "eu",
+        "CN_HZ": "cn-hz",
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (UUID, UUID, True),
+        (UUID, DASHED, True),
+        (DASHED, UUID.upper(), True),
+        (UUID, UUID[:-1] + "0", False),
+        ("room", "room", True),
+        ("room", "ROOM", False),
+        ("a-b", "ab", False),
+        (UUID[:-1], UUID[:-1].upper(), False),
+        (UUID[:-1] + "g", UUID[:-1] + "G", False),
+        ("", "-", False),
+    ],
+)
+def test_only_uuids_have_several_spellings(one: str, other: str, *, alike: bool) -> None:
+    assert spelled_alike(one, other) is alike
+    assert spelled_alike(other, one) is alike
+
+
+@given(st.uuids())
+def test_every_spelling_of_a_uuid_names_the_same_room(uuid: uuids.UUID) -> None:
+    assert spelled_alike(uuid.hex, str(uuid).upper())
+
+
+@pytest.mark.parametrize("text", [UUID, DASHED, "a", "0e6exxxxxxd95", "_", "-", "a" * 128])
+def test_letters_digits_and_dashes_can_name_a_room(text: str) -> None:
+    assert is_uuid(text)
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "a.b", "é", "٣", "a\n", "a b", "%61", "a" * 129])
+def test_what_would_change_a_path_cannot_name_a_room(text: str) -> None:
+    assert not is_uuid(text)
