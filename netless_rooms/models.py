@@ -1,7 +1,7 @@
 """What a room is, and a page of rooms: frozen values without a word of JSON."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, overload
@@ -80,6 +80,10 @@ class Room:
     """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
 
 
+def _as_tuple(rooms: Iterable[Room]) -> tuple[Room, ...]:
+    return tuple(rooms)
+
+
 @frozen
 class RoomPage(Sequence[Room]):
     """Rooms of one answer, in the service's order; a sequence, and itself a value.
@@ -87,7 +91,7 @@ class RoomPage(Sequence[Room]):
     .. versionadded:: 0.1
     """
 
-    rooms: tuple[Room, ...] = ()
+    rooms: tuple[Room, ...] = field(default=(), converter=_as_tuple)
     """The same rooms as a tuple."""
 
     @overload

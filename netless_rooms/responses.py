@@ -59,17 +59,31 @@ def decode_answer(
     if not 200 <= status < 300:
         raise _status_error(operation, status, headers, body, token)
     try:
-        if status not in SUCCESS:
-            raise WireError(f"expected the status 200 or 201, got {status}", "$")
-        document, said = _unwrap(read_json(body))
-        if said is not None and said not in SUCCESS:
-            raise _status_error(operation, said, headers, body, token)
-        answer = structure(document, operation.answer)
-        _check_expected(operation, answer)
+        return _read(operation, status, headers, body, token)
     except WireError as error:
-        what = _excerpt(error.what, token)
-        raise DecodeError(what, error.where, method=operation.method, path=operation.target) from None
+        fault = DecodeError(
+            _excerpt(error.what, token), error.where, method=operation.method, path=operation.target
+        )
+    raise fault  # outside the block, so that the words of the body do not hang on as its context
+
+
+def _read(
+    operation: Operation[Answer], status: int, headers: Mapping[str, str], body: bytes, token: str
+) -> Answer:
+    _check_success(status, "$")
+    document, told = _unwrap(read_json(body))
+    if told is not None:
+        if not 200 <= told < 300:
+            raise _status_error(operation, told, headers, body, token)
+        _check_success(told, "$.status")
+    answer = structure(document, operation.answer)
+    _check_expected(operation, answer)
     return answer
+
+
+def _check_success(status: int, where: str) -> None:
+    if status not in SUCCESS:
+        raise WireError(f"expected the status 200 or 201, got {status}", where)
 
 
 def _unwrap(document: Any) -> tuple[Any, int | None]:
@@ -141,7 +155,8 @@ def _without_query(location: str) -> str:
 
 def _excerpt(text: str, token: str) -> str:
     """Return the beginning of ``text`` in one line, without the token or any longer piece of it."""
-    calm = redact(_without(token, " ".join(text[: 10 * MAX_EXCERPT].split())))
+    shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
+    calm = redact(_without(token, " ".join(shown.split())))
     return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"
 
 

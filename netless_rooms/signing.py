@@ -181,7 +181,7 @@ def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
     try:
         query = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("ascii")
         split = [pair.split("=", 1) for pair in query.split("&")]
-        pairs = {unquote(key, errors="strict"): unquote(value, errors="strict") for key, value in split}
+        pairs = {unquote(key): unquote(value) for key, value in split}
         if _spell(kind, pairs) == token:
             return kind, pairs
     except ValueError:  # covers wrong base64, wrong UTF-8 and a pair without "="
@@ -191,7 +191,7 @@ def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
 
 def _describe(kind: TokenKind, pairs: Mapping[str, str]) -> TokenInfo:
     wanted = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
-    if missing := sorted(wanted - pairs.keys()):
+    if missing := sorted(name for name in wanted if not pairs.get(name)):
         raise TokenError(f"malformed token: it has no {', '.join(missing)}")
     if kind is TokenKind.SDK and "uuid" in pairs:
         raise TokenError("malformed token: an SDK token has no uuid")

@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Final, TypeVar
 
 from attrs import evolve
-from cattrs import ClassValidationError, Converter, IterableValidationError, transform_error
+from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from netless_rooms.models import Room, RoomPage, is_uuid
@@ -44,11 +45,23 @@ class _WrongValueError(ValueError):
     """Carries a finished text through cattrs."""
 
 
+class _WrongRoomError(Exception):
+    """The first wrong room of a page; all of them could be thousands."""
+
+    def __init__(self, index: int, fault: Exception) -> None:
+        super().__init__(index, fault)
+        self.index = index
+        self.fault = fault
+
+
+_FAULTS: Final = (ClassValidationError, _WrongValueError)  # what structuring one room raises
+
+
 def read_json(body: bytes) -> Any:
     """Return what ``body`` says; ``WireError`` if it is not strict JSON in UTF-8."""
     try:
         text = body.decode()
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if "\\u" in text:  # an escaped half of a surrogate pair is no character, and breaks whoever prints it
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -68,12 +81,19 @@ def structure(document: Any, model: type[Model]) -> Model:
     """Return ``document`` as ``model``; ``WireError`` names the first field that is wrong."""
     try:
         return _converter.structure(document, model)
-    except (ClassValidationError, IterableValidationError, _WrongValueError) as error:
-        problems = transform_error(error, format_exception=_describe)
+    except _WrongRoomError as error:
+        wrong = _wrong(error.fault, f"$[{error.index}]")
+    except _FAULTS as error:
+        wrong = _wrong(error, "$")
+    raise wrong
+
+
+def _wrong(fault: Exception, path: str) -> WireError:
+    problems = transform_error(fault, path, _describe)
     what, _, where = problems[0].rpartition(" @ ")
-    path, dot, attribute = where.rpartition(".")
+    room, dot, attribute = where.rpartition(".")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    raise WireError(what + more, path + dot + WIRE_NAMES.get(attribute, attribute))
+    return WireError(what + more, room + dot + WIRE_NAMES.get(attribute, attribute))
 
 
 def show(value: Any) -> str:
@@ -83,8 +103,13 @@ def show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+def _refuse(number: str) -> float:
+    raise ValueError(f"{number} is no JSON value")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if isfinite(value) else _refuse(number)
 
 
 def _describe(error: BaseException, _: object) -> str:
@@ -101,7 +126,7 @@ def _exactly(kind: type, words: str) -> Callable[[Any, Any], Any]:
 
 
 _TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-2][0-9]:[0-5][0-9])"
 )
 
 
@@ -142,11 +167,17 @@ def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
     return structure_room
 
 
-def _page_hook(converter: Converter) -> Callable[[Any, Any], RoomPage]:
+def _page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any], RoomPage]:
     def structure_page(value: Any, _: object) -> RoomPage:
         if type(value) is not list:
             raise _WrongValueError(f"expected an array of rooms, got {show(value)}")
-        return RoomPage(converter.structure(value, tuple[Room, ...]))
+        rooms = []
+        for index, member in enumerate(value):
+            try:
+                rooms.append(structure_room(member, Room))
+            except _FAULTS as fault:
+                raise _WrongRoomError(index, fault) from None
+        return RoomPage(rooms)
 
     return structure_page
 
@@ -164,8 +195,9 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(int, _exactly(int, "an integer"))
     converter.register_structure_hook(str, _exactly(str, "a string"))
     converter.register_structure_hook(datetime, _time)
-    converter.register_structure_hook(Room, _room_hook(converter))
-    converter.register_structure_hook(RoomPage, _page_hook(converter))
+    structure_room = _room_hook(converter)
+    converter.register_structure_hook(Room, structure_room)
+    converter.register_structure_hook(RoomPage, _page_hook(structure_room))
     return converter
 
 

@@ -77,9 +77,7 @@ def test_a_task_token_may_do_nothing(role: Role) -> None:
     """Rule: may-task."""
     emulator = Emulator(rooms=1)
     uuid = next(emulator.uuids())
-    assert set(
-        statuses(emulator, emulator.key.task_token(uuid, role=role, lifetime=HOUR), uuid).values()
-    ) == {403}
+    assert set(statuses(emulator, emulator.key.task_token(uuid, role=role, lifetime=HOUR), uuid).values()) == {403}
 
 
 def test_a_room_token_opens_no_other_room() -> None:

@@ -175,3 +175,8 @@ def test_letters_digits_and_dashes_can_name_a_room(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a/b", "a.b", "é", "٣", "a\n", "a b", "%61", "a" * 129])
 def test_what_would_change_a_path_cannot_name_a_room(text: str) -> None:
     assert not is_uuid(text)
+
+
+def test_a_page_of_any_iterable_is_one_value() -> None:
+    assert RoomPage([make_room()]) == RoomPage((make_room(),))
+    assert hash(RoomPage([make_room()])) == hash(RoomPage(iter([make_room()])))

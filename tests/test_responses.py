@@ -453,3 +453,19 @@ def test_any_answer_gives_what_was_asked_or_our_error(
         assert status in {200, 201}
         assert isinstance(answer, (Room, RoomPage))
         assert isinstance(answer, operation.answer)
+
+
+def test_a_failed_decode_leaves_no_words_of_the_body_in_its_context() -> None:
+    error = refusal(200, room_json(isBan=TOKENS[0]), token=TOKENS[0])
+    assert (error.__context__, error.__cause__) == (None, None)
+
+
+def test_control_characters_of_the_service_do_not_reach_a_terminal() -> None:
+    assert str(refusal(400, b'{"message": "\\u001b[31mred\\u202e"}')).endswith("400: [31mred")
+
+
+@pytest.mark.parametrize("told", [202, 204])
+def test_an_undocumented_success_in_the_envelope_is_an_error_as_it_is_outside(told: int) -> None:
+    error = refusal(200, f'{{"status": {told}, "body": null}}')
+    assert isinstance(error, DecodeError)
+    assert error.where == "$.status"

@@ -212,7 +212,7 @@ def test_the_smallest_token_is_read() -> None:
         (" " + SDK["token"], "does not start with"),
         (SDK["token"].encode().decode("utf-16-le", "replace"), "does not start with"),
         ("NETLESSSDK_", "not spelled"),
-        ("NETLESSSDK_YWs9", "has no nonce, role, sig"),
+        ("NETLESSSDK_YWs9", "has no ak, nonce, role, sig"),
         ("NETLESSSDK_Y", "not spelled"),
         ("NETLESSSDK_é", "not spelled"),
         ("NETLESSSDK_\ud800", "not spelled"),

@@ -364,3 +364,15 @@ def test_any_json_gives_nothing_but_our_error(document: Any) -> None:
 )
 def test_a_value_is_shown_as_json_or_by_its_kind(value: Any, shown: str) -> None:
     assert show(value) == shown
+
+
+def test_only_the_first_wrong_room_of_a_page_is_described() -> None:
+    with pytest.raises(WireError, match=r"^missing \(and 5 more\)") as caught:
+        structure([room_document(), *[{}] * 20_000], RoomPage)
+    assert caught.value.where == "$[1].uuid"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "-Infinity"])
+def test_a_number_that_is_not_finite_is_refused_even_in_an_unknown_field(number: str) -> None:
+    with pytest.raises(WireError, match=f"{number} is no JSON value"):
+        read_json(b'{"x": ' + number.encode() + b"}")
