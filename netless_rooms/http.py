@@ -29,7 +29,7 @@ NEVER_SENT: Final = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
-)
+)  # but see _was_sent
 
 
 @frozen
@@ -67,11 +67,13 @@ async def send(
     twin.cookies = {}
     try:
         response = await twin.send(request, auth=None, follow_redirects=False)
-    except httpx.HTTPStatusError as error:
-        # An event hook of the application called raise_for_status(); the answer's own meaning is ours to tell.
+    except (httpx.HTTPStatusError, httpx.RequestError) as error:
+        if not _is_about(request, error):
+            raise  # an event hook of the application asked something else, and that failed
+        if isinstance(error, httpx.RequestError):
+            raise _translate(error, operation, headers["token"]) from error
+        # The hook called raise_for_status(); what the answer means is ours to tell.
         return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
-    except httpx.RequestError as error:
-        raise _translate(error, operation) from error
     return RawAnswer(response.status_code, response.headers, response.content)
 
 
@@ -84,8 +86,8 @@ def check_client(client: Client) -> None:
 def check_url(base_url: str) -> None:
     """Refuse an address that the HTTP library cannot read."""
     try:
-        httpx.URL(base_url)
-    except httpx.InvalidURL as error:
+        str(httpx.URL(base_url).host)
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ValueError(f"base_url cannot be read: {error}") from None
 
 
@@ -99,15 +101,29 @@ def asgi_transport(app: Any) -> AsyncTransport:
     return httpx.ASGITransport(app=app)
 
 
-def _translate(error: httpx.RequestError, operation: Operation[Any]) -> TransportError:
+def _is_about(request: httpx.Request, error: httpx.HTTPStatusError | httpx.RequestError) -> bool:
+    try:
+        return error.request is request
+    except RuntimeError:  # it was raised by hand, without a request
+        return False
+
+
+def _translate(error: httpx.RequestError, operation: Operation[Any], token: str) -> TransportError:
     kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
-    said = f": {redact(str(error))}" if str(error) else ""
+    said = f": {redact(str(error), token)}" if str(error) else ""
     return kind(
         f"no answer came, {type(error).__name__}{said}",
         method=operation.method,
         path=operation.target,
-        was_sent=not isinstance(error, NEVER_SENT),
+        was_sent=_was_sent(error),
     )
+
+
+def _was_sent(error: httpx.RequestError) -> bool:
+    # httpx-aiohttp says ConnectTimeout for a connection that broke at any time, even after the request was read.
+    if isinstance(error, httpx.ConnectTimeout) and type(error.__cause__).__module__.startswith("aiohttp"):
+        return True
+    return not isinstance(error, NEVER_SENT)
 
 
 def _body_so_far(response: httpx.Response) -> bytes:

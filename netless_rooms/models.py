@@ -22,10 +22,11 @@ def is_uuid(text: str) -> bool:
 
 def spelled_alike(one: str, other: str) -> bool:
     """Whether two texts name the same room: a UUID has spellings with and without dashes, in either case."""
-    return one == other or _plain(one) == _plain(other)
+    return one == other or documented_spelling(one) == documented_spelling(other)
 
 
-def _plain(text: str) -> str:
+def documented_spelling(text: str) -> str:
+    """Return a UUID as the service's documentation spells it; any other text as it is."""
     bare = text.replace("-", "").lower()
     return bare if _HEX.fullmatch(bare) else text
 

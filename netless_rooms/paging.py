@@ -4,8 +4,9 @@ What is promised
 ----------------
 The service keeps a list in some fixed order and answers "from room c on, at most n".  Whatever that order, whether
 c itself is in the answer (inclusive) or not, and however short the service cuts a page, a walk brings every room
-that was there when it began exactly once, in the service's order, or ends in ``WalkBrokenError``.  One thing is
-assumed: a page that is not the end holds at least one room besides the cursor when the largest page was asked.
+that was there when it began exactly once, in the service's order, or ends in ``WalkBrokenError``.  Assumed is that
+the largest page from c on holds a room besides c unless c is the last, and that a room which leaves the list while
+it is the cursor is sought: the service goes on at the next one, or says that it does not know the room.
 
 How it works
 ------------
@@ -23,10 +24,10 @@ bring something new, which bounds the number of requests by about twice the numb
 
 What breaks a walk: a uuid that already came; the cursor anywhere but first in its own answer (the cursor was
 ignored); an end of the other reading (nothing at all behind an inclusive cursor, the cursor alone behind an
-exclusive one: the list stalls); the last room not found again while recalling.
+exclusive one: the list stalls); recalling that does not come to the last room again, or finds fewer than came out.
 
-The subtle case: a room that came first behind an exclusive cursor and one whose cursor room has just left the list
-look the same, so the reading may rise from exclusive to inclusive while pages bring rooms, but never falls.
+The subtle case: an exclusive cursor and one whose room has just left the list look the same, so the reading may
+rise from exclusive to inclusive while pages bring rooms, but never falls.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ from typing import Final
 
 from attrs import frozen
 
-from netless_rooms.models import spelled_alike
+from netless_rooms.models import documented_spelling, spelled_alike
 from netless_rooms.operations import MAX_PAGE_SIZE
 
 NOTHING: Final = slice(0, 0)
@@ -73,8 +74,9 @@ class Cursor:
         self.last = after
         self._page_size = page_size
         self._origin = begin if after is None else after
+        self._origin_as_listed = None if self._origin is None else documented_spelling(self._origin)
         self._origin_is_out = after is not None
-        self._began = False  # whether a room came out of this walk
+        self._came = 0  # how many rooms came out of this walk
         self._reading = Reading.UNKNOWN
         self._rises = True  # whether every uuid so far was above the one before
         self._known: set[str] = set()  # once they do not rise: every room that came out
@@ -83,16 +85,15 @@ class Cursor:
 
     def next_request(self) -> PageRequest:
         """Return what to ask next; looking twice changes nothing."""
-        if self._asks_largest:
+        if self._asks_largest or self._suspect is not None:
             return PageRequest(self._cursor, MAX_PAGE_SIZE)
-        overlap = self._cursor_is_out and self._reading is not Reading.EXCLUSIVE
-        return PageRequest(self._cursor, min(self._page_size + overlap, MAX_PAGE_SIZE))
+        # One more than wanted, because the cursor itself may come again.
+        return PageRequest(self._cursor, min(self._page_size + self._cursor_is_out, MAX_PAGE_SIZE))
 
     def advance(self, uuids: Sequence[str]) -> slice:
         """Take the answer to ``next_request``; return which part of it is new: ``page_size`` rooms at most."""
         held = bool(uuids) and self._cursor is not None and spelled_alike(uuids[0], self._cursor)
-        if self._cursor in uuids[1:]:
-            raise WalkBrokenError(f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}")
+        self._check_place(uuids)
         start = 1 if held and self._cursor_is_out else 0
         if len(uuids) == start:
             return self._nothing_new(held=held)
@@ -102,17 +103,24 @@ class Cursor:
         stop = min(start + self._page_size, len(uuids))
         return self._bring_out(uuids[start:stop], slice(start, stop))
 
+    def _check_place(self, uuids: Sequence[str]) -> None:
+        """Only the answer to a room holds that room, in the first place, and none holds where the walk set out."""
+        if self._cursor in uuids[1:]:
+            raise WalkBrokenError(f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}")
+        if self._origin_as_listed in uuids[self._cursor == self._origin :]:
+            raise WalkBrokenError(f"it came back to {self._origin}, where the walk set out")
+
     def _bring_out(self, new: Sequence[str], part: slice) -> slice:
         falling = self._first_that_falls(new) if self._rises else None
         if falling is not None:
-            self._remember_from_origin()
-            if self._began:
+            self._rises = False
+            if self._came:
                 self._suspect = falling
                 self._go_to_origin()
                 return NOTHING
         if not self._rises:
             self._remember(new)
-        self._began = True
+        self._came += len(new)
         self.last = new[-1]
         self._go_to(new[-1])
         return part
@@ -124,12 +132,14 @@ class Cursor:
             )
         if not held and self._reading is Reading.INCLUSIVE:
             raise WalkBrokenError(
-                f"from {self._cursor} on nothing came, though earlier answers began with their room"
+                f"from {self._cursor or 'the start'} on nothing came, though earlier answers began with their room"
             )
+        if held:
+            self._reading = Reading.INCLUSIVE
         if self.next_request().limit < MAX_PAGE_SIZE:
             self._asks_largest = True
         elif self._suspect is not None:
-            raise WalkBrokenError(f"asked again from the start, it ends before {self.last}")
+            raise WalkBrokenError(f"asked again from where the walk set out, it ends before {self.last}")
         else:
             self.ended = True
         return NOTHING
@@ -137,7 +147,7 @@ class Cursor:
     def _learn_reading(self, *, held: bool) -> None:
         if held:
             self._reading = Reading.INCLUSIVE
-        elif self._began and self._cursor_is_out and self._reading is Reading.UNKNOWN:
+        elif self._came and self._cursor_is_out and self._reading is Reading.UNKNOWN:
             # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
             self._reading = Reading.EXCLUSIVE
 
@@ -154,16 +164,18 @@ class Cursor:
         until = uuids.index(self.last) + 1 if self.last in uuids else len(uuids)
         self._remember(uuids[:until])
         self._go_to(uuids[until - 1])
+        recalled = len(self._known)
         if self._cursor == self.last:
             if self._suspect in self._known:
                 raise WalkBrokenError(f"it jumped back from {self.last} to {self._suspect}")
+            if recalled < self._came:
+                raise WalkBrokenError(
+                    f"{self._came} rooms came up to {self.last}, asked again only {recalled} did"
+                )
             self._suspect = None
+        elif recalled > 2 * self._came + MAX_PAGE_SIZE:
+            raise WalkBrokenError(f"asked again from where the walk set out, it does not come to {self.last}")
         return NOTHING
-
-    def _remember_from_origin(self) -> None:
-        self._rises = False
-        if self._origin_is_out and self._origin is not None:
-            self._known.add(self._origin)
 
     def _remember(self, uuids: Sequence[str]) -> None:
         for uuid in uuids:

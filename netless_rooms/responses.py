@@ -7,8 +7,6 @@ as ``{"status": …, "body": …}``; on the wire it is the bare body, but the pr
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,11 +23,10 @@ from netless_rooms.errors import (
 )
 from netless_rooms.models import spelled_alike
 from netless_rooms.operations import Answer, Operation
-from netless_rooms.signing import REDACTED, redact
+from netless_rooms.signing import redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
-TELLING: Final = 12  # characters of the token in a row that an error must not show; fewer could be any word
 SUCCESS: Final = frozenset({200, 201})
 
 _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
@@ -117,7 +114,7 @@ def _status_error(
     }
     if status == 429:
         return RateLimitedError(status, retry_after=_retry_after(headers), **words)
-    if status >= 500:
+    if 500 <= status < 600:
         return ServerError(status, **words)
     return _BY_STATUS.get(status, StatusError)(status, **words)
 
@@ -156,14 +153,5 @@ def _without_query(location: str) -> str:
 def _excerpt(text: str, token: str) -> str:
     """Return the beginning of ``text`` in one line, without the token or any longer piece of it."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
-    calm = redact(_without(token, " ".join(shown.split())))
+    calm = redact(" ".join(shown.split()), token)
     return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"
-
-
-def _without(token: str, text: str) -> str:
-    secret = bytearray(len(text))
-    for at in range(len(text) - TELLING + 1):
-        if text[at : at + TELLING] in token:
-            secret[at : at + TELLING] = b"\1" * TELLING
-    runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
-    return "".join(REDACTED if hide else "".join(shown for _, shown in run) for hide, run in runs)

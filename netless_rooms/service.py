@@ -205,7 +205,8 @@ class AsyncRooms:
         - ``max_rooms``: stop after so many, 0 or more; ``None`` is all.
 
         Memory holds one page, whatever the number of rooms; only for a list that is not in the order of the
-        uuids, which is documented, does it grow: by the uuids seen.
+        uuids, which is documented, does it grow: by the uuids seen.  A room that is taken off the list while the
+        walk stands at it may end the walk in an error; disabling takes none off, as far as is known.
 
         Raises, besides what every call raises, ``PaginationError`` when the list repeats, stalls, jumps back or
         ignores the cursor.  Every ``RoomsError`` says where to go on: ``walk(after=error.checkpoint)``.
@@ -271,9 +272,10 @@ class AsyncRooms:
 def _cursor(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None) -> Cursor:
     if begin_uuid is not None and after is not None:
         raise ValueError("give begin_uuid or after, not both")
-    for name, uuid in (("begin_uuid", begin_uuid), ("after", after)):
-        if uuid is not None:
-            check_uuid(name, uuid)
+    if begin_uuid is not None:
+        begin_uuid = check_uuid("begin_uuid", begin_uuid)
+    if after is not None:
+        after = check_uuid("after", after)
     check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
     if max_rooms is not None:
         # Nobody wants a page of 1000 for the sake of 3 rooms.

@@ -25,9 +25,11 @@ import hmac
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -39,6 +41,7 @@ LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, in millisecond
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent leaves alone besides letters and digits
 REDACTED: Final = "NETLESS…"
+TELLING: Final = 12  # characters of a token in a row that must not be shown; fewer could be any word
 _TOKEN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*")
 
 
@@ -154,9 +157,18 @@ def is_token(text: str) -> bool:
     return _TOKEN.search(text) is not None
 
 
-def redact(text: str) -> str:
-    """Return ``text`` with everything that looks like a token cut to its prefix."""
-    return _TOKEN.sub(REDACTED, text)
+def redact(text: str, token: str = "") -> str:
+    """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
+    secret = bytearray(len(text))
+    for at in range(len(text) - TELLING + 1):
+        if text[at : at + TELLING] in token:
+            secret[at : at + TELLING] = b"\1" * TELLING
+    runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
+    return _TOKEN.sub(REDACTED, "".join(REDACTED if hide else _joined(run) for hide, run in runs))
+
+
+def _joined(run: Iterable[tuple[int, str]]) -> str:
+    return "".join(character for _, character in run)
 
 
 def _signature(pairs: Mapping[str, str], secret_key: str) -> str:

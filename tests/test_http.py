@@ -2,11 +2,14 @@
 
 import inspect
 
+import anyio
+import anyio.abc
 import httpx
 import pytest
+from httpx_aiohttp import AiohttpTransport
 
-from netless_rooms import ForbiddenError, TimedOutError, TransportError
-from netless_rooms.http import NEVER_SENT
+from netless_rooms import AsyncRooms, CreateOutcomeUnknownError, ForbiddenError, TimedOutError, TransportError
+from netless_rooms.http import own_client
 from scripted import answer, room, scripted
 
 REQUEST = httpx.Request("GET", "https://api.netless.link/v5/rooms")
@@ -33,6 +36,13 @@ NO_ANSWER = {
     httpx.TransportError,
     httpx.UnsupportedProtocol,
     httpx.WriteError,
+}
+PROVABLY_NOT_SENT = {
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
 }
 STATUS = {httpx.HTTPStatusError}
 NOT_RAISED_BY_SENDING = {
@@ -71,7 +81,7 @@ async def test_a_failure_to_get_an_answer_becomes_ours(kind: type[httpx.RequestE
             await rooms.list()
     assert isinstance(caught.value, TimedOutError) is (kind in TIMED_OUT)
     assert caught.value.__cause__ is fault
-    assert caught.value.was_sent is (kind not in NEVER_SENT)
+    assert caught.value.was_sent is (kind not in PROVABLY_NOT_SENT)
 
 
 @pytest.mark.anyio
@@ -112,3 +122,81 @@ async def test_a_broken_compression_is_no_answer() -> None:
     async with scripted(lambda _: cut) as rooms:
         with pytest.raises(TransportError, match="DecodingError"):
             await rooms.list()
+
+
+OTHER = httpx.Request("POST", "https://audit.example/")
+HOOK_FAILURES: list[Exception] = [
+    httpx.ConnectError("the audit service is down", request=OTHER),
+    httpx.ConnectError("raised by hand"),
+    httpx.HTTPStatusError(
+        "no", request=OTHER, response=httpx.Response(400, json={"message": "no"}, request=OTHER)
+    ),
+    ZeroDivisionError(),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failure", HOOK_FAILURES, ids=repr)
+async def test_what_an_event_hook_asked_itself_is_not_taken_for_ours(failure: Exception) -> None:
+    async def hook(_: httpx.Response) -> None:
+        raise failure
+
+    async with scripted(lambda _: answer(room(), 201), event_hooks={"response": [hook]}) as rooms:
+        with pytest.raises(type(failure)) as caught:
+            await rooms.create()
+    assert caught.value is failure
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("token", ["NETLESSSDK_YWs9c2VjcmV0", "opaque!7f3a9c51e8d2b640"])
+async def test_an_echo_of_the_token_in_a_broken_answer_is_not_told(token: str) -> None:
+    def script(_: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError(f"illegal status line: {token}")
+
+    async with scripted(script) as rooms:
+        with pytest.raises(TransportError, match="illegal status line: NETLESS…") as caught:
+            await rooms.with_options(token=token).list()
+    assert token not in str(caught.value)
+
+
+async def read_and_close(listener: anyio.abc.Listener[anyio.abc.SocketStream]) -> None:
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+
+    await listener.serve(serve)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [httpx.AsyncHTTPTransport, AiohttpTransport])
+async def test_a_create_that_was_read_and_not_answered_is_in_doubt(
+    kind: type[httpx.AsyncBaseTransport], anyio_backend: str
+) -> None:
+    if kind is AiohttpTransport and anyio_backend != "asyncio":
+        pytest.skip("aiohttp runs on asyncio only")
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
+    async with listener, anyio.create_task_group() as tasks, httpx.AsyncClient(transport=kind()) as client:
+        tasks.start_soon(read_and_close, listener)
+        rooms = AsyncRooms(client, token="a", region="sg", base_url=f"http://127.0.0.1:{port}")
+        with pytest.raises(CreateOutcomeUnknownError):
+            await rooms.create()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_create_that_never_connected_is_not_in_doubt() -> None:
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
+    await listener.aclose()
+    async with httpx.AsyncClient() as client:
+        rooms = AsyncRooms(client, token="a", region="sg", base_url=f"http://127.0.0.1:{port}")
+        with pytest.raises(TransportError) as caught:
+            await rooms.create()
+    assert not caught.value.was_sent
+
+
+@pytest.mark.anyio
+async def test_our_own_client_waits_thirty_seconds_at_most() -> None:
+    async with own_client() as client:
+        assert client.timeout == httpx.Timeout(30)

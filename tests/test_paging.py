@@ -127,6 +127,45 @@ def test_a_vanished_cursor_that_is_sought_does_not_end_the_walk() -> None:
     assert cursor.ended
 
 
+def test_an_unknown_room_to_begin_behind_that_the_service_sought_is_no_proof_of_an_exclusive_cursor() -> None:
+    cursor = Cursor(after="b", page_size=1000)
+    cursor.advance(["c", "d"])
+    cursor.advance(["d"])
+    assert cursor.ended
+
+
+def test_a_cursor_that_vanished_once_does_not_make_the_next_page_too_small() -> None:
+    cursor = Cursor(page_size=1)
+    cursor.advance(["a"])
+    assert cursor.advance(["b", "c"]) == slice(0, 1)  # a is gone, the service went on behind it
+    assert cursor.advance(["b", "c"]) == slice(1, 2)
+
+
+def test_every_size_below_the_largest_is_asked_again_before_the_end() -> None:
+    cursor = Cursor(page_size=998)
+    cursor.advance(["a"])
+    assert cursor.next_request() == PageRequest("a", 999)
+    cursor.advance(["a"])
+    assert not cursor.ended
+    cursor.advance(["a", "b"])  # the page before was cut short
+    assert cursor.next_request() == PageRequest("b", 999)
+
+
+def test_the_last_proof_must_agree_with_the_one_before() -> None:
+    cursor = Cursor(page_size=3)
+    cursor.advance(["a"])
+    cursor.advance(["a"])
+    with pytest.raises(WalkBrokenError, match="from a on nothing came"):
+        cursor.advance([])
+
+
+def test_recalling_asks_for_the_largest_pages() -> None:
+    cursor = Cursor(page_size=1)
+    cursor.advance(["b"])
+    cursor.advance(["b", "a"])
+    assert cursor.next_request() == PageRequest(None, 1000)
+
+
 class Uuid(str):
     """A string that tells when it is forgotten."""
 
@@ -219,6 +258,58 @@ def test_an_exclusive_list_that_stalls_is_found_out(page_size: int) -> None:
     assert "0020" in breaks(service, page_size=page_size, most_requests=60)
 
 
+@given(ring=st.lists(st.sampled_from(MANY), min_size=2, unique=True), at=st.integers(0, 39), page_size=PAGE_SIZES)
+def test_a_ring_entered_behind_any_room_is_found_out(ring: list[str], at: int, page_size: int) -> None:
+    entry = ring[at % len(ring)]
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        start = ring.index(begin or ring[0])
+        return [*ring[start:], *ring[:start]][:limit]
+
+    came = breaks(service, page_size=page_size, most_requests=4 * len(ring) + 8, after=entry)
+    assert len(came) == len(set(came))
+
+
+@pytest.mark.parametrize("after", ["37875F5089C611EAA629DBB375B5ADFC", "37875f50-89c6-11ea-a629-dbb375b5adfc"])
+def test_a_room_to_begin_behind_in_another_spelling_never_comes_itself(after: str) -> None:
+    listed = [
+        "0a875f5089c611eaa629dbb375b5adfc",
+        "37875f5089c611eaa629dbb375b5adfc",
+        "4a5b5f5089c611eaa629dbb375b5adfc",
+    ]
+    cursor = Cursor(after=after, page_size=1000)
+    with pytest.raises(WalkBrokenError, match=f"came back to {after}"):
+        cursor.advance([listed[0], listed[1], listed[2]])
+    came = breaks(lambda _, limit: listed[:limit], page_size=1, most_requests=9, after=after)
+    assert listed[1] not in came
+
+
+def test_a_list_in_order_of_the_last_change_doubles_no_room() -> None:
+    rooms = ["a", "b", "c", "d", "e"]
+
+    def service(begin: str | None, limit: int) -> list[str]:
+        start = 0 if begin is None else rooms.index(begin)
+        answer = rooms[start : start + limit]
+        if begin is None and rooms[0] == "a":
+            rooms.append(rooms.pop(0))  # the loop disabled it
+        return answer
+
+    came = breaks(service, page_size=3, most_requests=20)
+    assert len(came) == len(set(came))
+
+
+def test_recalling_does_not_follow_an_endless_list() -> None:
+    endless = (f"{n:09}" for n in range(10**9))
+    asked = 0
+
+    def service(_: str | None, limit: int) -> list[str]:
+        nonlocal asked
+        asked += 1
+        return [["b"], ["c"], ["a"]][asked - 1] if asked <= 3 else [next(endless) for _ in range(limit)]
+
+    assert breaks(service, page_size=1, most_requests=20) == ["b", "c"]
+
+
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
@@ -228,6 +319,9 @@ def test_an_exclusive_list_that_stalls_is_found_out(page_size: int) -> None:
         ([["b", "c"], ["c", "a"], ["b", "c", "a"], ["c", "b"]], "repeats b"),
         ([["b", "c"], ["c", "b"], ["b", "c"]], "jumped back from c to b"),
         ([["b", "c"], ["c", "a"], ["b", "d"], ["d"]], "ends before c"),
+        ([["b", "c"], ["c", "a"], []], "nothing came"),
+        ([["b", "c"], ["c", "b"], ["c", "b"]], "2 rooms came up to c, asked again only 1 did"),
+        ([["a", "b"], ["b", "c", "d", "e", "b"]], "place 4"),
         ([["b", "c"], ["c", "a"], ["b", "b"]], "repeats b"),
         ([["a"], ["a", "b"], []], "nothing came"),
         ([["a"], ["b"], ["b"]], "came alone"),

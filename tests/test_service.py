@@ -149,6 +149,7 @@ async def test_a_wrong_argument_is_refused_before_anything_is_sent(
         ({"region": None}, TypeError),
         ({"timeout": 0}, ValueError),
         ({"timeout": float("nan")}, ValueError),
+        ({"timeout": float("inf")}, ValueError),
         ({"timeout": "5"}, TypeError),
         ({"timeout": True}, TypeError),
     ],
@@ -281,3 +282,21 @@ async def test_the_client_is_left_as_it_was() -> None:
             assert vars(client) == before
         assert dict(entered.cookies) == {"a": "b"}
         assert dict(never_entered.cookies) == {}
+
+
+async def test_a_sibling_asks_the_same_address_and_is_of_the_same_class() -> None:
+    class OurRooms(AsyncRooms):
+        pass
+
+    sent: list[str] = []
+
+    def script(request: httpx.Request) -> httpx.Response:
+        sent.append(str(request.url))
+        return answer([])
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(script)) as client:
+        rooms = OurRooms(client, token=TOKEN, region="us-sv", base_url="http://127.0.0.1:1/netless/")
+        sibling = rooms.with_options(token="another")
+        assert type(sibling) is OurRooms
+        await sibling.list()
+    assert sent == ["http://127.0.0.1:1/netless/v5/rooms"]

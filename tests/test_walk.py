@@ -82,6 +82,7 @@ async def test_max_rooms_stops_the_walk_and_asks_for_no_more(rooms: AsyncRooms, 
         assert [found.uuid async for found in rooms.walk(max_rooms=most, page_size=5)] == there[:most]
         if most <= 5:
             assert len(emulator.requests) == (0 if most == 0 else 1)
+    assert [found.uuid async for found in rooms.walk(max_rooms=7, page_size=5)] == there[:7]
     emulator.requests.clear()
     assert len([found async for found in rooms.walk(max_rooms=3)]) == 3
     assert [asked.query for asked in emulator.requests] == ["limit=3"]
@@ -230,3 +231,15 @@ async def test_many_walks_share_one_client(rooms: AsyncRooms, emulator: Emulator
         for page_size in range(1, 9):
             tasks.start_soon(walk, page_size)
     assert came == [list(emulator.uuids())] * 8
+
+
+async def test_a_walk_that_fails_before_its_first_room_goes_on_where_it_was_to_begin() -> None:
+    async with scripted(lambda _: httpx.Response(503)) as rooms:
+        for walk, checkpoint in [
+            (rooms.walk(after="b"), "b"),
+            (rooms.walk(begin_uuid="b"), None),
+            (rooms.walk(), None),
+        ]:
+            with pytest.raises(RoomsError) as caught:
+                await anext(walk)
+            assert caught.value.checkpoint == checkpoint
