@@ -24,7 +24,8 @@ bring something new, which bounds the number of requests by about twice the numb
 
 What breaks a walk: a uuid that already came; the cursor anywhere but first in its own answer (the cursor was
 ignored); an end of the other reading (nothing at all behind an inclusive cursor, the cursor alone behind an
-exclusive one: the list stalls); recalling that does not come to the last room again, or finds fewer than came out.
+exclusive one: the list stalls); recalling that does not come to the last room again, or finds fewer than came
+out; an end without the uuid that made it recall.
 
 The subtle case: an exclusive cursor and one whose room has just left the list look the same, so the reading may
 rise from exclusive to inclusive while pages bring rooms, but never falls.
@@ -80,12 +81,13 @@ class Cursor:
         self._reading = Reading.UNKNOWN
         self._rises = True  # whether every uuid so far was above the one before
         self._known: set[str] = set()  # once they do not rise: every room that came out
-        self._suspect: str | None = None  # while recalling: the uuid that did not rise
+        self._suspect: str | None = None  # the first uuid that did not rise
+        self._recalls = False
         self._go_to_origin()
 
     def next_request(self) -> PageRequest:
         """Return what to ask next; looking twice changes nothing."""
-        if self._asks_largest or self._suspect is not None:
+        if self._asks_largest or self._recalls:
             return PageRequest(self._cursor, MAX_PAGE_SIZE)
         # One more than wanted, because the cursor itself may come again.
         return PageRequest(self._cursor, min(self._page_size + self._cursor_is_out, MAX_PAGE_SIZE))
@@ -98,7 +100,7 @@ class Cursor:
         if len(uuids) == start:
             return self._nothing_new(held=held)
         self._learn_reading(held=held)
-        if self._suspect is not None:
+        if self._recalls:
             return self._recall(uuids[start:])
         stop = min(start + self._page_size, len(uuids))
         return self._bring_out(uuids[start:stop], slice(start, stop))
@@ -116,6 +118,7 @@ class Cursor:
             self._rises = False
             if self._came:
                 self._suspect = falling
+                self._recalls = True
                 self._go_to_origin()
                 return NOTHING
         if not self._rises:
@@ -134,12 +137,13 @@ class Cursor:
             raise WalkBrokenError(
                 f"from {self._cursor or 'the start'} on nothing came, though earlier answers began with their room"
             )
-        if held:
-            self._reading = Reading.INCLUSIVE
+        self._learn_reading(held=held)
         if self.next_request().limit < MAX_PAGE_SIZE:
             self._asks_largest = True
-        elif self._suspect is not None:
+        elif self._recalls:
             raise WalkBrokenError(f"asked again from where the walk set out, it ends before {self.last}")
+        elif self._suspect is not None and self._suspect not in self._known:
+            raise WalkBrokenError(f"it ends without {self._suspect}, which it had before")
         else:
             self.ended = True
         return NOTHING
@@ -172,7 +176,7 @@ class Cursor:
                 raise WalkBrokenError(
                     f"{self._came} rooms came up to {self.last}, asked again only {recalled} did"
                 )
-            self._suspect = None
+            self._recalls = False
         elif recalled > 2 * self._came + MAX_PAGE_SIZE:
             raise WalkBrokenError(f"asked again from where the walk set out, it does not come to {self.last}")
         return NOTHING

@@ -159,6 +159,14 @@ def test_the_last_proof_must_agree_with_the_one_before() -> None:
         cursor.advance([])
 
 
+def test_an_end_that_holds_the_cursor_must_not_follow_one_that_does_not() -> None:
+    cursor = Cursor(page_size=2)
+    cursor.advance(["a", "b"])
+    cursor.advance([])
+    with pytest.raises(WalkBrokenError, match="it stalls: b came alone"):
+        cursor.advance(["b"])
+
+
 def test_recalling_asks_for_the_largest_pages() -> None:
     cursor = Cursor(page_size=1)
     cursor.advance(["b"])
@@ -320,6 +328,7 @@ def test_recalling_does_not_follow_an_endless_list() -> None:
         ([["b", "c"], ["c", "b"], ["b", "c"]], "jumped back from c to b"),
         ([["b", "c"], ["c", "a"], ["b", "d"], ["d"]], "ends before c"),
         ([["b", "c"], ["c", "a"], []], "nothing came"),
+        ([["b", "c"], ["c", "a"], ["b", "c"], ["c"]], "ends without a"),
         ([["b", "c"], ["c", "b"], ["c", "b"]], "2 rooms came up to c, asked again only 1 did"),
         ([["a", "b"], ["b", "c", "d", "e", "b"]], "place 4"),
         ([["b", "c"], ["c", "a"], ["b", "b"]], "repeats b"),
