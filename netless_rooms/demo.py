@@ -11,9 +11,13 @@ from time import perf_counter
 from typing import Final, Protocol
 
 import anyio
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.text import Text
+
+try:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+except ImportError as error:
+    raise ImportError("the demo needs extras: pip install 'netless-rooms[cli,emulator]'") from error
 
 from netless_rooms.emulator import Emulator
 from netless_rooms.errors import NotFoundError

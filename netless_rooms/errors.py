@@ -69,6 +69,8 @@ class TransportError(RoomsError):
     .. versionadded:: 0.1
     """
 
+    hint = "is base_url right, and the network up?"
+
     was_sent: bool
     """``False`` only if the request provably never left, so that repeating it is safe whatever it does."""
 
@@ -137,7 +139,10 @@ class ForbiddenError(StatusError):
     .. versionadded:: 0.1
     """
 
-    hint = "create, get and list take a writer's or an admin's token, disable and enable an admin's"
+    hint = (
+        "create and list take an SDK token, get also one of that room, of a writer or admin; "
+        "disable and enable take an admin's of either kind"
+    )
 
 
 class NotFoundError(StatusError):
@@ -146,7 +151,7 @@ class NotFoundError(StatusError):
     .. versionadded:: 0.1
     """
 
-    hint = "check the uuid, the region and the project that the token is of"
+    hint = "check the uuid (32 hex digits, no dashes), the region, and the project that the token is of"
 
 
 class RateLimitedError(StatusError):
@@ -179,6 +184,8 @@ class ServerError(StatusError):
 
     .. versionadded:: 0.1
     """
+
+    hint = "ask again later if the call is safe to repeat"
 
 
 class DecodeError(RoomsError):

@@ -68,10 +68,10 @@ async def send(
     try:
         response = await twin.send(request, auth=None, follow_redirects=False)
     except (httpx.HTTPStatusError, httpx.RequestError) as error:
-        if not _is_about(request, error):
-            raise  # an event hook of the application asked something else, and that failed
+        if not _is_about(request, error) or _is_success(error):
+            raise  # an event hook of the application failed, at something else or at a success
         if isinstance(error, httpx.RequestError):
-            raise _translate(error, operation, headers["token"]) from error
+            raise _translate(error, operation, base_url, headers["token"]) from error
         # The hook called raise_for_status(); what the answer means is ours to tell.
         return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
     return RawAnswer(response.status_code, response.headers, response.content)
@@ -108,11 +108,15 @@ def _is_about(request: httpx.Request, error: httpx.HTTPStatusError | httpx.Reque
         return False
 
 
-def _translate(error: httpx.RequestError, operation: Operation[Any], token: str) -> TransportError:
+def _is_success(error: httpx.HTTPStatusError | httpx.RequestError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.is_success
+
+
+def _translate(error: httpx.RequestError, operation: Operation[Any], base_url: str, token: str) -> TransportError:
     kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
     said = f": {redact(str(error), token)}" if str(error) else ""
     return kind(
-        f"no answer came, {type(error).__name__}{said}",
+        f"no usable answer from {base_url}, {type(error).__name__}{said}",
         method=operation.method,
         path=operation.target,
         was_sent=_was_sent(error),

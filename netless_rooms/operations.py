@@ -97,8 +97,7 @@ def check_uuid(name: str, value: str) -> str:
     """Return ``value`` if it can name a room, in a path as well as in a query."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
-    if is_token(value):
-        raise ValueError(f"{name} is a token; give a room's uuid")
+    _refuse_token(name, value)
     if not is_uuid(value):
         raise ValueError(f"{name} must be letters, digits, '-' and '_', 1 to 128 of them, not {value[:128]!r}")
     return str.__str__(value)  # an enum member that is also text would be put by its name
@@ -123,10 +122,18 @@ def check_header(name: str, value: str) -> str:
     return str.__str__(value)
 
 
+def check_region(value: str) -> str:
+    """Return ``value`` if it can be a region, known or not."""
+    region = check_header("region", value)
+    _refuse_token("region", region)
+    return region
+
+
 def check_base_url(value: str) -> str:
     """Return ``value`` without a trailing slash if it is an ``http`` or ``https`` address to put a path behind."""
     if not isinstance(value, str):
         raise TypeError(f"base_url must be a string, not {type(value).__name__}")
+    _refuse_token("base_url", value)
     trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
     if not re.fullmatch("[!-~]+", value) or "\\" in value:
         raise ValueError(f"{trouble}, in printable ASCII")
@@ -138,6 +145,12 @@ def check_base_url(value: str) -> str:
     if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError(trouble)
     return value.rstrip("/")
+
+
+def _refuse_token(name: str, value: str) -> None:
+    # A token in the wrong place would go out in an address, and show in a repr or an error.
+    if is_token(value):
+        raise ValueError(f"{name} must not be or hold a token; were two arguments swapped?")
 
 
 def _json(body: Mapping[str, int | bool]) -> bytes:

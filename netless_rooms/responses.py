@@ -49,7 +49,7 @@ def decode_answer(
         where = _excerpt(_without_query(headers["location"]), token)
         raise TransportError(
             f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
-            "take the token along; set base_url if the service has moved",
+            "take the token along",
             method=operation.method,
             path=operation.target,
         )

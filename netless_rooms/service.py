@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from math import isfinite
 from types import EllipsisType
-from typing import Self
+from typing import Final, Self
 
 from netless_rooms import http
 from netless_rooms.errors import (
@@ -26,6 +25,7 @@ from netless_rooms.operations import (
     check_base_url,
     check_count,
     check_header,
+    check_region,
     check_uuid,
     create_room,
     get_room,
@@ -35,13 +35,16 @@ from netless_rooms.operations import (
 from netless_rooms.paging import Cursor, WalkBrokenError
 from netless_rooms.responses import decode_answer
 
+LONGEST_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
+
 
 class AsyncRooms:
     """The rooms of one whiteboard project, over an HTTP client that you own.
 
     The client is borrowed: never closed, never changed, and nothing of its own goes to the service (no auth,
     cookies, default headers, query parameters or base URL), while its transport, proxies, TLS, limits, timeouts
-    and event hooks stay in force.  One object serves any number of tasks at once.  It runs on asyncio and Trio.
+    and event hooks stay in force; what sends is a shallow copy of it, made for each request.  One object serves
+    any number of tasks at once.  It runs on asyncio and Trio.
 
     - ``client``: an ``httpx.AsyncClient``, open for as long as calls are made.
     - ``token``: an SDK token, or a room token where the call allows it, as ``AccessKey`` makes them.
@@ -73,7 +76,7 @@ class AsyncRooms:
         http.check_client(client)
         self._client = client
         self._token = check_header("token", token)
-        self._region = check_header("region", region)
+        self._region = check_region(region)
         self._base_url = check_base_url(base_url)
         http.check_url(self._base_url)
         self._timeout = ...
@@ -288,6 +291,6 @@ def _check_timeout(timeout: float | None) -> float | None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
-    if not (isfinite(timeout) and timeout > 0):
-        raise ValueError(f"timeout must be above 0 seconds, or None to wait for ever, not {timeout}")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
     return timeout

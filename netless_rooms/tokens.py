@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
+from netless_rooms.operations import check_uuid
 from netless_rooms.signing import LAST_MS, Role, TokenInfo, TokenKind, mint, read_token, verify_token
 
 __all__ = ["AccessKey", "Role", "TokenInfo", "TokenKind", "read_token", "verify_token"]
@@ -54,20 +55,16 @@ class AccessKey:
 
         .. versionadded:: 0.1
         """
-        return self._token(TokenKind.ROOM, uuid, role, lifetime)
+        return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
 
     def task_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
         """Return a new token for the one file-conversion task ``uuid``; else as ``sdk_token``.
 
         .. versionadded:: 0.1
         """
-        return self._token(TokenKind.TASK, uuid, role, lifetime)
+        return self._token(TokenKind.TASK, check_uuid("uuid", uuid), role, lifetime)
 
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
-        if kind is not TokenKind.SDK and not isinstance(uuid, str):
-            raise TypeError(f"uuid must be a string, not {type(uuid).__name__}")
-        if uuid is not None and not (uuid and uuid.isascii()):
-            raise ValueError("uuid must be ASCII text and not empty")
         if isinstance(role, bool) or not isinstance(role, int):
             raise TypeError(f"role must be a Role, not {type(role).__name__}")
         return mint(

@@ -27,6 +27,7 @@ WIRE_NAMES: Final[Mapping[str, str]] = {
     "created_at": "createdAt",
     "limit": "limit",
 }
+EXCERPT: Final = 200  # characters of a body that is no JSON, to tell whose page it is
 MAX_NESTING: Final = 32  # of a field that this release does not know; deeper, repr and pickle would give out
 
 Model = TypeVar("Model")
@@ -67,7 +68,8 @@ def read_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise WireError(f"the body is not UTF-8 from byte {error.start} on", "$") from None
     except json.JSONDecodeError as error:
-        raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}", "$") from None
+        began = f"it begins {text[:EXCERPT]!r}" if text.strip() else "it is empty"
+        raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}; {began}", "$") from None
     except UnicodeEncodeError:
         raise WireError("the body holds half a surrogate pair, which is no character", "$") from None
     except RecursionError:

@@ -134,3 +134,25 @@ async def test_compressed_bodies_tell_no_time_so_they_are_always_the_same() -> N
 )
 async def test_accept_encoding_is_read_with_its_weights(header: str, accepted: bool) -> None:
     assert accepts_gzip(header) is accepted
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered() -> None:
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    emulator = Emulator()
+    scope = {"type": "http", "method": "POST", "path": "/v5/rooms", "query_string": b"", "headers": []}
+    await emulator.app(scope, receive, send)
+    assert (sent, emulator.requests) == ([], [])
+
+
+@pytest.mark.parametrize("options", [{"quirks": None}, {"quirks": {}}, {"clock": 5}])
+async def test_a_wrong_setting_is_refused(options: Any) -> None:
+    with pytest.raises(TypeError, match="must be"):
+        Emulator(**options)

@@ -76,7 +76,7 @@ async def test_a_failure_to_get_an_answer_becomes_ours(kind: type[httpx.RequestE
 
     async with scripted(script) as rooms:
         with pytest.raises(
-            TransportError, match=f"GET /v5/rooms: no answer came, {kind.__name__}: something"
+            TransportError, match=f"GET /v5/rooms: no usable answer from https://api.netless.link, {kind.__name__}"
         ) as caught:
             await rooms.list()
     assert isinstance(caught.value, TimedOutError) is (kind in TIMED_OUT)
@@ -200,3 +200,13 @@ async def test_a_create_that_never_connected_is_not_in_doubt() -> None:
 async def test_our_own_client_waits_thirty_seconds_at_most() -> None:
     async with own_client() as client:
         assert client.timeout == httpx.Timeout(30)
+
+
+@pytest.mark.anyio
+async def test_a_hook_that_refuses_a_success_is_heard_as_it_is() -> None:
+    async def hook(response: httpx.Response) -> None:
+        raise httpx.HTTPStatusError("not today", request=response.request, response=response)
+
+    async with scripted(lambda _: answer(room(), 201), event_hooks={"response": [hook]}) as rooms:
+        with pytest.raises(httpx.HTTPStatusError, match="not today"):
+            await rooms.create()

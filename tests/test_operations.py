@@ -147,9 +147,9 @@ def test_a_uuid_that_is_no_text_is_refused(uuid: Any) -> None:
 
 @pytest.mark.parametrize("token", ["NETLESSSDK_YWs9", "NETLESSROOM_YWs9YWsx/"])
 def test_a_token_in_the_place_of_a_uuid_is_refused_and_not_shown(token: str) -> None:
-    with pytest.raises(ValueError, match=r"^uuid is a token; give a room's uuid$"):
+    with pytest.raises(ValueError, match=r"^uuid must not be or hold a token; were two arguments swapped\?$"):
         get_room(token)
-    with pytest.raises(ValueError, match=r"^begin_uuid is a token; give a room's uuid$"):
+    with pytest.raises(ValueError, match=r"^begin_uuid must not be or hold a token"):
         list_rooms(begin_uuid=token)
 
 

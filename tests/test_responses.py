@@ -179,12 +179,12 @@ def test_a_page_of_a_gateway_is_cut() -> None:
     error = refusal(502, HTML + b"<!-- padding to disable the friendly page -->\n" * 100_000)
     assert isinstance(error, ServerError)
     assert "502 Bad Gateway" in str(error)
-    assert len(str(error)) < MAX_EXCERPT + 150
+    assert len(str(error)) < MAX_EXCERPT + 200
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 def test_an_empty_body_is_a_refusal_without_a_reason(body: bytes) -> None:
-    assert str(refusal(500, body)) == f"GET /v5/rooms/{UUID}: the service answered 500 without a reason"
+    assert str(refusal(409, body)) == f"GET /v5/rooms/{UUID}: the service answered 409 without a reason"
 
 
 # Too many requests

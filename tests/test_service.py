@@ -147,9 +147,11 @@ async def test_a_wrong_argument_is_refused_before_anything_is_sent(
         ({"token": b"bytes"}, TypeError),
         ({"region": "us\nsv"}, ValueError),
         ({"region": None}, TypeError),
+        ({"region": TOKEN}, ValueError),
         ({"timeout": 0}, ValueError),
         ({"timeout": float("nan")}, ValueError),
         ({"timeout": float("inf")}, ValueError),
+        ({"timeout": 10**400}, ValueError),
         ({"timeout": "5"}, TypeError),
         ({"timeout": True}, TypeError),
     ],
@@ -161,6 +163,7 @@ async def test_a_wrong_option_is_refused_without_showing_it(
         with pytest.raises(error) as caught:
             rooms.with_options(**options)
     assert "a\r" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
 
 
 async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
@@ -173,6 +176,8 @@ async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
             "https://",
             "https://[::1",
             "http://999.1.1.1",
+            "http://xn--a",
+            f"https://h/{TOKEN}",
         ):
             with pytest.raises(ValueError, match="base_url"):
                 AsyncRooms(client, token=TOKEN, region="sg", base_url=base_url)

@@ -1,6 +1,7 @@
 """JSON becomes models exactly, or the error tells what is wrong and where."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -376,3 +377,18 @@ def test_only_the_first_wrong_room_of_a_page_is_described() -> None:
 def test_a_number_that_is_not_finite_is_refused_even_in_an_unknown_field(number: str) -> None:
     with pytest.raises(WireError, match=f"{number} is no JSON value"):
         read_json(b'{"x": ' + number.encode() + b"}")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!DOCTYPE html>" + b"x" * 999, "it begins '<!DOCTYPE html>x+'$"),
+        (b"", "it is empty$"),
+        (b" \n", "it is empty$"),
+    ],
+)
+def test_a_body_that_is_no_json_tells_whose_it_may_be(body: bytes, words: str) -> None:
+    with pytest.raises(WireError) as caught:
+        read_json(body)
+    assert re.search(words, caught.value.what)
+    assert len(caught.value.what) < 300

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -44,13 +44,17 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # nobody is left to answer
+            return
         answer = self._answer(
             Ask(
                 method=request.method,
                 path=scope["path"],
                 query=scope["query_string"].decode("latin-1"),
                 headers=_joined(request.headers),
-                body=await request.body(),
+                body=body,
             )
         )
         await self._response(answer, request.headers.get("accept-encoding", ""))(scope, receive, send)

@@ -47,6 +47,10 @@ class Emulator:
         quirks: Quirks = LIKELIEST,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(quirks, Quirks):
+            raise TypeError(f"quirks must be Quirks, not {type(quirks).__name__}")
+        if not callable(clock):
+            raise TypeError(f"clock must be a function, not {type(clock).__name__}")
         self.requests = []
         self._account = Account(rooms, AccessKey(access_key, secret_key), quirks)
         self._clock = clock

@@ -22,7 +22,7 @@ class Rule:
     quirk: str | None = None
 
 
-RULES: Final = (
+RULES: Final[tuple[Rule, ...]] = (
     Rule("create", "POST /v5/rooms answers 201 with the new room.", "documented"),
     Rule("create-defaults", "Without isRecord and limit, a room has false and 0.", "documented"),
     Rule("get", "GET /v5/rooms/{uuid} answers 200 with the room.", "documented"),
