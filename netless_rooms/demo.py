@@ -16,8 +16,8 @@ try:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.text import Text
-except ImportError as error:
-    raise ImportError("the demo needs extras: pip install 'netless-rooms[cli,emulator]'") from error
+except ImportError as _missing:
+    raise ImportError("the demo needs extras: pip install 'netless-rooms[cli,emulator]'") from _missing
 
 from netless_rooms.emulator import Emulator
 from netless_rooms.errors import NotFoundError

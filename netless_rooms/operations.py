@@ -19,6 +19,7 @@ from netless_rooms.signing import is_token
 DEFAULT_BASE_URL: Final = "https://api.netless.link"
 ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
+LONGEST_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
 
 _HOST: Final = re.compile("[0-9a-z.:_-]+")
 
@@ -127,6 +128,17 @@ def check_region(value: str) -> str:
     region = check_header("region", value)
     _refuse_token("region", region)
     return region
+
+
+def check_timeout(seconds: float | None) -> float | None:
+    """Return ``seconds`` if a client can wait that long; ``None`` is for ever."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None, not {type(seconds).__name__}")
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
+    return seconds
 
 
 def check_base_url(value: str) -> str:

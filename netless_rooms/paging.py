@@ -38,7 +38,7 @@ from typing import Final
 from attrs import frozen
 
 from netless_rooms.models import documented_spelling, spelled_alike
-from netless_rooms.operations import MAX_PAGE_SIZE
+from netless_rooms.operations import MAX_PAGE_SIZE, check_count, check_uuid
 
 NOTHING: Final = slice(0, 0)
 
@@ -196,3 +196,18 @@ class Cursor:
         self._cursor = uuid
         self._cursor_is_out = True
         self._asks_largest = False
+
+
+def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None = None) -> Cursor:
+    """Return the cursor of a walk that has not asked anything yet; refuses arguments that cannot be right."""
+    if begin_uuid is not None and after is not None:
+        raise ValueError("give begin_uuid or after, not both")
+    if begin_uuid is not None:
+        begin_uuid = check_uuid("begin_uuid", begin_uuid)
+    if after is not None:
+        after = check_uuid("after", after)
+    page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
+    if max_rooms is not None:
+        # Nobody wants a page of 1000 for the sake of 3 rooms.
+        page_size = min(page_size, max(1, check_count("max_rooms", max_rooms, at_least=0)))
+    return Cursor(begin=begin_uuid, after=after, page_size=page_size)

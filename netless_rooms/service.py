@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import EllipsisType
-from typing import Final, Self
+from typing import Self
 
 from netless_rooms import http
 from netless_rooms.errors import (
@@ -23,19 +23,16 @@ from netless_rooms.operations import (
     Operation,
     ban_room,
     check_base_url,
-    check_count,
     check_header,
     check_region,
-    check_uuid,
+    check_timeout,
     create_room,
     get_room,
     list_rooms,
     request_headers,
 )
-from netless_rooms.paging import Cursor, WalkBrokenError
+from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
 from netless_rooms.responses import decode_answer
-
-LONGEST_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
 
 
 class AsyncRooms:
@@ -120,7 +117,7 @@ class AsyncRooms:
             region=self._region if region is ... else region,
             base_url=self._base_url,
         )
-        sibling._timeout = self._timeout if timeout is ... else _check_timeout(timeout)
+        sibling._timeout = self._timeout if timeout is ... else check_timeout(timeout)
         return sibling
 
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
@@ -216,7 +213,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        cursor = _cursor(begin_uuid, after, page_size, max_rooms)
+        cursor = start_walk(begin_uuid, after, page_size, max_rooms)
         return self._walk(cursor, max_rooms)
 
     def pages(
@@ -230,7 +227,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return self._pages(_cursor(begin_uuid, after, page_size, None))
+        return self._pages(start_walk(begin_uuid, after, page_size))
 
     async def _walk(self, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
         left = max_rooms
@@ -270,27 +267,3 @@ class AsyncRooms:
             timeout=self._timeout,
         )
         return decode_answer(operation, answer.status, answer.headers, answer.body, token=self._token)
-
-
-def _cursor(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None) -> Cursor:
-    if begin_uuid is not None and after is not None:
-        raise ValueError("give begin_uuid or after, not both")
-    if begin_uuid is not None:
-        begin_uuid = check_uuid("begin_uuid", begin_uuid)
-    if after is not None:
-        after = check_uuid("after", after)
-    check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
-    if max_rooms is not None:
-        # Nobody wants a page of 1000 for the sake of 3 rooms.
-        page_size = min(page_size, max(1, check_count("max_rooms", max_rooms, at_least=0)))
-    return Cursor(begin=begin_uuid, after=after, page_size=page_size)
-
-
-def _check_timeout(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
-    return timeout

@@ -9,8 +9,8 @@ the service's page and shares no encoding code with the client.
 try:
     import starlette  # noqa: F401  only to say what to install if it is not there
     import uvicorn  # noqa: F401
-except ImportError as error:
-    raise ImportError("netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'") from error
+except ImportError as _missing:
+    raise ImportError("netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'") from _missing
 
 from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.emulator import Emulator
