@@ -68,10 +68,13 @@ async def send(
     try:
         response = await twin.send(request, auth=None, follow_redirects=False)
     except (httpx.HTTPStatusError, httpx.RequestError) as error:
-        if not _is_about(request, error) or _is_success(error):
+        asked = _request_of(error)
+        if asked not in (request, None) or _is_success(error):
             raise  # an event hook of the application failed, at something else or at a success
         if isinstance(error, httpx.RequestError):
-            raise _translate(error, operation, base_url, headers["token"]) from error
+            # Every transport's error has its request; one without was raised by hand, at whatever moment.
+            was_sent = asked is None or _was_sent(error)
+            raise _translate(error, operation, base_url, headers["token"], was_sent=was_sent) from error
         # The hook called raise_for_status(); what the answer means is ours to tell.
         return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
     return RawAnswer(response.status_code, response.headers, response.content)
@@ -101,25 +104,27 @@ def asgi_transport(app: Any) -> AsyncTransport:
     return httpx.ASGITransport(app=app)
 
 
-def _is_about(request: httpx.Request, error: httpx.HTTPStatusError | httpx.RequestError) -> bool:
+def _request_of(error: httpx.HTTPStatusError | httpx.RequestError) -> httpx.Request | None:
     try:
-        return error.request is request
-    except RuntimeError:  # it was raised by hand, without a request
-        return False
+        return error.request
+    except RuntimeError:
+        return None
 
 
 def _is_success(error: httpx.HTTPStatusError | httpx.RequestError) -> bool:
     return isinstance(error, httpx.HTTPStatusError) and error.response.is_success
 
 
-def _translate(error: httpx.RequestError, operation: Operation[Any], base_url: str, token: str) -> TransportError:
+def _translate(
+    error: httpx.RequestError, operation: Operation[Any], base_url: str, token: str, *, was_sent: bool
+) -> TransportError:
     kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
     said = f": {redact(str(error), token)}" if str(error) else ""
     return kind(
         f"no usable answer from {base_url}, {type(error).__name__}{said}",
         method=operation.method,
         path=operation.target,
-        was_sent=_was_sent(error),
+        was_sent=was_sent,
     )
 
 

@@ -127,7 +127,6 @@ async def test_a_broken_compression_is_no_answer() -> None:
 OTHER = httpx.Request("POST", "https://audit.example/")
 HOOK_FAILURES: list[Exception] = [
     httpx.ConnectError("the audit service is down", request=OTHER),
-    httpx.ConnectError("raised by hand"),
     httpx.HTTPStatusError(
         "no", request=OTHER, response=httpx.Response(400, json={"message": "no"}, request=OTHER)
     ),
@@ -200,6 +199,16 @@ async def test_a_create_that_never_connected_is_not_in_doubt() -> None:
 async def test_our_own_client_waits_thirty_seconds_at_most() -> None:
     async with own_client() as client:
         assert client.timeout == httpx.Timeout(30)
+
+
+@pytest.mark.anyio
+async def test_an_error_without_a_request_leaves_a_create_in_doubt() -> None:
+    async def hook(_: httpx.Response) -> None:
+        raise httpx.ConnectError("raised by hand")
+
+    async with scripted(lambda _: answer(room(), 201), event_hooks={"response": [hook]}) as rooms:
+        with pytest.raises(CreateOutcomeUnknownError, match="ConnectError: raised by hand"):
+            await rooms.create()
 
 
 @pytest.mark.anyio
