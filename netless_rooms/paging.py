@@ -151,7 +151,7 @@ class Cursor:
     def _learn_reading(self, *, held: bool) -> None:
         if held:
             self._reading = Reading.INCLUSIVE
-        elif self._came and self._cursor_is_out and self._reading is Reading.UNKNOWN:
+        elif self._came and self._reading is Reading.UNKNOWN:
             # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
             self._reading = Reading.EXCLUSIVE
 
