@@ -16,7 +16,7 @@ from attrs import frozen
 
 from netless_rooms.errors import TimedOutError, TransportError
 from netless_rooms.operations import Operation
-from netless_rooms.signing import redact
+from netless_rooms.responses import excerpt
 
 Client = httpx.AsyncClient
 AsyncTransport = httpx.AsyncBaseTransport
@@ -119,7 +119,7 @@ def _translate(
     error: httpx.RequestError, operation: Operation[Any], base_url: str, token: str, *, was_sent: bool
 ) -> TransportError:
     kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
-    said = f": {redact(str(error), token)}" if str(error) else ""
+    said = f": {excerpt(str(error), token)}" if str(error) else ""
     return kind(
         f"no usable answer from {base_url}, {type(error).__name__}{said}",
         method=operation.method,

@@ -46,7 +46,7 @@ def decode_answer(
     error does not.
     """
     if 300 <= status < 400 and "location" in headers:
-        where = _excerpt(_without_query(headers["location"]), token)
+        where = excerpt(_without_query(headers["location"]), token)
         raise TransportError(
             f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
             "take the token along",
@@ -59,7 +59,7 @@ def decode_answer(
         return _read(operation, status, headers, body, token)
     except WireError as error:
         fault = DecodeError(
-            _excerpt(error.what, token), error.where, method=operation.method, path=operation.target
+            excerpt(error.what, token), error.where, method=operation.method, path=operation.target
         )
     raise fault  # outside the block, so that the words of the body do not hang on as its context
 
@@ -107,8 +107,8 @@ def _status_error(
 ) -> StatusError:
     message = _message(body)
     words: dict[str, Any] = {
-        "message": message and _excerpt(message, token),
-        "excerpt": "" if message else _excerpt(body.decode(errors="replace"), token),
+        "message": message and excerpt(message, token),
+        "excerpt": "" if message else excerpt(body.decode(errors="replace"), token),
         "method": operation.method,
         "path": operation.target,
     }
@@ -150,7 +150,7 @@ def _without_query(location: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _excerpt(text: str, token: str) -> str:
+def excerpt(text: str, token: str) -> str:
     """Return the beginning of ``text`` in one line, without the token or any longer piece of it."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
     calm = redact(" ".join(shown.split()), token)

@@ -159,12 +159,16 @@ def is_token(text: str) -> bool:
 
 def redact(text: str, token: str = "") -> str:
     """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
+    return _TOKEN.sub(REDACTED, text if len(token) < TELLING else _without(token, text))
+
+
+def _without(token: str, text: str) -> str:
     secret = bytearray(len(text))
     for at in range(len(text) - TELLING + 1):
         if text[at : at + TELLING] in token:
             secret[at : at + TELLING] = b"\1" * TELLING
     runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
-    return _TOKEN.sub(REDACTED, "".join(REDACTED if hide else _joined(run) for hide, run in runs))
+    return "".join(REDACTED if hide else _joined(run) for hide, run in runs)
 
 
 def _joined(run: Iterable[tuple[int, str]]) -> str:

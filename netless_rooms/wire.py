@@ -16,6 +16,7 @@ from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from netless_rooms.models import Room, RoomPage, is_uuid
+from netless_rooms.signing import is_token
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
     "uuid": "uuid",
@@ -142,7 +143,8 @@ def _time(value: Any, _: object) -> datetime:
 
 
 def _uuid(value: Any, _: object) -> str:
-    if type(value) is not str or not is_uuid(value):
+    # What no call takes as a uuid must not come out as one either, or a walk could not go on behind it.
+    if type(value) is not str or not is_uuid(value) or is_token(value):
         raise _WrongValueError(f"expected a room's uuid, got {show(value)}")
     return value
 

@@ -8,23 +8,14 @@ from typing import Any
 import httpx
 
 from netless_rooms import AsyncRooms
+from samples import UUID, room_document
 
 TOKEN = "NETLESSSDK_dGhlLXNlY3JldC1wYXJ0"
-UUID = "4a5b5f5089c611eaa629dbb375b5adfc"
 
 
 def room(uuid: str = UUID, **members: Any) -> dict[str, Any]:
     """Return a room as the service spells it."""
-    return {
-        "uuid": uuid,
-        "teamUUID": "RMteam5aw",
-        "appUUID": "i54app1AQ",
-        "isRecord": False,
-        "isBan": False,
-        "createdAt": "2021-01-18T06:56:29.432Z",
-        "limit": 0,
-        **members,
-    }
+    return room_document(uuid=uuid, **members)
 
 
 def answer(document: Any, status: int = 200) -> httpx.Response:

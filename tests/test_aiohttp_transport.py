@@ -6,7 +6,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from netless_rooms import AsyncRooms, NotFoundError
 from netless_rooms.emulator import Emulator
-from scripted import UUID
+from samples import UUID
 
 
 @pytest.mark.asyncio

@@ -219,3 +219,15 @@ async def test_a_hook_that_refuses_a_success_is_heard_as_it_is() -> None:
     async with scripted(lambda _: answer(room(), 201), event_hooks={"response": [hook]}) as rooms:
         with pytest.raises(httpx.HTTPStatusError, match="not today"):
             await rooms.create()
+
+
+@pytest.mark.anyio
+async def test_a_long_failure_is_cut_like_any_other_words() -> None:
+    def script(_: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError("illegal status line: \x1b[31m" + "x" * 60_000)
+
+    async with scripted(script) as rooms:
+        with pytest.raises(TransportError) as caught:
+            await rooms.list()
+    assert len(str(caught.value)) < 600
+    assert "\x1b" not in str(caught.value)

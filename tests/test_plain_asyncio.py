@@ -8,7 +8,8 @@ import pytest
 import respx
 
 from netless_rooms import AsyncRooms, NotFoundError, Region
-from scripted import TOKEN, UUID, room
+from samples import UUID
+from scripted import TOKEN, room
 
 pytestmark = pytest.mark.asyncio
 

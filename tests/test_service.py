@@ -22,7 +22,8 @@ from netless_rooms import (
     UnauthorizedError,
 )
 from netless_rooms.emulator import Emulator, Quirks
-from scripted import TOKEN, UUID, answer, room, scripted
+from samples import UUID
+from scripted import TOKEN, answer, room, scripted
 
 pytestmark = pytest.mark.anyio
 

@@ -392,3 +392,11 @@ def test_a_body_that_is_no_json_tells_whose_it_may_be(body: bytes, words: str) -
         read_json(body)
     assert re.search(words, caught.value.what)
     assert len(caught.value.what) < 300
+
+
+@pytest.mark.parametrize("uuid", ["NETLESSSDK_YWs9", "aNETLESSROOM_YWs9"])
+def test_a_uuid_that_looks_like_a_token_is_refused_as_it_is_in_an_argument(uuid: str) -> None:
+    with pytest.raises(WireError) as caught:
+        structure([room_document(uuid=uuid)], RoomPage)
+    assert caught.value.what.startswith("expected a room's uuid, got")
+    assert caught.value.where == "$[0].uuid"
