@@ -6,6 +6,7 @@ Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answe
 from netless_rooms._version import __version__
 from netless_rooms.errors import (
     BadRequestError,
+    ClientUnusableError,
     CreateOutcomeUnknownError,
     DecodeError,
     ForbiddenError,
@@ -28,6 +29,7 @@ __all__ = [
     "AccessKey",
     "AsyncRooms",
     "BadRequestError",
+    "ClientUnusableError",
     "CreateOutcomeUnknownError",
     "DecodeError",
     "ForbiddenError",

@@ -2,7 +2,8 @@
 
 RoomsError
 ├── TransportError                 no usable answer: connect, read, protocol, TLS, a refused redirect
-│   └── TimedOutError              the client's time ran out
+│   ├── TimedOutError              the client's time ran out
+│   └── ClientUnusableError        the HTTP client is closed, or of another event loop
 ├── StatusError                    the service answered and said no
 │   ├── BadRequestError       400  nothing was created or changed
 │   ├── UnauthorizedError     401  the token is not accepted
@@ -13,7 +14,7 @@ RoomsError
 ├── DecodeError                    success, but the body is not what is documented
 ├── PaginationError                the list cannot be walked: it repeats, stalls or jumps
 ├── CreateOutcomeUnknownError      a create may or may not have taken effect
-└── TokenError                     malformed or wrongly signed
+└── TokenError                     malformed, expired, wrongly signed, not enough, or not to be had
 
 A caller's mistake that costs no request is a ``ValueError`` or ``TypeError`` instead, raised before anything
 is sent.  No text here ever holds a token, a secret or a header.  All of them survive ``pickle`` and ``copy``;
@@ -90,6 +91,17 @@ class TimedOutError(TransportError):
     hint = "allow more time with with_options(timeout=...) or in the client's own timeout"
 
 
+class ClientUnusableError(TransportError, RuntimeError):
+    """The HTTP client has been closed, or belongs to another event loop.
+
+    It is a ``RuntimeError`` too, as HTTP libraries raise in this case, since a change to the program is needed.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "open the client in the event loop that uses it, and keep it open for as long as calls are made"
+
+
 class StatusError(RoomsError):
     """The service answered with a failure status.
 
@@ -100,6 +112,8 @@ class StatusError(RoomsError):
     """The HTTP status."""
     message: str | None
     """The reason that the service gave; ``None`` if it gave none, and then the text shows how the body began."""
+    retry_after: float | None
+    """How many seconds the service asks to wait before the next try; ``None`` if it does not say."""
 
     def __init__(
         self,
@@ -107,14 +121,18 @@ class StatusError(RoomsError):
         message: str | None,
         *,
         excerpt: str = "",
+        remark: str = "",
+        retry_after: float | None = None,
         method: str | None = None,
         path: str | None = None,
     ) -> None:
         began = f"; its body begins {excerpt!r}" if excerpt else ""
         said = f": {message}" if message else f" without a reason{began}"
-        super().__init__(f"the service answered {status}{said}", method=method, path=path)
+        more = f"; {remark}" if remark else ""
+        super().__init__(f"the service answered {status}{said}{more}", method=method, path=path)
         self.status = status
         self.message = message
+        self.retry_after = retry_after
 
 
 class BadRequestError(StatusError):
@@ -160,23 +178,7 @@ class RateLimitedError(StatusError):
     .. versionadded:: 0.1
     """
 
-    retry_after: float | None
-    """How many seconds the service asks to wait; ``None`` if it does not say."""
-
     hint = "slow down, then ask again"
-
-    def __init__(
-        self,
-        status: int,
-        message: str | None,
-        *,
-        excerpt: str = "",
-        method: str | None = None,
-        path: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(status, message, excerpt=excerpt, method=method, path=path)
-        self.retry_after = retry_after
 
 
 class ServerError(StatusError):
@@ -228,7 +230,10 @@ class CreateOutcomeUnknownError(RoomsError):
 
 
 class TokenError(RoomsError):
-    """A token is malformed, or its signature is wrong.
+    """A token is malformed, has expired, is wrongly signed, does not allow the call, or could not be got.
+
+    From a call it means that nothing took effect.  If a ``token`` function of yours failed, its exception is the
+    ``__cause__``.
 
     .. versionadded:: 0.1
     """

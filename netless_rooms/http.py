@@ -1,35 +1,56 @@
-"""The one door to the HTTP library: sends a request over a borrowed client, and turns what it raises into ours.
+"""The one door to the HTTP libraries: sends a request over a borrowed client, and turns what it raises into ours.
+
+httpx and its continuation httpx2 are two libraries with one shape.  Which of them a client is of is seen from the
+client, so neither is imported here: whoever has a client has imported its library.
 
 Nothing of the application that owns the client goes along (auth, cookies, default headers, query, base URL),
 because the request is built bare and not by the client; and nothing of ours stays with it, no cookie either.
 What is the client's own business stays in force: transport, proxies, TLS, limits, timeouts, event hooks.
 """
 
+import re
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from copy import copy
-from types import EllipsisType
-from typing import Any, Final
+from traceback import format_exception
+from types import EllipsisType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import httpx
 from attrs import frozen
 
-from netless_rooms.errors import TimedOutError, TransportError
-from netless_rooms.operations import Operation
+from netless_rooms.errors import ClientUnusableError, TimedOutError, TransportError
+from netless_rooms.grants import Token
+from netless_rooms.operations import Operation, request_headers
 from netless_rooms.responses import excerpt
 
-Client = httpx.AsyncClient
-AsyncTransport = httpx.AsyncBaseTransport
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+    from httpx import AsyncBaseTransport
+    from httpx2 import AsyncBaseTransport as AsyncBaseTransport2
+else:
 
+    class AsyncBaseTransport: ...
+
+    class AsyncBaseTransport2: ...
+
+
+Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
+
+LIBRARIES: Final = ("httpx", "httpx2")
 OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
-NEVER_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)  # but see _was_sent
+NEVER_SENT: Final = (  # but see _was_sent
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ProxyError",
+    "UnsupportedProtocol",
+)
+
+# What event loops and aiohttp's session say in a RuntimeError; the libraries pass it through as it is.
+_UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed|been closed")
 
 
 @frozen
@@ -41,102 +62,175 @@ class RawAnswer:
     body: bytes
 
 
-async def send(
-    client: Client,
-    operation: Operation[Any],
-    *,
-    base_url: str,
-    headers: Mapping[str, str],
-    timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
-) -> RawAnswer:
-    """Send ``operation`` and return the whole answer, whatever its status.
+class Sender:
+    """Sends requests to one address over one borrowed client."""
 
-    ``timeout`` is in seconds, ``None`` waits for ever, ``...`` leaves it to the client.  Raises ``TransportError``
-    when no usable answer came, with the HTTP library's own exception as its cause.
-    """
-    request = httpx.Request(
-        operation.method,
-        f"{base_url}{operation.target}",
-        headers=headers,
-        content=operation.body,
-        extensions={} if timeout is ... else {"timeout": httpx.Timeout(timeout).as_dict()},
-    )
-    # Sending marks a client as opened and keeps the cookies that come back; both happen to the copy instead, which
-    # shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
-    twin = copy(client)
-    twin.cookies = {}
-    try:
-        response = await twin.send(request, auth=None, follow_redirects=False)
-    except (httpx.HTTPStatusError, httpx.RequestError) as error:
+    __slots__ = ("_client", "_library", "base_url")
+
+    def __init__(self, client: Client, base_url: str) -> None:
+        """Refuse a client that cannot send, and an address that its library cannot read."""
+        library = _library_of(client, "AsyncClient")
+        if library is None:
+            raise TypeError(
+                f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}"
+            )
+        try:
+            str(library.URL(base_url).host)
+        except (library.InvalidURL, UnicodeError) as error:
+            raise ValueError(f"base_url cannot be read: {error}") from None
+        self._client = client
+        self._library = library
+        self.base_url = base_url
+
+    async def send(
+        self,
+        operation: Operation[Any],
+        *,
+        token: Token,
+        region: str,
+        timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
+    ) -> RawAnswer:
+        """Send ``operation`` and return the whole answer, whatever its status.
+
+        ``timeout`` is in seconds, ``None`` waits for ever, ``...`` leaves it to the client.  Raises
+        ``TransportError`` when no usable answer came, with the HTTP library's own exception as its cause.
+        """
+        if self._client.is_closed:
+            raise self._unusable("it has been closed", operation, was_sent=False)
+        request = self._library.Request(
+            operation.method,
+            f"{self.base_url}{operation.target}",
+            headers=request_headers(token=token.text, region=region),
+            content=operation.body,
+            extensions={} if timeout is ... else {"timeout": self._library.Timeout(timeout).as_dict()},
+        )
+        # Sending marks a client as opened and keeps the cookies that come back; both happen to the copy instead,
+        # which shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
+        twin = copy(self._client)
+        twin.cookies = {}
+        try:
+            response = await twin.send(request, auth=None, follow_redirects=False)
+        except Exception as error:
+            meaning = self._meaning(error, request, operation, token)
+            if meaning is None:
+                raise  # an event hook of the application failed, at something else or at a success
+            # The cause's own words may be what a peer echoed; then it stays out of the chain.
+            cause = None if _shows(error, token) else error
+        else:
+            return RawAnswer(response.status_code, response.headers, response.content)
+        if isinstance(meaning, RawAnswer):
+            return meaning
+        raise meaning from cause
+
+    def _meaning(
+        self, error: Exception, request: Any, operation: Operation[Any], token: Token
+    ) -> RawAnswer | TransportError | None:
+        """Return what ``error`` means for the operation; ``None`` if it is none of ours."""
+        said = f"{type(error).__name__}: {excerpt(str(error), token.hide)}".removesuffix(": ")
+        if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
+            return self._unusable(said, operation)
+        if isinstance(error, self._library.HTTPStatusError | self._library.RequestError):
+            return self._meaning_in_library(error, said, request, operation)
+        if type(error).__module__.partition(".")[0] == "aiohttp":  # its transport does not translate all of them
+            return self._failure(TransportError, said, operation)
+        return None
+
+    def _meaning_in_library(
+        self, error: Any, said: str, request: Any, operation: Operation[Any]
+    ) -> RawAnswer | TransportError | None:
         asked = _request_of(error)
-        if asked not in (request, None) or _is_success(error):
-            raise  # an event hook of the application failed, at something else or at a success
-        if isinstance(error, httpx.RequestError):
-            # Every transport's error has its request; one without was raised by hand, at whatever moment.
-            was_sent = asked is None or _was_sent(error)
-            raise _translate(error, operation, base_url, headers["token"], was_sent=was_sent) from error
-        # The hook called raise_for_status(); what the answer means is ours to tell.
-        return RawAnswer(error.response.status_code, error.response.headers, _body_so_far(error.response))
-    return RawAnswer(response.status_code, response.headers, response.content)
+        response = getattr(error, "response", None)
+        if asked not in (request, None) or (response is not None and response.is_success):
+            return None
+        if response is not None:
+            # The hook called raise_for_status(); what the answer means is ours to tell.
+            return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
+        # Every transport's error has its request; one without was raised by hand, at whatever moment.
+        was_sent = asked is None or self._was_sent(error)
+        if self._client.is_closed:
+            return self._unusable(f"it has been closed meanwhile, {said}", operation, was_sent=was_sent)
+        kind = TimedOutError if isinstance(error, self._library.TimeoutException) else TransportError
+        return self._failure(kind, said, operation, was_sent=was_sent)
+
+    def _unusable(self, said: str, operation: Operation[Any], *, was_sent: bool = True) -> ClientUnusableError:
+        return ClientUnusableError(
+            f"the HTTP client cannot be used here: {said}",
+            method=operation.method,
+            path=operation.target,
+            was_sent=was_sent,
+        )
+
+    def _failure(
+        self, kind: type[TransportError], said: str, operation: Operation[Any], *, was_sent: bool = True
+    ) -> TransportError:
+        return kind(
+            f"no usable answer from {self.base_url}, {said}",
+            method=operation.method,
+            path=operation.target,
+            was_sent=was_sent,
+        )
+
+    def _was_sent(self, error: Exception) -> bool:
+        # httpx-aiohttp says ConnectTimeout for a connection that broke, even after the request was read.
+        name = type(error.__cause__).__module__
+        if isinstance(error, self._library.ConnectTimeout) and name.startswith("aiohttp"):
+            return True
+        return not isinstance(error, tuple(getattr(self._library, kind) for kind in NEVER_SENT))
+
+    def _body_so_far(self, response: Any) -> bytes:
+        try:
+            body: bytes = response.content
+        except self._library.ResponseNotRead:
+            return b""
+        return body
 
 
-def check_client(client: Client) -> None:
-    """Refuse what cannot send, before anything is asked of it."""
-    if not isinstance(client, Client):
-        raise TypeError(f"client must be an httpx.AsyncClient, not {type(client).__name__}")
+class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
+    """Calls an ASGI application in process, for clients of either library."""
 
+    def __init__(self, app: Any) -> None:
+        self._app = app
 
-def check_url(base_url: str) -> None:
-    """Refuse an address that the HTTP library cannot read."""
-    try:
-        str(httpx.URL(base_url).host)
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise ValueError(f"base_url cannot be read: {error}") from None
+    async def handle_async_request(self, request: Any) -> Any:
+        """Answer as the transport for ASGI in the request's own library does."""
+        library = _library_of(request, "Request")
+        if library is None:
+            raise TypeError(f"not a request of httpx or httpx2: {type(request).__name__}")
+        return await library.ASGITransport(app=self._app).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing open."""
+
+    async def __aenter__(self) -> "InProcessTransport":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 def own_client() -> AbstractAsyncContextManager[Client]:
     """Return a client of our own, to be entered and so closed by the caller."""
+    import httpx  # not above, since a user of httpx2 does without it
+
     return httpx.AsyncClient(timeout=OWN_TIMEOUT)
 
 
-def asgi_transport(app: Any) -> AsyncTransport:
-    """Return a transport that calls an ASGI application in process."""
-    return httpx.ASGITransport(app=app)
+def _library_of(thing: object, kind: str) -> Any:
+    """Return the library that ``thing`` is a ``kind`` of, if any."""
+    for name in LIBRARIES:
+        library = sys.modules.get(name)
+        if isinstance(library, ModuleType) and isinstance(thing, getattr(library, kind, ())):
+            return library
+    return None
 
 
-def _request_of(error: httpx.HTTPStatusError | httpx.RequestError) -> httpx.Request | None:
+def _request_of(error: Any) -> Any:
     try:
         return error.request
     except RuntimeError:
         return None
 
 
-def _is_success(error: httpx.HTTPStatusError | httpx.RequestError) -> bool:
-    return isinstance(error, httpx.HTTPStatusError) and error.response.is_success
-
-
-def _translate(
-    error: httpx.RequestError, operation: Operation[Any], base_url: str, token: str, *, was_sent: bool
-) -> TransportError:
-    kind = TimedOutError if isinstance(error, httpx.TimeoutException) else TransportError
-    said = f": {excerpt(str(error), token)}" if str(error) else ""
-    return kind(
-        f"no usable answer from {base_url}, {type(error).__name__}{said}",
-        method=operation.method,
-        path=operation.target,
-        was_sent=was_sent,
-    )
-
-
-def _was_sent(error: httpx.RequestError) -> bool:
-    # httpx-aiohttp says ConnectTimeout for a connection that broke at any time, even after the request was read.
-    if isinstance(error, httpx.ConnectTimeout) and type(error.__cause__).__module__.startswith("aiohttp"):
-        return True
-    return not isinstance(error, NEVER_SENT)
-
-
-def _body_so_far(response: httpx.Response) -> bytes:
-    try:
-        return response.content
-    except httpx.ResponseNotRead:
-        return b""
+def _shows(error: Exception, token: Token) -> bool:
+    told = "".join(format_exception(error))
+    return token.hide(told) != told

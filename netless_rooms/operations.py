@@ -1,4 +1,4 @@
-"""What the four calls are: method, path, query, body, and what may come back.  Pure.
+"""What the four calls are: method, path, query, body, who may make them, and what may come back.  Pure.
 
 Every argument is checked here, before a request exists.  A uuid comes in only if it is made of letters, digits,
 ``-`` and ``_``, so no argument can change which path is asked.
@@ -6,6 +6,7 @@ Every argument is checked here, before a request exists.  A uuid comes in only i
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from json import dumps
 from typing import Final, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -14,7 +15,7 @@ from attrs import field, frozen
 
 from netless_rooms._version import __version__
 from netless_rooms.models import Room, RoomPage, is_uuid
-from netless_rooms.signing import is_token
+from netless_rooms.signing import Role, is_token
 
 DEFAULT_BASE_URL: Final = "https://api.netless.link"
 ROOMS_PATH: Final = "/v5/rooms"
@@ -28,12 +29,14 @@ Answer = TypeVar("Answer", Room, RoomPage)
 
 @frozen(kw_only=True)
 class Operation(Generic[Answer]):
-    """One call, ready to be sent: what is asked, and what a good answer must hold."""
+    """One call, ready to be sent: what is asked, who may ask it, and what a good answer must hold."""
 
     method: str
     path: str
     query: str = ""
     body: bytes | None = None
+    role: Role  # the least that its token needs
+    uuid: str | None = None  # the one room that it is about; a token of that room will do
     answer: type[Answer]
     expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the answered room must have
 
@@ -47,18 +50,16 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> O
     """``POST /v5/rooms``; sends only what is set."""
     body: dict[str, int | bool] = {}
     if is_record is not None:
-        if not isinstance(is_record, bool):
-            raise TypeError(f"is_record must be True or False, not {type(is_record).__name__}")
-        body["isRecord"] = is_record
+        body["isRecord"] = check_flag("is_record", is_record)
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
-    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), answer=Room)
+    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), role=Role.WRITER, answer=Room)
 
 
 def get_room(uuid: str) -> Operation[Room]:
     """``GET /v5/rooms/{uuid}``."""
     path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
-    return Operation(method="GET", path=path, answer=Room, expected={"uuid": uuid})
+    return Operation(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
 
 
 def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> Operation[RoomPage]:
@@ -68,7 +69,7 @@ def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> Op
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
-    return Operation(method="GET", path=ROOMS_PATH, query=urlencode(query), answer=RoomPage)
+    return Operation(method="GET", path=ROOMS_PATH, query=urlencode(query), role=Role.WRITER, answer=RoomPage)
 
 
 def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:
@@ -77,6 +78,8 @@ def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:
         method="PATCH",
         path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
         body=_json({"isBan": is_ban}),
+        role=Role.ADMIN,
+        uuid=uuid,
         answer=Room,
         expected={"uuid": uuid, "is_ban": is_ban},
     )
@@ -141,8 +144,18 @@ def check_timeout(seconds: float | None) -> float | None:
     return seconds
 
 
-def check_base_url(value: str) -> str:
-    """Return ``value`` without a trailing slash if it is an ``http`` or ``https`` address to put a path behind."""
+def check_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is ``True`` or ``False``."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def check_base_url(value: str, *, allow_http: bool = False) -> str:
+    """Return ``value`` without a trailing slash if it is an ``https`` address to put a path behind.
+
+    An ``http`` address will do if it is of this machine, or with ``allow_http``.
+    """
     if not isinstance(value, str):
         raise TypeError(f"base_url must be a string, not {type(value).__name__}")
     _refuse_token("base_url", value)
@@ -156,7 +169,19 @@ def check_base_url(value: str) -> str:
         plain = False
     if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError(trouble)
+    if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname or "")):
+        raise ValueError(
+            "base_url must be https, since over http everybody on the way could read the token; "
+            "allow_http=True permits it"
+        )
     return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _refuse_token(name: str, value: str) -> None:

@@ -5,9 +5,11 @@ as ``{"status": …, "body": …}``; on the wire it is the bare body, but the pr
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from math import nan
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from netless_rooms.errors import (
@@ -27,6 +29,9 @@ from netless_rooms.signing import redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
+CLOCK_OFF: Final = 30  # seconds between two clocks that are worth a word
+
+Hide: TypeAlias = Callable[[str], str]
 SUCCESS: Final = frozenset({200, 201})
 
 _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
@@ -34,19 +39,27 @@ _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    429: RateLimitedError,
 }
 
 
 def decode_answer(
-    operation: Operation[Answer], status: int, headers: Mapping[str, str], body: bytes, *, token: str = ""
+    operation: Operation[Answer],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    hide: Hide = redact,
+    now: float = nan,
 ) -> Answer:
     """Return what the service answered, or raise what it means that it did not.
 
-    ``headers`` is looked up in lower case.  ``token`` is the one that was sent: should the answer echo it, the
-    error does not.
+    ``headers`` is looked up in lower case.  ``hide`` takes what must not be shown out of a text: should the
+    answer echo the token that was sent, the error does not.  ``now`` is this machine's time, in seconds since the
+    epoch: where a token is called expired, the error tells whether the two clocks agree.
     """
     if 300 <= status < 400 and "location" in headers:
-        where = excerpt(_without_query(headers["location"]), token)
+        where = excerpt(_without_query(headers["location"]), hide)
         raise TransportError(
             f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
             "take the token along",
@@ -54,24 +67,27 @@ def decode_answer(
             path=operation.target,
         )
     if not 200 <= status < 300:
-        raise _status_error(operation, status, headers, body, token)
+        raise _status_error(operation, status, headers, body, hide, now)
     try:
-        return _read(operation, status, headers, body, token)
+        return _read(operation, status, headers, body, hide, now)
     except WireError as error:
-        fault = DecodeError(
-            excerpt(error.what, token), error.where, method=operation.method, path=operation.target
-        )
+        fault = DecodeError(excerpt(error.what, hide), error.where, method=operation.method, path=operation.target)
     raise fault  # outside the block, so that the words of the body do not hang on as its context
 
 
 def _read(
-    operation: Operation[Answer], status: int, headers: Mapping[str, str], body: bytes, token: str
+    operation: Operation[Answer],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hide: Hide,
+    now: float,
 ) -> Answer:
     _check_success(status, "$")
     document, told = _unwrap(read_json(body))
     if told is not None:
         if not 200 <= told < 300:
-            raise _status_error(operation, told, headers, body, token)
+            raise _status_error(operation, told, headers, body, hide, now)
         _check_success(told, "$.status")
     answer = structure(document, operation.answer)
     _check_expected(operation, answer)
@@ -103,17 +119,22 @@ def _check_expected(operation: Operation[Answer], answer: Answer) -> None:
 
 
 def _status_error(
-    operation: Operation[Any], status: int, headers: Mapping[str, str], body: bytes, token: str
+    operation: Operation[Any],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hide: Hide,
+    now: float,
 ) -> StatusError:
     message = _message(body)
     words: dict[str, Any] = {
-        "message": message and excerpt(message, token),
-        "excerpt": "" if message else excerpt(body.decode(errors="replace"), token),
+        "message": message and excerpt(message, hide),
+        "excerpt": "" if message else excerpt(body.decode(errors="replace"), hide),
+        "remark": _remark_on_clocks(headers, now) if _is_expiry(status, message) else "",
+        "retry_after": _retry_after(headers),
         "method": operation.method,
         "path": operation.target,
     }
-    if status == 429:
-        return RateLimitedError(status, retry_after=_retry_after(headers), **words)
     if 500 <= status < 600:
         return ServerError(status, **words)
     return _BY_STATUS.get(status, StatusError)(status, **words)
@@ -128,6 +149,29 @@ def _message(body: bytes) -> str | None:
     said = document if isinstance(document, dict) else {}
     found = (said.get(name) for name in ("message", "msg"))
     return next((words for words in found if isinstance(words, str) and words.strip()), None)
+
+
+def says_expired(error: StatusError) -> bool:
+    """Whether the service refused the token because it has expired."""
+    return _is_expiry(error.status, error.message)
+
+
+def _is_expiry(status: int, message: str | None) -> bool:
+    # The documented reason is "expired token"; with which status it comes is not documented.
+    words = re.findall("[a-z]+", (message or "").lower())
+    return 400 <= status < 500 and {"expired", "token"} <= set(words)
+
+
+def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
+    """Return how far this machine's clock is from the service's, if that may be why a token has expired."""
+    try:
+        ahead = now - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return "if the token is fresh, this machine's clock is wrong"
+    if not abs(ahead) >= CLOCK_OFF:
+        return ""
+    side = "ahead of" if ahead > 0 else "behind"
+    return f"this machine's clock is {timedelta(seconds=round(abs(ahead)))} {side} the service's, set it right"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -150,8 +194,8 @@ def _without_query(location: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def excerpt(text: str, token: str) -> str:
-    """Return the beginning of ``text`` in one line, without the token or any longer piece of it."""
+def excerpt(text: str, hide: Hide) -> str:
+    """Return the beginning of ``text`` in one line, without what ``hide`` takes out."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
-    calm = redact(" ".join(shown.split()), token)
+    calm = hide(" ".join(shown.split()))
     return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"

@@ -1,16 +1,20 @@
-"""``AsyncRooms``: performs the operations, and walks the list.  The one place that awaits the network."""
+"""``AsyncRooms``: what users call."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from copy import copy
 from types import EllipsisType
-from typing import Self
+from typing import Any, Self
+
+from attrs import evolve
 
 from netless_rooms import http
+from netless_rooms.calls import Caller
+from netless_rooms.credentials import Clock, TokenSource, credentials_of
 from netless_rooms.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
-    PaginationError,
-    RoomsError,
     ServerError,
     TransportError,
 )
@@ -18,21 +22,17 @@ from netless_rooms.models import Room, RoomPage
 from netless_rooms.operations import (
     DEFAULT_BASE_URL,
     MAX_PAGE_SIZE,
-    ROOMS_PATH,
-    Answer,
-    Operation,
     ban_room,
     check_base_url,
-    check_header,
+    check_flag,
     check_region,
     check_timeout,
     create_room,
     get_room,
     list_rooms,
-    request_headers,
 )
-from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
-from netless_rooms.responses import decode_answer
+from netless_rooms.paging import start_walk
+from netless_rooms.walks import each_page, each_room
 
 
 class AsyncRooms:
@@ -43,81 +43,127 @@ class AsyncRooms:
     and event hooks stay in force; what sends is a shallow copy of it, made for each request.  One object serves
     any number of tasks at once.  It runs on asyncio and Trio.
 
-    - ``client``: an ``httpx.AsyncClient``, open for as long as calls are made.
-    - ``token``: an SDK token, or a room token where the call allows it, as ``AccessKey`` makes them.
+    - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open for as long as calls are made, and
+      used on one event loop only.
+    - ``token``: an ``AccessKey``, with which each call gets a token of the least role that it needs, made on this
+      machine, good for ten minutes and used for nine; or a token, an SDK token or a room token where the call
+      allows it; or an async function without arguments that returns one.  The function is called when a token is
+      needed, by one task for all, and what it returned is kept until a minute before its end.  A token from a key
+      or a function that the service calls expired is replaced once, and the call tried once more.
     - ``region``: the data centre, a ``Region`` or any other string.
     - ``base_url``: where the service is; a path in it is kept as a prefix.
+    - ``allow_http``: ``True`` permits an ``http`` address that is not of this machine; everybody on the way there
+      can read the token.
+    - ``check_token``: whether a call that cannot succeed with its token is refused here, by what the token says
+      about its kind, role, room and end; ``False`` leaves it to the service, as is done with a token that cannot
+      be read.
+    - ``clock``: gives seconds since the epoch, for the end of tokens.
 
     Raises ``TypeError`` or ``ValueError`` for a wrong argument.  Every call below raises the same for its own
     wrong arguments, before anything is sent, and then:
 
-    - ``TransportError`` if no usable answer came, ``TimedOutError`` if time ran out;
+    - ``TokenError`` if no token could be got, or the one there cannot make the call succeed; nothing took effect;
+    - ``TransportError`` if no usable answer came, ``TimedOutError`` if time ran out, ``ClientUnusableError`` if
+      the client has been closed or belongs to another event loop;
     - a ``StatusError`` if the service said no: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
       ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
     - ``DecodeError`` if it said yes, but not as documented;
-    - ``RuntimeError`` from the client itself if it has been closed, and whatever its event hooks raise, except
-      that the ``HTTPStatusError`` of a hook that calls ``raise_for_status()`` becomes ours.
+    - whatever the client's event hooks raise, except that the ``HTTPStatusError`` of a hook that calls
+      ``raise_for_status()`` becomes ours.
+
+    Each request is logged on the logger ``netless_rooms`` at ``DEBUG``: method, path, status, seconds, attempt.
 
     .. versionadded:: 0.1
     """
 
-    __slots__ = ("_base_url", "_client", "_region", "_timeout", "_token")
+    __slots__ = ("_caller",)
 
-    _client: http.Client
-    _token: str
-    _region: str
-    _base_url: str
-    _timeout: float | EllipsisType | None
+    _caller: Caller
 
-    def __init__(self, client: http.Client, *, token: str, region: str, base_url: str = DEFAULT_BASE_URL) -> None:
-        http.check_client(client)
-        self._client = client
-        self._token = check_header("token", token)
-        self._region = check_region(region)
-        self._base_url = check_base_url(base_url)
-        http.check_url(self._base_url)
-        self._timeout = ...
+    def __init__(
+        self,
+        client: http.Client,
+        *,
+        token: TokenSource,
+        region: str,
+        base_url: str = DEFAULT_BASE_URL,
+        allow_http: bool = False,
+        check_token: bool = True,
+        clock: Clock = time.time,
+    ) -> None:
+        address = check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
+        if not callable(clock):
+            raise TypeError(f"clock must be a function, not {type(clock).__name__}")
+        self._caller = Caller(
+            sender=http.Sender(client, address),
+            credentials=credentials_of(token, clock),
+            region=check_region(region),
+            check_token=check_flag("check_token", check_token),
+            clock=clock,
+        )
 
     def __repr__(self) -> str:
-        return f"AsyncRooms(region={self._region!r}, base_url={self._base_url!r})"
+        caller = self._caller
+        return f"{type(self).__name__}(region={caller.region!r}, base_url={caller.sender.base_url!r})"
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, token: str, region: str, base_url: str = DEFAULT_BASE_URL
+        cls,
+        *,
+        token: TokenSource,
+        region: str,
+        base_url: str = DEFAULT_BASE_URL,
+        allow_http: bool = False,
+        check_token: bool = True,
+        clock: Clock = time.time,
     ) -> AsyncGenerator[Self, None]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
 
-        The client is closed at the end.  It waits 30 seconds at most to connect, to send, between two reads, and
-        for a free connection.  Wrong arguments raise on entering.
+        The client, of httpx, is closed at the end.  It waits 30 seconds at most to connect, to send, between two
+        reads, and for a free connection.  Wrong arguments raise on entering.
 
         .. versionadded:: 0.1
         """
         async with http.own_client() as client:
-            yield cls(client, token=token, region=region, base_url=base_url)
+            yield cls(
+                client,
+                token=token,
+                region=region,
+                base_url=base_url,
+                allow_http=allow_http,
+                check_token=check_token,
+                clock=clock,
+            )
 
     def with_options(
         self,
         *,
-        token: str | EllipsisType = ...,
+        token: TokenSource | EllipsisType = ...,
         region: str | EllipsisType = ...,
         timeout: float | EllipsisType | None = ...,
+        check_token: bool | EllipsisType = ...,
     ) -> Self:
         """Return a sibling over the same client that differs in what is given; this one stays as it is.
 
-        Arguments and errors are those of the class.  ``timeout`` is in seconds, above 0: the longest that
-        connecting, sending, the silence between two reads, and waiting for a free connection may take, each.
-        ``None`` waits for ever.  As long as it is not given, the client's own timeouts hold.
+        Arguments and errors are those of the class; siblings share the tokens that were made or got.  ``timeout``
+        is in seconds, above 0: the longest that connecting, sending, the silence between two reads, and waiting
+        for a free connection may take, each.  ``None`` waits for ever.  As long as it is not given, the client's
+        own timeouts hold.
 
         .. versionadded:: 0.1
         """
-        sibling = type(self)(
-            self._client,
-            token=self._token if token is ... else token,
-            region=self._region if region is ... else region,
-            base_url=self._base_url,
-        )
-        sibling._timeout = self._timeout if timeout is ... else check_timeout(timeout)
+        changes: dict[str, Any] = {}
+        if not isinstance(token, EllipsisType):
+            changes["credentials"] = credentials_of(token, self._caller.clock)
+        if not isinstance(region, EllipsisType):
+            changes["region"] = check_region(region)
+        if not isinstance(timeout, EllipsisType):
+            changes["timeout"] = check_timeout(timeout)
+        if not isinstance(check_token, EllipsisType):
+            changes["check_token"] = check_flag("check_token", check_token)
+        sibling = copy(self)
+        sibling._caller = evolve(self._caller, **changes)
         return sibling
 
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
@@ -135,7 +181,7 @@ class AsyncRooms:
         """
         operation = create_room(limit=limit, is_record=is_record)
         try:
-            return await self._perform(operation)
+            return await self._caller.perform(operation)
         except (TransportError, ServerError, DecodeError) as error:
             if isinstance(error, TransportError) and not error.was_sent:
                 raise
@@ -153,7 +199,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return await self._perform(get_room(uuid))
+        return await self._caller.perform(get_room(uuid))
 
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
         """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
@@ -164,7 +210,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return await self._perform(list_rooms(begin_uuid=begin_uuid, limit=limit))
+        return await self._caller.perform(list_rooms(begin_uuid=begin_uuid, limit=limit))
 
     async def disable(self, uuid: str) -> Room:
         """Disable the room and return it: ``PATCH /v5/rooms/{uuid}``.  Safe to repeat.
@@ -175,14 +221,14 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return await self._perform(ban_room(uuid, is_ban=True))
+        return await self._caller.perform(ban_room(uuid, is_ban=True))
 
     async def enable(self, uuid: str) -> Room:
         """Undo ``disable`` and return the room; everything else as there.
 
         .. versionadded:: 0.1
         """
-        return await self._perform(ban_room(uuid, is_ban=False))
+        return await self._caller.perform(ban_room(uuid, is_ban=False))
 
     def walk(
         self,
@@ -213,8 +259,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        cursor = start_walk(begin_uuid, after, page_size, max_rooms)
-        return self._walk(cursor, max_rooms)
+        return each_room(self._caller, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
 
     def pages(
         self, *, begin_uuid: str | None = None, after: str | None = None, page_size: int = MAX_PAGE_SIZE
@@ -227,43 +272,4 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        return self._pages(start_walk(begin_uuid, after, page_size))
-
-    async def _walk(self, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
-        left = max_rooms
-        while left != 0 and (page := await self._next_page(cursor)):
-            for room in page[:left]:
-                yield room
-            left = left and max(0, left - len(page))
-
-    async def _pages(self, cursor: Cursor) -> AsyncGenerator[RoomPage, None]:
-        while page := await self._next_page(cursor):
-            yield page
-
-    async def _next_page(self, cursor: Cursor) -> RoomPage:
-        """Return the next rooms that are new; none is the proven end."""
-        while not cursor.ended:
-            wanted = cursor.next_request()
-            try:
-                answered = await self._perform(list_rooms(begin_uuid=wanted.begin, limit=wanted.limit))
-                new = cursor.advance([room.uuid for room in answered])
-            except WalkBrokenError as broken:
-                error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
-                error.checkpoint = cursor.last
-                raise error from None
-            except RoomsError as error:
-                error.checkpoint = cursor.last
-                raise
-            if rooms := answered[new]:
-                return RoomPage(rooms)
-        return RoomPage()
-
-    async def _perform(self, operation: Operation[Answer]) -> Answer:
-        answer = await http.send(
-            self._client,
-            operation,
-            base_url=self._base_url,
-            headers=request_headers(token=self._token, region=self._region),
-            timeout=self._timeout,
-        )
-        return decode_answer(operation, answer.status, answer.headers, answer.body, token=self._token)
+        return each_page(self._caller, start_walk(begin_uuid, after, page_size))

@@ -67,15 +67,23 @@ class AccessKey:
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
         if isinstance(role, bool) or not isinstance(role, int):
             raise TypeError(f"role must be a Role, not {type(role).__name__}")
-        return mint(
-            kind,
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            role=Role(role),
-            uuid=uuid,
-            expires_at_ms=_expiry_in(lifetime),
-            nonce=str(uuid4()),
-        )
+        return draw_token(self, kind, uuid, Role(role), _expiry_in(lifetime))
+
+
+def draw_token(key: AccessKey, kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None) -> str:
+    """Return a new token, of which there is no second one.
+
+    ``expires_at_ms`` counts from the Unix epoch; ``None`` never expires.
+    """
+    return mint(
+        kind,
+        access_key=key.access_key,
+        secret_key=key.secret_key,
+        role=role,
+        uuid=uuid,
+        expires_at_ms=expires_at_ms,
+        nonce=str(uuid4()),
+    )
 
 
 def _expiry_in(lifetime: timedelta | None) -> int | None:

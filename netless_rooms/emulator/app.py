@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
@@ -21,15 +22,15 @@ KEPT_COMPRESSED: Final = 32  # with their bodies, some 10 MB at 1,000 rooms each
 _FAST: Final = 1
 
 
-def build_app(answer: Callable[[Ask], Answer]) -> Starlette:
-    """Return an application that sends what ``answer`` says to each request.
+def build_app(answer: Callable[[Ask], Answer], clock: Callable[[], float]) -> Starlette:
+    """Return an application that sends what ``answer`` says to each request, and tells the time by ``clock``.
 
     ``answer`` is called on the event loop, once per request; a long body is compressed if the caller accepts
     it.  What it answers can be wrapped before it is handed over; what goes over the wire can be wrapped
     around the returned application.
     """
     return Starlette(
-        routes=[Route("/{path:path}", _Endpoint(answer))],
+        routes=[Route("/{path:path}", _Endpoint(answer, clock))],
         exception_handlers={HTTPException: _no_path},
     )
 
@@ -37,8 +38,9 @@ def build_app(answer: Callable[[Ask], Answer]) -> Starlette:
 class _Endpoint:
     # An instance, because Starlette gives a plain function GET and HEAD only.
 
-    def __init__(self, answer: Callable[[Ask], Answer]) -> None:
+    def __init__(self, answer: Callable[[Ask], Answer], clock: Callable[[], float]) -> None:
         self._answer = answer
+        self._clock = clock
         # Keyed by content, so a page that changed is another key and nothing needs to be dropped.
         self._compress = lru_cache(maxsize=KEPT_COMPRESSED)(_compress)
 
@@ -60,7 +62,8 @@ class _Endpoint:
         await self._response(answer, request.headers.get("accept-encoding", ""))(scope, receive, send)
 
     def _response(self, answer: Answer, accept_encoding: str) -> Response:
-        body, headers = answer.body, {"Vary": "Accept-Encoding"}
+        body = answer.body
+        headers = {"Date": formatdate(self._clock(), usegmt=True), "Vary": "Accept-Encoding"}
         if len(body) >= SMALLEST_COMPRESSED and accepts_gzip(accept_encoding):
             body = self._compress(body)
             headers["Content-Encoding"] = "gzip"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from starlette.types import ASGIApp
 
@@ -16,9 +15,8 @@ from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.app import build_app
 from netless_rooms.emulator.quirks import LIKELIEST, Quirks
 from netless_rooms.emulator.server import serve_app
-from netless_rooms.http import AsyncTransport, asgi_transport
-from netless_rooms.signing import mint
-from netless_rooms.tokens import AccessKey, Role, TokenKind
+from netless_rooms.http import InProcessTransport
+from netless_rooms.tokens import AccessKey, Role, TokenKind, draw_token
 
 
 class Emulator:
@@ -37,6 +35,8 @@ class Emulator:
 
     requests: list[RecordedRequest]
     """What was asked, in the order of the answers.  Yours to clear; it grows by one with each request."""
+    clock: Callable[[], float]
+    """Gives seconds since the epoch.  Give the same one to ``AsyncRooms`` if it is not the machine's."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class Emulator:
             raise TypeError(f"clock must be a function, not {type(clock).__name__}")
         self.requests = []
         self._account = Account(rooms, AccessKey(access_key, secret_key), quirks)
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
-        self._app = build_app(self.answer)
+        self._app = build_app(self.answer, clock)
 
     def __repr__(self) -> str:
         return f"<Emulator of {self.room_count} rooms, {len(self.requests)} requests>"
@@ -76,14 +76,14 @@ class Emulator:
         """
         return self._account.key
 
-    def transport(self) -> AsyncTransport:
+    def transport(self) -> InProcessTransport:
         """Return a new transport for an HTTP client that reaches the service without a network.
 
         It works on any event loop and answers for every host.  Your client closes it.
 
         .. versionadded:: 0.1
         """
-        return asgi_transport(self._app)
+        return InProcessTransport(self._app)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Return an async context manager that serves on a socket and gives the base URL.
@@ -102,7 +102,7 @@ class Emulator:
         .. versionadded:: 0.1
         """
         with self._lock:
-            answer = self._account.answer(ask, self._clock())
+            answer = self._account.answer(ask, self.clock())
             self.requests.append(RecordedRequest.of(ask, answer))
         return answer
 
@@ -165,19 +165,12 @@ class Emulator:
         .. versionadded:: 0.1
         """
         with self._lock:
-            text = self._account.store.create(self._clock(), members)
+            text = self._account.store.create(self.clock(), members)
         uuid: str = json.loads(text)["uuid"]
         return uuid
 
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
         # Not AccessKey's own methods: they go by the machine's clock, and this emulator may have another.
-        now = timedelta(seconds=self._clock())
-        return mint(
-            kind,
-            access_key=self.key.access_key,
-            secret_key=self.key.secret_key,
-            role=role,
-            uuid=uuid,
-            expires_at_ms=None if lifetime is None else (now + lifetime) // timedelta(milliseconds=1),
-            nonce=str(uuid4()),
-        )
+        now = timedelta(seconds=self.clock())
+        until = None if lifetime is None else (now + lifetime) // timedelta(milliseconds=1)
+        return draw_token(self.key, kind, uuid, role, until)

@@ -37,6 +37,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("json", "Every body is JSON and says so in Content-Type.", "documented"),
     Rule("bare", "A body is the bare room or array, without status around it.", "documented", "envelope"),
     Rule("gzip", "A long body is compressed if the request accepts gzip.", "assumed"),
+    Rule("date", "Every answer tells the service's time in Date.", "assumed"),
     Rule("failure-message", "A failure has a body with a message that tells the reason.", "documented"),
     Rule("no-path", "An unknown path answers 404, before the token is looked at.", "assumed"),
     Rule("no-method", "A method that the path does not have answers 405 and names those it has.", "assumed"),

@@ -76,7 +76,12 @@ class _ThreadedServer:
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = _UnloggedConfig(
-            app, lifespan="off", access_log=False, server_header=False, timeout_graceful_shutdown=STOP_WITHIN
+            app,
+            lifespan="off",
+            access_log=False,
+            server_header=False,
+            date_header=False,  # the application sends one, by its own clock
+            timeout_graceful_shutdown=STOP_WITHIN,
         )
         self.ready = threading.Event()
         self.failure: BaseException | None = None

@@ -1,0 +1,158 @@
+"""Which token goes with a call: the one given, one made from a key, or one that a function of the user's gets.
+
+A token that was made or got is kept until shortly before it ends, or until the service refuses it.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from math import isfinite
+from typing import Any, Final, Protocol, TypeAlias
+
+import anyio
+from attrs import define, field
+
+from netless_rooms.errors import TokenError
+from netless_rooms.grants import Token
+from netless_rooms.operations import Operation, check_header
+from netless_rooms.signing import LAST_MS, Role, TokenKind
+from netless_rooms.tokens import AccessKey, draw_token
+
+LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
+SPARE: Final = 60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
+
+Clock: TypeAlias = Callable[[], float]
+TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
+
+
+class Credentials(Protocol):
+    """Gives the token for each call."""
+
+    can_renew: bool
+
+    async def token_for(self, operation: Operation[Any]) -> Token:
+        """Return a token for ``operation``; the same one as long as it is good.  May raise ``TokenError``."""
+
+    def drop(self, token: Token) -> None:
+        """Give another one from now on, if possible."""
+
+
+def credentials_of(source: TokenSource, clock: Clock) -> Credentials:
+    """Return what gives the tokens of ``source``; ``clock`` gives seconds since the epoch."""
+    if isinstance(source, AccessKey):
+        return _Made(source, clock)
+    if callable(source):
+        return _Got(source, clock)
+    if not isinstance(source, str):
+        raise TypeError(f"token must be a string, an AccessKey or an async function, not {type(source).__name__}")
+    return _Given(Token.of(check_header("token", source)))
+
+
+@define
+class _Given:
+    _token: Token
+    can_renew: bool = False
+
+    async def token_for(self, _: Operation[Any]) -> Token:
+        return self._token
+
+    def drop(self, _: Token) -> None:
+        """Keep it: there is no other."""
+
+
+@define
+class _Made:
+    """Makes tokens of the least role that a call needs."""
+
+    _key: AccessKey
+    _clock: Clock
+    _kept: dict[Role, Token] = field(factory=dict)
+    can_renew: bool = True
+
+    async def token_for(self, operation: Operation[Any]) -> Token:
+        # Nothing is awaited between looking and keeping, so however many tasks ask at once, one token is made.
+        now = self._clock()
+        kept = self._kept.get(operation.role)
+        if kept is None or kept.seconds_left(now) < SPARE:
+            kept = self._kept[operation.role] = self._make(operation, now)
+        return kept
+
+    def drop(self, token: Token) -> None:
+        self._kept = {role: kept for role, kept in self._kept.items() if kept is not token}
+
+    def _make(self, operation: Operation[Any], now: float) -> Token:
+        until = (now + LIFETIME.total_seconds()) * 1000
+        if not (isfinite(until) and 0 <= until <= LAST_MS):
+            raise TokenError(
+                f"no token can be made, because this machine's clock says {now!r} s since 1970; set it right",
+                method=operation.method,
+                path=operation.target,
+            )
+        return Token.of(draw_token(self._key, TokenKind.SDK, None, operation.role, int(until)))
+
+
+@define
+class _Attempt:
+    """One call of the user's function, for all the tasks that wait for it."""
+
+    token: Token | None = None
+    trouble: str = ""
+    cause: Exception | None = None
+    ended: anyio.Event = field(factory=anyio.Event)
+
+
+@define
+class _Got:
+    """Calls the user's function, one task for all that need a token at the same time."""
+
+    _source: Callable[[], Awaitable[str]]
+    _clock: Clock
+    _kept: Token | None = None
+    _attempt: _Attempt | None = None
+    can_renew: bool = True
+
+    async def token_for(self, operation: Operation[Any]) -> Token:
+        while True:
+            if self._kept is not None and self._kept.seconds_left(self._clock()) >= SPARE:
+                return self._kept
+            attempt = self._attempt
+            if attempt is None:
+                attempt = await self._ask()
+            else:
+                await attempt.ended.wait()
+            if attempt.trouble:
+                raise TokenError(
+                    f"no token, because the token function {attempt.trouble}",
+                    method=operation.method,
+                    path=operation.target,
+                ) from attempt.cause
+            # Without a token the task that asked was cancelled; then the next one does.
+            if attempt.token is not None:
+                return attempt.token
+
+    def drop(self, token: Token) -> None:
+        if self._kept is token:
+            self._kept = None
+
+    async def _ask(self) -> _Attempt:
+        attempt = self._attempt = _Attempt()
+        try:
+            attempt.token = self._kept = Token.of(_check(await self._source()))
+        except _NoTokenError as error:
+            attempt.trouble = f"returned what is no token: {error}"
+        except Exception as error:
+            attempt.trouble, attempt.cause = f"raised {type(error).__name__}", error
+        finally:
+            self._attempt = None
+            attempt.ended.set()
+        return attempt
+
+
+class _NoTokenError(Exception):
+    pass
+
+
+def _check(text: str) -> str:
+    try:
+        return check_header("it", text)
+    except (TypeError, ValueError) as error:
+        raise _NoTokenError(error) from None
