@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from copy import copy
 from traceback import format_exception
 from types import EllipsisType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 from attrs import frozen
 
@@ -41,12 +41,16 @@ Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 LIBRARIES: Final = ("httpx", "httpx2")
 OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
-NEVER_SENT: Final = (  # but see _was_sent
-    "ConnectError",
-    "ConnectTimeout",
-    "PoolTimeout",
-    "ProxyError",
-    "UnsupportedProtocol",
+NEVER_SENT: Final = frozenset(  # names of exceptions, in both libraries and in aiohttp
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ProxyError",
+        "UnsupportedProtocol",
+        "ClientConnectorError",
+        "ConnectionTimeoutError",
+    }
 )
 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it through as it is.
@@ -131,7 +135,7 @@ class Sender:
             return self._unusable(said, operation)
         if isinstance(error, self._library.HTTPStatusError | self._library.RequestError):
             return self._meaning_in_library(error, said, request, operation)
-        if type(error).__module__.partition(".")[0] == "aiohttp":  # its transport does not translate all of them
+        if _is_of_aiohttp(error):  # its transport does not translate all of them
             return self._failure(TransportError, said, operation)
         return None
 
@@ -146,10 +150,10 @@ class Sender:
             # The hook called raise_for_status(); what the answer means is ours to tell.
             return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
         # Every transport's error has its request; one without was raised by hand, at whatever moment.
-        was_sent = asked is None or self._was_sent(error)
+        was_sent = asked is None or not _never_sent(error)
         if self._client.is_closed:
             return self._unusable(f"it has been closed meanwhile, {said}", operation, was_sent=was_sent)
-        kind = TimedOutError if isinstance(error, self._library.TimeoutException) else TransportError
+        kind = TimedOutError if _timed_out(error) else TransportError
         return self._failure(kind, said, operation, was_sent=was_sent)
 
     def _unusable(self, said: str, operation: Operation[Any], *, was_sent: bool = True) -> ClientUnusableError:
@@ -170,13 +174,6 @@ class Sender:
             was_sent=was_sent,
         )
 
-    def _was_sent(self, error: Exception) -> bool:
-        # httpx-aiohttp says ConnectTimeout for a connection that broke, even after the request was read.
-        name = type(error.__cause__).__module__
-        if isinstance(error, self._library.ConnectTimeout) and name.startswith("aiohttp"):
-            return True
-        return not isinstance(error, tuple(getattr(self._library, kind) for kind in NEVER_SENT))
-
     def _body_so_far(self, response: Any) -> bytes:
         try:
             body: bytes = response.content
@@ -191,6 +188,10 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
     def __init__(self, app: Any) -> None:
         self._app = app
 
+    @overload
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response": ...
+    @overload
+    async def handle_async_request(self, request: "httpx2.Request") -> "httpx2.Response": ...
     async def handle_async_request(self, request: Any) -> Any:
         """Answer as the transport for ASGI in the request's own library does."""
         library = _library_of(request, "Request")
@@ -229,6 +230,31 @@ def _request_of(error: Any) -> Any:
         return error.request
     except RuntimeError:
         return None
+
+
+def _telling(error: Exception) -> BaseException:
+    """Return which of an error and its cause tells what happened.
+
+    httpx-aiohttp says ``ConnectTimeout`` for every connection that broke, even after the request was read.
+    """
+    cause = error.__cause__
+    return cause if cause is not None and _is_of_aiohttp(cause) else error
+
+
+def _is_of_aiohttp(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "aiohttp"
+
+
+def _never_sent(error: Exception) -> bool:
+    return not NEVER_SENT.isdisjoint(_names(_telling(error)))
+
+
+def _timed_out(error: Exception) -> bool:
+    return not {"TimeoutException", "TimeoutError"}.isdisjoint(_names(_telling(error)))
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _shows(error: Exception, token: Token) -> bool:

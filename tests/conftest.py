@@ -1,12 +1,16 @@
-"""Fixtures: an emulator, a client that reaches it in process, and ``AsyncRooms`` over that client."""
+"""Fixtures: an emulator, and clients of every HTTP library that reach it or a script."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
-import httpx
 import pytest
 
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
+from scripted import TOKEN
+from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -16,17 +20,55 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return loop
 
 
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Run the test over a client of each HTTP library."""
+    name: str = request.param
+    return name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out aiohttp on Trio: it runs on asyncio only."""
+    items[:] = [item for item in items if not ("trio" in item.name and "aiohttp" in item.name.partition("[")[2])]
+
+
 @pytest.fixture
 def emulator() -> Emulator:
     return Emulator(rooms=25)
 
 
+@pytest.fixture(scope="session")
+def switch() -> Iterator[Switch]:
+    """Serve on a socket whatever a test wants to be served there."""
+    with serving() as switch:
+        yield switch
+
+
 @pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
+def open_client(way: str, request: pytest.FixtureRequest) -> OpenClient:
+    """Return what makes a client that gets its answers from a script or an emulator."""
+    return partial(client_of, way, request.getfixturevalue("switch") if way == "aiohttp" else None)
+
+
+@pytest.fixture
+def open_rooms(open_client: OpenClient) -> OpenRooms:
+    """Return what opens rooms that get their answers from a script or an emulator."""
+
+    @asynccontextmanager
+    async def opened(answering: Answering, **options: Any) -> AsyncIterator[AsyncRooms]:
+        token = answering.token() if isinstance(answering, Emulator) else TOKEN
+        async with open_client(answering, **options) as client:
+            yield AsyncRooms(client, token=token, region=Region.US_SV)
+
+    return opened
+
+
+@pytest.fixture
+async def client(emulator: Emulator, open_client: OpenClient) -> AsyncIterator[Client]:
+    async with open_client(emulator) as client:
         yield client
 
 
 @pytest.fixture
-def rooms(client: httpx.AsyncClient, emulator: Emulator) -> AsyncRooms:
+def rooms(client: Client, emulator: Emulator) -> AsyncRooms:
     return AsyncRooms(client, token=emulator.token(), region=Region.US_SV)

@@ -1,13 +1,11 @@
-"""Rooms over a transport that answers by a script: for what a correct service never sends."""
+"""What scripts answer with: for what a correct service never sends."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
-from netless_rooms import AsyncRooms
 from samples import UUID, room_document
 
 TOKEN = "NETLESSSDK_dGhlLXNlY3JldC1wYXJ0"
@@ -20,13 +18,6 @@ def room(uuid: str = UUID, **members: Any) -> dict[str, Any]:
 
 def answer(document: Any, status: int = 200) -> httpx.Response:
     return httpx.Response(status, content=json.dumps(document))
-
-
-@asynccontextmanager
-async def scripted(script: Callable[[httpx.Request], httpx.Response], **options: Any) -> AsyncIterator[AsyncRooms]:
-    """Open rooms whose client answers each request with what ``script`` returns or raises."""
-    async with httpx.AsyncClient(transport=httpx.MockTransport(script), **options) as client:
-        yield AsyncRooms(client, token=TOKEN, region="us-sv")
 
 
 def listing(uuids_from: Callable[[str | None, int], Sequence[str]]) -> Callable[[httpx.Request], httpx.Response]:

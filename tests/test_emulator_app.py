@@ -1,7 +1,9 @@
-"""The emulator over HTTP, in process, on asyncio and Trio."""
+"""The emulator over HTTP, in process unless a test says otherwise, on asyncio and Trio."""
 
 import gzip
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -54,6 +56,43 @@ async def test_every_body_is_json_and_says_so() -> None:
             answer = await client.get(path)
             assert answer.headers["content-type"] == "application/json"
             answer.json()
+
+
+@pytest.mark.parametrize("where", ["in process", "on a socket"])
+async def test_every_answer_tells_the_time_of_the_emulators_own_clock_once(where: str) -> None:
+    """Rule: date."""
+    now = [1_610_952_989.9]
+    emulator = Emulator(rooms=200, clock=lambda: now[0])
+    async with client_of(emulator) as near, emulator.serve() as url, httpx.AsyncClient(base_url=url) as far:
+        far.headers = near.headers
+        client = near if where == "in process" else far
+        for date in ("Mon, 18 Jan 2021 06:56:29 GMT", "Mon, 18 Jan 2021 06:56:39 GMT"):
+            for method, path, status in (
+                ("POST", "/v5/rooms", 400),
+                ("GET", "/v5/rooms?limit=1", 200),
+                ("GET", "/v5/rooms?limit=200", 200),
+                ("GET", "/v5/rooms/none", 404),
+                ("GET", "/nowhere", 404),
+                ("DELETE", "/v5/rooms", 405),
+            ):
+                answer = await client.request(method, path)
+                assert (answer.status_code, answer.headers.get_list("date")) == (status, [date])
+            now[0] += 10
+
+
+async def test_a_token_is_judged_by_the_time_that_the_answer_tells() -> None:
+    now = [1_000_000_000.0]
+    async with client_of(Emulator(clock=lambda: now[0])) as client:
+        now[0] += 3600
+        answer = await client.get("/v5/rooms")
+    assert (answer.status_code, answer.json()) == (401, {"message": "expired token"})
+    assert answer.headers["date"] == "Sun, 09 Sep 2001 02:46:40 GMT"
+
+
+async def test_without_a_clock_of_its_own_it_tells_the_machines_time() -> None:
+    async with client_of(Emulator()) as client:
+        told = parsedate_to_datetime((await client.get("/v5/rooms")).headers["date"])
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
 
 
 async def test_long_bodies_are_compressed_if_the_request_accepts_it() -> None:

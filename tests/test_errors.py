@@ -25,7 +25,7 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 
-ASKED = {"method": "GET", "path": "/v5/rooms/a"}
+ASKED: dict[str, Any] = {"method": "GET", "path": "/v5/rooms/a"}
 
 
 def tree(kind: type[RoomsError] = RoomsError) -> list[type[RoomsError]]:
@@ -36,10 +36,8 @@ def tree(kind: type[RoomsError] = RoomsError) -> list[type[RoomsError]]:
 def make(kind: type[RoomsError]) -> RoomsError:
     """Return an error of the kind with every attribute set to something of its own."""
     error: RoomsError
-    if issubclass(kind, RateLimitedError):
-        error = kind(429, "slow down", retry_after=2.5, **ASKED)
-    elif issubclass(kind, StatusError):
-        error = kind(418, "no", excerpt="<html>", **ASKED)
+    if issubclass(kind, StatusError):
+        error = kind(418, "no", excerpt="<html>", remark="the kettle is off", retry_after=2.5, **ASKED)
     elif issubclass(kind, TransportError):
         error = kind("it broke", was_sent=False, **ASKED)
     elif issubclass(kind, DecodeError):
@@ -182,8 +180,19 @@ def test_a_decode_error_names_the_fault_and_its_place() -> None:
     assert DecodeError("empty").where == "$"
 
 
-def test_a_rate_limit_without_a_time_has_none() -> None:
-    assert RateLimitedError(429, None).retry_after is None
+@pytest.mark.parametrize("kind", tree(StatusError))
+def test_every_answer_that_says_no_may_say_how_long_to_wait(kind: type[StatusError]) -> None:
+    assert kind(503, None, retry_after=2.5).retry_after == 2.5
+    assert kind(503, None).retry_after is None
+
+
+def test_a_remark_stands_behind_what_the_service_said_and_before_the_hint() -> None:
+    remark = "the kettle is off"
+    assert str(StatusError(418, "no tea", remark=remark)) == "the service answered 418: no tea; the kettle is off"
+    assert str(StatusError(418, None, excerpt="<html>", remark=remark)) == (
+        "the service answered 418 without a reason; its body begins '<html>'; the kettle is off"
+    )
+    assert str(UnauthorizedError(401, "no tea", remark=remark)).endswith(f"{remark} ({UnauthorizedError.hint})")
 
 
 @pytest.mark.parametrize("kind", [PaginationError, CreateOutcomeUnknownError])

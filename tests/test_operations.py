@@ -18,12 +18,14 @@ from netless_rooms.operations import (
     ban_room,
     check_base_url,
     check_count,
+    check_flag,
     check_header,
     create_room,
     get_room,
     list_rooms,
     request_headers,
 )
+from netless_rooms.signing import Role
 from samples import DASHED, UUID
 
 
@@ -67,7 +69,14 @@ def test_create_sends_only_what_is_set(arguments: dict[str, Any], body: dict[str
 
 def test_get_asks_for_the_room_and_expects_that_one() -> None:
     assert get_room(UUID) == Operation(
-        method="GET", path=f"/v5/rooms/{UUID}", query="", body=None, answer=Room, expected={"uuid": UUID}
+        method="GET",
+        path=f"/v5/rooms/{UUID}",
+        query="",
+        body=None,
+        role=Role.WRITER,
+        uuid=UUID,
+        answer=Room,
+        expected={"uuid": UUID},
     )
 
 
@@ -84,7 +93,9 @@ def test_get_asks_for_the_room_and_expects_that_one() -> None:
 )
 def test_list_sends_only_what_is_set(arguments: dict[str, Any], query: str) -> None:
     operation = list_rooms(**arguments)
-    assert operation == Operation(method="GET", path="/v5/rooms", query=query, answer=RoomPage)
+    assert operation == Operation(
+        method="GET", path="/v5/rooms", query=query, role=Role.WRITER, uuid=None, answer=RoomPage
+    )
     assert operation.body is None
     assert operation.target == (f"/v5/rooms?{query}" if query else "/v5/rooms")
 
@@ -95,6 +106,23 @@ def test_ban_is_a_patch_that_expects_what_it_asked_for(*, is_ban: bool) -> None:
     assert (operation.method, operation.path, operation.query) == ("PATCH", f"/v5/rooms/{UUID}", "")
     assert operation.body == b'{"isBan":%s}' % (b"true" if is_ban else b"false")
     assert operation.expected == {"uuid": UUID, "is_ban": is_ban}
+
+
+@pytest.mark.parametrize(
+    ("operation", "role", "uuid"),
+    [
+        (create_room(limit=1), Role.WRITER, None),
+        (get_room(DASHED), Role.WRITER, DASHED),
+        (list_rooms(), Role.WRITER, None),
+        (list_rooms(begin_uuid=UUID, limit=1), Role.WRITER, None),
+        (ban_room(UUID, is_ban=True), Role.ADMIN, UUID),
+        (ban_room(UUID, is_ban=False), Role.ADMIN, UUID),
+    ],
+)
+def test_each_call_names_the_least_role_and_the_one_room_that_it_is_about(
+    operation: Operation[Any], role: Role, uuid: str | None
+) -> None:
+    assert (operation.role, operation.uuid) == (role, uuid)
 
 
 def test_an_operation_is_frozen() -> None:
@@ -233,6 +261,17 @@ def test_a_flag_that_is_no_boolean_is_refused(is_record: Any) -> None:
         create_room(is_record=is_record)
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_a_flag_is_returned_as_it_is(*, value: bool) -> None:
+    assert check_flag("allow_http", value) is value
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "True", ...])
+def test_a_flag_of_another_type_is_refused_by_its_name(value: object) -> None:
+    with pytest.raises(TypeError, match=f"^allow_http must be True or False, not {type(value).__name__}$"):
+        check_flag("allow_http", value)
+
+
 def test_both_ends_of_a_range_are_in_it() -> None:
     assert [check_count("n", n, at_least=2, at_most=4) for n in (2, 3, 4)] == [2, 3, 4]
 
@@ -285,11 +324,54 @@ def test_a_header_that_is_no_text_is_refused_and_not_shown(value: Any) -> None:
         ("http://[::1]:8080", "http://[::1]:8080/v5/rooms"),
         ("HTTPS://API.Netless.Link", "https://api.netless.link/v5/rooms"),
         ("https://host:443/a%20b", "https://host/a%20b/v5/rooms"),
-        ("http://my_host", "http://my_host/v5/rooms"),
+        ("https://my_host", "https://my_host/v5/rooms"),
     ],
 )
 def test_a_base_url_takes_the_path_behind_it(value: str, address: str) -> None:
     assert str(httpx.URL(check_base_url(value) + list_rooms().path)) == address
+
+
+LOOPBACK = [
+    "http://localhost",
+    "HTTP://LocalHost:8080/v5",
+    "http://rooms.localhost",
+    "http://127.0.0.1",
+    "http://127.255.255.254:80",
+    "http://[::1]/",
+    "http://[0:0:0:0:0:0:0:1]:8080",
+]
+ELSEWHERE = [
+    "http://api.netless.link",
+    "HTTP://API.Netless.Link/prefix",
+    "http://my_host:8080",
+    "http://localhost.example",
+    "http://evillocalhost",
+    "http://127.0.0.1.example",
+    "http://128.0.0.1",
+    "http://126.255.255.255",
+    "http://10.0.0.1",
+    "http://192.168.1.1",
+    "http://0.0.0.0",
+    "http://[::]",
+    "http://[::2]",
+    "http://[fe80::1]",
+]
+
+
+@pytest.mark.parametrize("value", LOOPBACK)
+def test_over_http_a_host_of_this_machine_will_do(value: str) -> None:
+    assert check_base_url(value) == value.rstrip("/")
+    assert check_base_url(value, allow_http=True) == value.rstrip("/")
+
+
+@pytest.mark.parametrize("value", ELSEWHERE)
+def test_over_http_any_other_host_has_to_be_allowed(value: str) -> None:
+    with pytest.raises(ValueError, match=r"^base_url must be https, .*; allow_http=True permits it$"):
+        check_base_url(value)
+    with pytest.raises(ValueError, match=r"^base_url must be https"):
+        check_base_url(value, allow_http=False)
+    assert check_base_url(value, allow_http=True) == value
+    assert check_base_url(value.lower().replace("http:", "https:"))
 
 
 @pytest.mark.parametrize(
@@ -336,6 +418,16 @@ def test_a_base_url_of_another_kind_is_refused_and_not_shown(value: str) -> None
     ) as caught:
         check_base_url(value)
     assert "s3cret" not in repr(caught.value)
+    for allowed in (value, value.replace("https:", "http:")):
+        with pytest.raises(ValueError, match=r"^base_url must look like "):
+            check_base_url(allowed, allow_http=True)
+
+
+def test_a_token_in_the_place_of_a_base_url_is_refused_and_not_shown() -> None:
+    for value in ("NETLESSSDK_YWs9", "https://h/NETLESSSDK_YWs9", "http://h/NETLESSSDK_YWs9"):
+        with pytest.raises(ValueError, match=r"^base_url must not be or hold a token; were two") as caught:
+            check_base_url(value, allow_http=True)
+        assert "YWs9" not in repr(caught.value)
 
 
 @pytest.mark.parametrize("value", [None, b"https://h", httpx.URL("https://h"), 5])
@@ -349,7 +441,7 @@ def test_any_base_url_is_refused_or_keeps_the_path_whole(rest: str) -> None:
     try:
         base_url = check_base_url(f"https://{rest}")
         asked = httpx.URL(base_url + get_room(UUID).path)
-    except (ValueError, httpx.InvalidURL):  # what only the HTTP library finds is refused by http.check_url
+    except (ValueError, httpx.InvalidURL):  # what only the HTTP library finds is refused where the client is
         return
     assert asked.path.endswith(f"/v5/rooms/{UUID}")
     assert (asked.scheme, asked.query, asked.fragment, asked.userinfo) == ("https", b"", "", b"")

@@ -26,7 +26,7 @@ from netless_rooms.errors import (
 from netless_rooms.grants import Token
 from netless_rooms.models import Room, RoomPage
 from netless_rooms.operations import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms.responses import MAX_EXCERPT, decode_answer
+from netless_rooms.responses import CLOCK_OFF, MAX_EXCERPT, decode_answer, says_expired
 from samples import CREATED, DASHED, DISABLED, GOT, LISTED, UUID, printed, room_json
 
 GET, LIST, CREATE = get_room(UUID), list_rooms(), create_room()
@@ -40,10 +40,11 @@ def refusal(
     *,
     operation: Operation[Any] = GET,
     token: str = "",
+    now: float = math.nan,
 ) -> RoomsError:
     sent = body if isinstance(body, bytes) else body.encode()
     with pytest.raises(RoomsError) as caught:
-        decode_answer(operation, status, headers or {}, sent, hide=Token.of(token).hide)
+        decode_answer(operation, status, headers or {}, sent, hide=Token.of(token).hide, now=now)
     assert (caught.value.method, caught.value.path) == (operation.method, operation.target)
     return caught.value
 
@@ -227,11 +228,137 @@ def test_retry_after_is_seconds_or_a_date_seen_from_the_answers_own(
     assert error.retry_after == seconds
 
 
+@pytest.mark.parametrize("status", [304, 400, 401, 402, 403, 404, 429, 500, 503])
+def test_every_answer_that_says_no_may_say_how_long_to_wait(status: int) -> None:
+    for error in (
+        refusal(status, b"", {"retry-after": "7"}),
+        refusal(200, printed(status, "{}"), {"retry-after": "7"}),
+    ):
+        assert isinstance(error, StatusError)
+        assert (error.status, error.retry_after) == (status, 7.0)
+
+
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_retry_after_is_never_infinite(digits: int) -> None:
     error = refusal(429, b"", {"retry-after": "9" * digits})
     assert isinstance(error, RateLimitedError)
     assert error.retry_after is None or math.isfinite(error.retry_after)
+
+
+# A token that has expired
+
+AT_DATE = 1_610_952_989.0  # the time of NOW, in seconds since the epoch
+FRESH = "if the token is fresh, this machine's clock is wrong"
+
+
+def status_error(
+    status: int, body: str, headers: Mapping[str, str] | None = None, *, now: float = math.nan
+) -> StatusError:
+    error = refusal(status, body, headers, now=now)
+    assert isinstance(error, StatusError)
+    return error
+
+
+def remark_in(error: StatusError) -> str:
+    """Return what stands between the reason of the service and the hint."""
+    shown = str(error).removesuffix(f" ({error.hint})")
+    return shown.rpartition(str(error.message))[2].removeprefix("; ")
+
+
+EXPIRED = [
+    '{"message": "expired token"}',
+    '{"msg": "expired token"}',
+    '{"message": "Token Expired"}',
+    '{"message": "the token has expired."}',
+    '{"message": "token(NETLESSSDK_YWs9MQ) is expired"}',
+    '{"message": "", "msg": "TOKEN_EXPIRED"}',
+]
+NOT_EXPIRED = [
+    '{"message": "invalid format of token"}',
+    '{"message": "the room has expired"}',
+    '{"message": "unexpired token"}',
+    '{"message": "expired tokens"}',
+    '{"message": "no", "msg": "expired token"}',
+    '{"error": "expired token"}',
+    "expired token",
+    "",
+]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("body", EXPIRED)
+@pytest.mark.parametrize("enveloped", [False, True])
+def test_the_reason_tells_that_the_token_expired_whatever_the_status(
+    body: str, status: int, *, enveloped: bool
+) -> None:
+    error = status_error(200, printed(status, body)) if enveloped else status_error(status, body)
+    assert says_expired(error)
+    assert remark_in(error) == FRESH
+
+
+@pytest.mark.parametrize("body", NOT_EXPIRED)
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_another_reason_does_not_tell_that_the_token_expired(status: int, body: str) -> None:
+    error = status_error(status, body, {"date": NOW}, now=0.0)
+    assert not says_expired(error)
+    assert "clock" not in str(error)
+
+
+@pytest.mark.parametrize(("status", "told"), [(304, False), (399, False), (400, True), (499, True), (500, False)])
+def test_only_the_refusal_of_a_request_tells_that_the_token_expired(status: int, *, told: bool) -> None:
+    error = status_error(status, EXPIRED[0], {"date": NOW}, now=0.0)
+    assert says_expired(error) is told
+    assert ("clock" in str(error)) is told
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(
+    ("ahead", "remark"),
+    [
+        (-29.999, ""),
+        (-1.0, ""),
+        (0.0, ""),
+        (29.999, ""),
+        (math.nan, ""),
+        (-30.0, "this machine's clock is 0:00:30 behind the service's, set it right"),
+        (30.0, "this machine's clock is 0:00:30 ahead of the service's, set it right"),
+        (-3600.4, "this machine's clock is 1:00:00 behind the service's, set it right"),
+        (3600.4, "this machine's clock is 1:00:00 ahead of the service's, set it right"),
+        (-AT_DATE, "this machine's clock is 18645 days, 6:56:29 behind the service's, set it right"),
+        (86_400.0 * 365, "this machine's clock is 365 days, 0:00:00 ahead of the service's, set it right"),
+    ],
+)
+def test_an_expired_token_makes_the_two_clocks_be_compared(ahead: float, remark: str, status: int) -> None:
+    assert CLOCK_OFF == 30
+    error = status_error(status, EXPIRED[0], {"date": NOW}, now=AT_DATE + ahead)
+    assert remark_in(error) == remark
+    assert error.message == "expired token"
+
+
+@pytest.mark.parametrize("now", [0.0, AT_DATE, math.nan])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"date": ""},
+        {"date": "today"},
+        {"date": "1610952989"},
+        {"date": "Mon, 32 Jan 2021 06:57:00 GMT"},
+        {"date": "Mon, 18 Jan 99999999999999999999 06:57:00 GMT"},
+        {"date": "Mon, 18 Jan 2021 06:57:00 +99999999999999"},
+    ],
+)
+def test_without_the_services_time_the_clock_is_only_suspected(headers: dict[str, str], now: float) -> None:
+    assert remark_in(status_error(401, EXPIRED[0], headers, now=now)) == FRESH
+
+
+def test_a_date_of_another_zone_is_the_same_moment() -> None:
+    for date in ("Mon, 18 Jan 2021 08:56:29 +0200", "Sun, 17 Jan 2021 22:56:29 PST"):
+        assert remark_in(status_error(401, EXPIRED[0], {"date": date}, now=AT_DATE)) == ""
+
+
+def test_a_good_answer_says_nothing_of_clocks() -> None:
+    assert decode_answer(GET, 200, {"date": NOW}, room_json(), now=0.0).uuid == UUID
 
 
 # Redirects
@@ -418,7 +545,7 @@ def test_another_token_than_the_one_sent_is_not_told_either() -> None:
 
 def test_what_stands_around_an_echoed_token_is_told() -> None:
     text = str(refusal(400, f'{{"message": "the token {TOKENS[0]} is expired"}}', token=TOKENS[0]))
-    assert text.endswith("the token NETLESS… is expired")
+    assert "answered 400: the token NETLESS… is expired; " in text
 
 
 def test_a_placeholder_for_a_token_blots_out_no_words() -> None:
@@ -435,19 +562,28 @@ STATUSES = st.sampled_from([200, 201, 204, 302, 400, 404, 429, 500]) | st.intege
 BODIES = (
     st.binary(max_size=60)
     | st.sampled_from([room_json(), LISTED.encode(), printed(404, '{"message": "no"}').encode(), HTML])
+    | st.sampled_from([body.encode() for body in EXPIRED])
     | st.dictionaries(st.sampled_from(["message", "msg", "status", "body", "uuid"]), st.none() | st.text()).map(
         lambda document: json.dumps(document).encode()
     )
 )
 
 
-@given(st.sampled_from([GET, LIST, CREATE]), STATUSES, HEADERS, BODIES, st.sampled_from(["", *TOKENS]))
-@example(GET, 429, {"retry-after": "Mon, 01 Jan 2024 00:00:00 +9999999999", "date": NOW}, b"", "")
+@given(
+    operation=st.sampled_from([GET, LIST, CREATE]),
+    status=STATUSES,
+    headers=HEADERS,
+    body=BODIES,
+    token=st.sampled_from(["", *TOKENS]),
+    now=st.floats(0, 1e10) | st.just(math.nan),
+)
+@example(GET, 429, {"retry-after": "Mon, 01 Jan 2024 00:00:00 +9999999999", "date": NOW}, b"", "", 0.0)
+@example(GET, 401, {"date": "Mon, 01 Jan 2024 00:00:00 +9999999999"}, EXPIRED[0].encode(), "", 0.0)
 def test_any_answer_gives_what_was_asked_or_our_error(
-    operation: Operation[Any], status: int, headers: dict[str, str], body: bytes, token: str
+    operation: Operation[Any], status: int, headers: dict[str, str], body: bytes, token: str, now: float
 ) -> None:
     try:
-        answer = decode_answer(operation, status, headers, body, hide=Token.of(token).hide)
+        answer = decode_answer(operation, status, headers, body, hide=Token.of(token).hide, now=now)
     except RoomsError as error:
         assert len(str(error)) < 4 * MAX_EXCERPT  # noqa: PT017  the other outcome is as good
     else:

@@ -1,4 +1,4 @@
-"""The calls of ``AsyncRooms``, on both event loops."""
+"""The calls of ``AsyncRooms``, on both event loops and over every HTTP library."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ import pytest
 from netless_rooms import (
     AsyncRooms,
     BadRequestError,
+    ClientUnusableError,
     CreateOutcomeUnknownError,
     DecodeError,
     ForbiddenError,
@@ -23,7 +24,8 @@ from netless_rooms import (
 )
 from netless_rooms.emulator import Emulator, Quirks
 from samples import UUID
-from scripted import TOKEN, answer, room, scripted
+from scripted import TOKEN, answer, room
+from ways import Client, OpenClient, OpenRooms
 
 pytestmark = pytest.mark.anyio
 
@@ -47,10 +49,9 @@ async def test_list_returns_one_page_as_served(rooms: AsyncRooms, emulator: Emul
     assert emulator.requests[-1].query == f"beginUUID={uuids[3]}&limit=2"
 
 
-async def test_the_printed_envelope_is_understood() -> None:
+async def test_the_printed_envelope_is_understood(open_rooms: OpenRooms) -> None:
     emulator = Emulator(rooms=3, quirks=Quirks(envelope=True))
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
-        rooms = AsyncRooms(client, token=emulator.token(), region="sg")
+    async with open_rooms(emulator) as rooms:
         assert len(await rooms.list()) == 3
         await rooms.disable((await rooms.create()).uuid)
         with pytest.raises(NotFoundError, match="room not found"):
@@ -61,21 +62,22 @@ async def test_refusals_of_the_service_are_told_apart(rooms: AsyncRooms, emulato
     with pytest.raises(NotFoundError, match=f"GET /v5/rooms/{UUID}: the service answered 404: room not found"):
         await rooms.get(UUID)
     with pytest.raises(ForbiddenError):
-        await rooms.with_options(token=emulator.token(Role.READER)).list()
+        await rooms.with_options(token=emulator.token(Role.READER), check_token=False).list()
+    weak = rooms.with_options(token=emulator.token(Role.WRITER), check_token=False)
     with pytest.raises(ForbiddenError):
-        await rooms.with_options(token=emulator.token(Role.WRITER)).disable(next(emulator.uuids()))
+        await weak.disable(next(emulator.uuids()))
     with pytest.raises(UnauthorizedError, match="invalid format of token"):
         await rooms.with_options(token="something").list()
 
 
-async def test_what_is_not_set_is_not_sent() -> None:
+async def test_what_is_not_set_is_not_sent(open_rooms: OpenRooms) -> None:
     sent: list[httpx.Request] = []
 
     def script(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         return answer([] if request.method == "GET" else room(), 201)
 
-    async with scripted(script) as rooms:
+    async with open_rooms(script) as rooms:
         await rooms.create()
         await rooms.create(limit=0)
         await rooms.create(is_record=False)
@@ -84,7 +86,7 @@ async def test_what_is_not_set_is_not_sent() -> None:
     assert str(sent[-1].url) == "https://api.netless.link/v5/rooms"
 
 
-async def test_nothing_of_the_client_goes_to_the_service() -> None:
+async def test_nothing_of_the_client_goes_to_the_service(open_rooms: OpenRooms) -> None:
     sent: list[httpx.Request] = []
 
     def script(request: httpx.Request) -> httpx.Response:
@@ -98,7 +100,7 @@ async def test_nothing_of_the_client_goes_to_the_service() -> None:
         "params": {"key": "of-the-application"},
         "base_url": "https://application.example/api/",
     }
-    async with scripted(script, **client_options) as rooms:
+    async with open_rooms(script, **client_options) as rooms:
         await rooms.create(limit=2)
     (request,) = sent
     assert str(request.url) == "https://api.netless.link/v5/rooms"
@@ -130,12 +132,12 @@ async def test_nothing_of_the_client_goes_to_the_service() -> None:
     ],
 )
 async def test_a_wrong_argument_is_refused_before_anything_is_sent(
-    call: Callable[[AsyncRooms], Awaitable[object]], error: type[Exception]
+    call: Callable[[AsyncRooms], Awaitable[object]], error: type[Exception], open_rooms: OpenRooms
 ) -> None:
     def script(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"sent {request}")
 
-    async with scripted(script) as rooms:
+    async with open_rooms(script) as rooms:
         with pytest.raises(error):
             await call(rooms)
 
@@ -158,9 +160,9 @@ async def test_a_wrong_argument_is_refused_before_anything_is_sent(
     ],
 )
 async def test_a_wrong_option_is_refused_without_showing_it(
-    options: dict[str, Any], error: type[Exception]
+    options: dict[str, Any], error: type[Exception], open_rooms: OpenRooms
 ) -> None:
-    async with scripted(lambda _: answer([])) as rooms:
+    async with open_rooms(lambda _: answer([])) as rooms:
         with pytest.raises(error) as caught:
             rooms.with_options(**options)
     assert "a\r" not in str(caught.value)
@@ -168,10 +170,11 @@ async def test_a_wrong_option_is_refused_without_showing_it(
 
 
 async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
-    with httpx.Client() as not_async, pytest.raises(TypeError, match=r"httpx\.AsyncClient, not Client"):
+    with httpx.Client() as not_async, pytest.raises(TypeError, match=r"an httpx2\.AsyncClient, not Client"):
         AsyncRooms(not_async, token=TOKEN, region="sg")  # type: ignore[arg-type]  # that is the point
     async with httpx.AsyncClient() as client:
         for base_url in (
+            "http://api.netless.link",
             "api.netless.link",
             "ftp://api.netless.link",
             "https://",
@@ -184,20 +187,35 @@ async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
                 AsyncRooms(client, token=TOKEN, region="sg", base_url=base_url)
 
 
-async def test_options_make_a_sibling_and_leave_the_original_alone() -> None:
+async def test_options_make_a_sibling_and_leave_the_original_alone(open_rooms: OpenRooms) -> None:
     sent: list[httpx.Request] = []
 
     def script(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         return answer([])
 
-    async with scripted(script, timeout=9) as rooms:
+    async with open_rooms(script) as rooms:
         sibling = rooms.with_options(token="another", region="sg", timeout=2.5)
         for asked in (rooms, sibling, sibling.with_options(), sibling.with_options(timeout=None)):
             await asked.list()
     assert [request.headers["token"] for request in sent] == [TOKEN, *["another"] * 3]
     assert [request.headers["region"] for request in sent] == ["us-sv", *["sg"] * 3]
-    assert [request.extensions["timeout"]["read"] for request in sent] == [9, 2.5, 2.5, None]
+
+
+@pytest.mark.parametrize("way", ["httpx", "httpx2"])
+async def test_a_timeout_is_the_clients_unless_an_option_says_otherwise(open_rooms: OpenRooms) -> None:
+    sent: list[dict[str, float]] = []
+
+    def script(request: httpx.Request) -> httpx.Response:
+        sent.append(request.extensions["timeout"])
+        return answer([])
+
+    async with open_rooms(script, timeout=9) as rooms:
+        hurried = rooms.with_options(timeout=2.5)
+        for asked in (rooms, hurried, hurried.with_options(region="sg"), hurried.with_options(timeout=None)):
+            await asked.list()
+    waits = ("connect", "read", "write", "pool")
+    assert sent == [dict.fromkeys(waits, seconds) for seconds in (9, 2.5, 2.5, None)]
 
 
 async def test_open_owns_a_client_and_closes_it(emulator: Emulator) -> None:
@@ -206,23 +224,23 @@ async def test_open_owns_a_client_and_closes_it(emulator: Emulator) -> None:
         AsyncRooms.open(token=emulator.token(), region="sg", base_url=base_url + "/") as rooms,
     ):
         assert len(await rooms.list(limit=20)) == 20
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(ClientUnusableError, match="it has been closed"):
         await rooms.list()
 
 
-async def test_a_repr_shows_no_token() -> None:
-    async with scripted(lambda _: answer([])) as rooms:
+async def test_a_repr_shows_no_token(open_rooms: OpenRooms) -> None:
+    async with open_rooms(lambda _: answer([])) as rooms:
         assert repr(rooms) == "AsyncRooms(region='us-sv', base_url='https://api.netless.link')"
 
 
-async def test_a_redirect_is_refused_even_if_the_client_follows_them() -> None:
+async def test_a_redirect_is_refused_even_if_the_client_follows_them(open_rooms: OpenRooms) -> None:
     asked: list[str] = []
 
     def script(request: httpx.Request) -> httpx.Response:
         asked.append(str(request.url))
         return httpx.Response(302, headers={"location": "https://elsewhere.example/v5/rooms?key=1"})
 
-    async with scripted(script, follow_redirects=True) as rooms:
+    async with open_rooms(script, follow_redirects=True) as rooms:
         with pytest.raises(TransportError, match=r"pointed to 'https://elsewhere\.example/v5/rooms'"):
             await rooms.list()
     assert asked == ["https://api.netless.link/v5/rooms"]
@@ -240,9 +258,9 @@ async def test_a_redirect_is_refused_even_if_the_client_follows_them() -> None:
     ],
 )
 async def test_a_create_whose_outcome_cannot_be_told_says_so(
-    fault: Exception | httpx.Response, cause: type[RoomsError]
+    fault: Exception | httpx.Response, cause: type[RoomsError], open_rooms: OpenRooms
 ) -> None:
-    async with scripted(raising(fault)) as rooms:
+    async with open_rooms(raising(fault)) as rooms:
         with pytest.raises(
             CreateOutcomeUnknownError, match="POST /v5/rooms: whether a room was created"
         ) as caught:
@@ -260,9 +278,9 @@ async def test_a_create_whose_outcome_cannot_be_told_says_so(
     ],
 )
 async def test_a_create_that_surely_did_not_happen_says_why(
-    fault: Exception | httpx.Response, error: type[RoomsError]
+    fault: Exception | httpx.Response, error: type[RoomsError], open_rooms: OpenRooms
 ) -> None:
-    async with scripted(raising(fault)) as rooms:
+    async with open_rooms(raising(fault)) as rooms:
         with pytest.raises(error):
             await rooms.create()
 
@@ -276,33 +294,20 @@ def raising(fault: Exception | httpx.Response) -> Callable[[httpx.Request], http
     return script
 
 
-async def test_the_client_is_left_as_it_was() -> None:
-    def script(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=[], headers={"set-cookie": "session=of-the-service; Path=/"})
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(script), cookies={"a": "b"}) as entered:
-        never_entered = httpx.AsyncClient(transport=httpx.MockTransport(script))
-        for client in (entered, never_entered):
-            before = dict(vars(client))
-            await AsyncRooms(client, token=TOKEN, region="sg").list()
-            assert vars(client) == before
-        assert dict(entered.cookies) == {"a": "b"}
-        assert dict(never_entered.cookies) == {}
-
-
-async def test_a_sibling_asks_the_same_address_and_is_of_the_same_class() -> None:
+async def test_a_sibling_asks_the_same_address_and_is_of_the_same_class(open_client: OpenClient) -> None:
     class OurRooms(AsyncRooms):
-        pass
+        def __init__(self, client: Client) -> None:
+            super().__init__(client, token=TOKEN, region="us-sv", base_url="http://127.0.0.1:1/netless/")
 
     sent: list[str] = []
 
     def script(request: httpx.Request) -> httpx.Response:
-        sent.append(str(request.url))
+        sent.append(request.url.path)
         return answer([])
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(script)) as client:
-        rooms = OurRooms(client, token=TOKEN, region="us-sv", base_url="http://127.0.0.1:1/netless/")
-        sibling = rooms.with_options(token="another")
+    async with open_client(script) as client:
+        sibling = OurRooms(client).with_options(token="another")
         assert type(sibling) is OurRooms
+        assert repr(sibling) == "OurRooms(region='us-sv', base_url='http://127.0.0.1:1/netless')"
         await sibling.list()
-    assert sent == ["http://127.0.0.1:1/netless/v5/rooms"]
+    assert sent == ["/netless/v5/rooms"]

@@ -1,4 +1,4 @@
-"""The walk through ``AsyncRooms``, on both event loops."""
+"""The walk through ``AsyncRooms``, on both event loops and over every HTTP library."""
 
 import gc
 from contextlib import aclosing
@@ -12,7 +12,8 @@ import pytest
 from listings import GoodService
 from netless_rooms import AsyncRooms, DecodeError, PaginationError, RoomsError, TransportError
 from netless_rooms.emulator import Emulator, Quirks
-from scripted import answer, listing, room, scripted
+from scripted import answer, listing, room
+from ways import OpenRooms
 
 pytestmark = pytest.mark.anyio
 
@@ -28,12 +29,12 @@ QUIRKS = [
 ]
 
 
+@pytest.mark.parametrize("way", ["httpx", "httpx2"])  # a socket adds nothing here but time
 @pytest.mark.parametrize("quirks", QUIRKS, ids=repr)
-async def test_walk_is_exact_under_every_quirk(quirks: Quirks) -> None:
+async def test_walk_is_exact_under_every_quirk(quirks: Quirks, open_rooms: OpenRooms) -> None:
     emulator = Emulator(rooms=41, quirks=quirks)
     there = list(emulator.uuids())
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
-        rooms = AsyncRooms(client, token=emulator.token(), region="sg")
+    async with open_rooms(emulator) as rooms:
         for page_size in (1, 2, 40, 1000):
             assert [room.uuid async for room in rooms.walk(page_size=page_size)] == there
             pages = [page async for page in rooms.pages(page_size=page_size, after=there[9])]
@@ -42,20 +43,18 @@ async def test_walk_is_exact_under_every_quirk(quirks: Quirks) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 1999, 2000])
-async def test_walk_is_exact_around_full_pages(count: int) -> None:
+async def test_walk_is_exact_around_full_pages(count: int, open_rooms: OpenRooms) -> None:
     emulator = Emulator(rooms=count)
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
-        rooms = AsyncRooms(client, token=emulator.token(), region="sg")
+    async with open_rooms(emulator) as rooms:
         assert [room.uuid async for room in rooms.walk()] == list(emulator.uuids())
 
 
 @pytest.mark.parametrize("order", ["uuid", "creation"])
-async def test_rooms_may_be_disabled_and_created_in_the_loop(order: Any) -> None:
+async def test_rooms_may_be_disabled_and_created_in_the_loop(order: Any, open_rooms: OpenRooms) -> None:
     emulator = Emulator(rooms=30, quirks=Quirks(order=order))
     there = list(emulator.uuids())
     came = []
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
-        rooms = AsyncRooms(client, token=emulator.token(), region="sg")
+    async with open_rooms(emulator) as rooms:
         async for found in rooms.walk(page_size=4):
             came.append(found.uuid)
             if found.uuid in there:
@@ -119,8 +118,8 @@ async def test_a_wrong_argument_is_refused_at_the_call(
     assert emulator.requests == []
 
 
-async def test_a_list_that_cannot_be_walked_is_an_error_with_a_checkpoint() -> None:
-    async with scripted(listing(lambda _, limit: ["a", "b", "c"][:limit])) as rooms:
+async def test_a_list_that_cannot_be_walked_is_an_error_with_a_checkpoint(open_rooms: OpenRooms) -> None:
+    async with open_rooms(listing(lambda _, limit: ["a", "b", "c"][:limit])) as rooms:
         came = []
         with pytest.raises(PaginationError, match="GET /v5/rooms: asked from b on, it came in place 1") as caught:
             async for found in rooms.walk(page_size=2):
@@ -129,10 +128,10 @@ async def test_a_list_that_cannot_be_walked_is_an_error_with_a_checkpoint() -> N
     assert caught.value.checkpoint == "b"
 
 
-async def test_no_walk_ends_quietly_on_a_list_that_jumps_back_late() -> None:
+async def test_no_walk_ends_quietly_on_a_list_that_jumps_back_late(open_rooms: OpenRooms) -> None:
     uuids = [f"{n:04}" for n in range(50)]
     ring = GoodService([*uuids, *uuids])
-    async with scripted(listing(ring)) as rooms:
+    async with open_rooms(listing(ring)) as rooms:
         came = []
         with pytest.raises(PaginationError):
             async for found in rooms.walk(page_size=7):
@@ -144,7 +143,9 @@ async def test_no_walk_ends_quietly_on_a_list_that_jumps_back_late() -> None:
 
 @pytest.mark.parametrize("fault", [httpx.ReadError("cut"), answer([room("a"), room("c", isBan="no")])], ids=repr)
 @pytest.mark.parametrize("at", range(4))
-async def test_a_walk_that_failed_goes_on_from_its_checkpoint(fault: Exception | httpx.Response, at: int) -> None:
+async def test_a_walk_that_failed_goes_on_from_its_checkpoint(
+    fault: Exception | httpx.Response, at: int, open_rooms: OpenRooms
+) -> None:
     good = listing(GoodService([f"{n:04}" for n in range(10)]))
     asked = 0
 
@@ -159,7 +160,7 @@ async def test_a_walk_that_failed_goes_on_from_its_checkpoint(fault: Exception |
 
     came = []
     checkpoint = None
-    async with scripted(script) as rooms:
+    async with open_rooms(script) as rooms:
         with pytest.raises((TransportError, DecodeError)) as caught:
             async for found in rooms.walk(page_size=3):
                 came.append(found.uuid)
@@ -233,8 +234,10 @@ async def test_many_walks_share_one_client(rooms: AsyncRooms, emulator: Emulator
     assert came == [list(emulator.uuids())] * 8
 
 
-async def test_a_walk_that_fails_before_its_first_room_goes_on_where_it_was_to_begin() -> None:
-    async with scripted(lambda _: httpx.Response(503)) as rooms:
+async def test_a_walk_that_fails_before_its_first_room_goes_on_where_it_was_to_begin(
+    open_rooms: OpenRooms,
+) -> None:
+    async with open_rooms(lambda _: httpx.Response(503)) as rooms:
         for walk, checkpoint in [
             (rooms.walk(after="b"), "b"),
             (rooms.walk(begin_uuid="b"), None),

@@ -1,0 +1,157 @@
+"""The ways that a request can go: httpx, httpx2, and httpx over aiohttp, which reaches a real socket.
+
+A test names none of them: it has a script or an emulator answer, in the words of httpx, and gets a client.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from typing import Any, Final, Protocol, TypeAlias
+
+import httpx
+import httpx2
+from anyio.from_thread import start_blocking_portal
+from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from netless_rooms import AsyncRooms
+from netless_rooms.emulator import Emulator
+from netless_rooms.emulator.server import serve_app
+
+WAYS: Final = ("httpx", "httpx2", "aiohttp")
+
+CLIENTS: dict[str, Callable[..., Any]] = {
+    "httpx": httpx.AsyncClient,
+    "httpx2": httpx2.AsyncClient,
+    "aiohttp": HttpxAiohttpClient,
+    "aiohttp2": Httpx2AiohttpClient,
+}  # whatever they ask goes over a socket
+
+Client: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
+Script: TypeAlias = Callable[[httpx.Request], httpx.Response]
+Answering: TypeAlias = Script | Emulator
+
+
+class OpenClient(Protocol):
+    def __call__(self, answering: Answering, **options: Any) -> Client: ...
+
+
+class OpenRooms(Protocol):
+    def __call__(self, answering: Answering, **options: Any) -> AbstractAsyncContextManager[AsyncRooms]: ...
+
+
+class Switch:
+    """A server on this machine whose application can be changed; one for all tests, since each takes long."""
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application of the moment answer."""
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def serving() -> Iterator[Switch]:
+    """Start the server, and stop it at the end."""
+    switch = Switch()
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve_app(switch, host="127.0.0.1", port=0)) as base_url,
+    ):
+        switch.base_url = base_url
+        yield switch
+
+
+def client_of(way: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
+    """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
+    if way == "httpx2":
+        transport2 = httpx2.MockTransport(in_httpx2(answering)) if callable(answering) else answering.transport()
+        return httpx2.AsyncClient(transport=transport2, **options)
+    if way == "httpx":
+        transport = httpx.MockTransport(anew(answering)) if callable(answering) else answering.transport()
+        return httpx.AsyncClient(transport=transport, **options)
+    assert switch is not None
+    line = Line(switch.base_url, answering)
+    switch.app = line.answer if callable(answering) else answering.app
+    return httpx.AsyncClient(transport=line, **options)
+
+
+def anew(script: Script) -> Script:
+    """Return a script whose every answer is a new one, even if ``script`` gives one object several times."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = script(request)
+        stream = httpx.ByteStream(sent_bytes(response))
+        return httpx.Response(response.status_code, headers=response.headers, stream=stream)
+
+    return answer
+
+
+def in_httpx2(script: Script) -> Callable[[httpx2.Request], httpx2.Response]:
+    """Return what answers a request of httpx2 as ``script`` answers the same one of httpx."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        same = httpx.Request(
+            request.method,
+            str(request.url),
+            headers=request.headers.raw,
+            content=request.content,
+            extensions=request.extensions,
+        )
+        try:
+            response = script(same)
+        except httpx.RequestError as error:
+            raise getattr(httpx2, type(error).__name__)(str(error)) from error.__cause__
+        stream = httpx2.ByteStream(sent_bytes(response))
+        return httpx2.Response(response.status_code, headers=response.headers.raw, stream=stream)
+
+    return answer
+
+
+class Line(AiohttpTransport):
+    """Sends every request to one server on this machine, where a script may answer it."""
+
+    def __init__(self, base_url: str, answering: Answering) -> None:
+        super().__init__(verify=SSLContext(PROTOCOL_TLS_CLIENT))  # reads no certificates
+        self.answering = answering
+        self.to = httpx.URL(base_url)
+        self.raised: httpx.RequestError | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(scheme=self.to.scheme, host=self.to.host, port=self.to.port)
+        response = await super().handle_async_request(request)
+        raised, self.raised = self.raised, None
+        if raised is not None:  # a server cannot raise what a transport does, so it is raised here
+            await response.aclose()
+            raise raised
+        return response
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the script does, as an ASGI application."""
+        assert callable(self.answering)
+        asked = Request(scope, receive)
+        url = httpx.URL(str(asked.url)).copy_with(scheme="https", port=None)
+        request = httpx.Request(asked.method, url, headers=asked.headers.raw, content=await asked.body())
+        try:
+            answered = self.answering(request)
+        except httpx.RequestError as error:
+            self.raised = error
+            answered = httpx.Response(599)
+        response = Response(sent_bytes(answered), answered.status_code)
+        response.raw_headers = [
+            (name.lower(), value) for name, value in answered.headers.raw if name.lower() != b"content-length"
+        ]
+        response.raw_headers.append((b"content-length", str(len(response.body)).encode()))
+        await response(scope, receive, send)
+
+
+def sent_bytes(response: httpx.Response) -> bytes:
+    """Return the body as it goes over the wire."""
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    return b"".join(response.stream)
