@@ -5,6 +5,7 @@ Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answe
 
 from netless_rooms._version import __version__
 from netless_rooms.errors import (
+    Attempt,
     BadRequestError,
     ClientUnusableError,
     CreateOutcomeUnknownError,
@@ -22,12 +23,14 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import Region, Room, RoomPage
+from netless_rooms.retries import RetryPolicy
 from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 
 __all__ = [
     "AccessKey",
     "AsyncRooms",
+    "Attempt",
     "BadRequestError",
     "ClientUnusableError",
     "CreateOutcomeUnknownError",
@@ -37,6 +40,7 @@ __all__ = [
     "PaginationError",
     "RateLimitedError",
     "Region",
+    "RetryPolicy",
     "Role",
     "Room",
     "RoomPage",

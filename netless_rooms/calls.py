@@ -1,17 +1,35 @@
-"""How an operation is carried out: which token goes with it, one request, what its answer means, and once more."""
+"""How an operation is carried out: which token goes with it, what its answer means, and whether it is tried again."""
 
 import time
+from datetime import UTC, datetime
 from logging import getLogger
+from random import random
 from types import EllipsisType
+from typing import Final, Generic
 
-from attrs import frozen
+import anyio
+from attrs import field, frozen
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from netless_rooms.credentials import Clock, Credentials
-from netless_rooms.errors import StatusError, TransportError, UnauthorizedError
+from netless_rooms.errors import (
+    CreateOutcomeUnknownError,
+    DecodeError,
+    RoomsError,
+    ServerError,
+    StatusError,
+    TimedOutError,
+    TransportError,
+    UnauthorizedError,
+)
 from netless_rooms.grants import Token, check_grant
-from netless_rooms.http import Sender
+from netless_rooms.http import RawAnswer, Sender
 from netless_rooms.operations import Answer, Operation
 from netless_rooms.responses import decode_answer, says_expired
+from netless_rooms.retries import RetryBudget, RetryPolicy, Tries
+
+LEAST: Final = 0.001  # seconds that a try has at the least
+GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end a try
 
 logger = getLogger("netless_rooms")
 
@@ -25,43 +43,129 @@ class Caller:
     region: str
     check_token: bool
     clock: Clock
+    retry: RetryPolicy
+    budget: RetryBudget = field(factory=RetryBudget)
     timeout: float | EllipsisType | None = ...
 
     async def perform(self, operation: Operation[Answer]) -> Answer:
-        """Return what the service answers; a token that has expired is replaced once, if it can be."""
-        attempt = 1
-        while True:
-            token = await self.credentials.token_for(operation)
-            if self.check_token:
-                check_grant(token, operation, self.clock())
-            try:
-                return await self._ask(operation, token, attempt)
-            except StatusError as error:
-                if not self._is_worth_another(error, token) or attempt > 1:
-                    raise
-            attempt += 1
+        """Return what the service answers, after as many tries as the policy allows."""
+        call = Call(self, operation)
+        retrying = AsyncRetrying(
+            sleep=anyio.sleep, retry=retry_if_exception(call.goes_on), wait=call.wait, reraise=True
+        )
+        return await retrying(call.attempt)
 
-    def _is_worth_another(self, error: StatusError, token: Token) -> bool:
-        """Whether another token may be accepted where this one was refused, which is then not used again."""
-        expired = says_expired(error)
-        if expired or isinstance(error, UnauthorizedError):
-            self.credentials.drop(token)
-        return expired and self.credentials.can_renew
 
-    async def _ask(self, operation: Operation[Answer], token: Token, attempt: int) -> Answer:
+class Call(Generic[Answer]):
+    """One call under way."""
+
+    def __init__(self, caller: Caller, operation: Operation[Answer]) -> None:
+        self._caller = caller
+        self._operation = operation
+        self._tries = Tries(caller.retry, caller.budget, operation.is_repeatable)
+        self._began = anyio.current_time()
+        self._can_renew = False
+        self._sent = False
+
+    async def attempt(self) -> Answer:
+        """Try once; every error tells what has been tried so far."""
+        self._sent = False
+        started, began = self._caller.clock(), anyio.current_time()
+        try:
+            answer = await self._try_in_time()
+        except RoomsError as error:
+            if self._sent:
+                self._tries.note(error, anyio.current_time() - began)
+            failure = self._in_doubt(error, started) if self._is_in_doubt(error) else error
+            failure.attempts = tuple(self._tries.made)
+            if failure is error:
+                raise
+            raise failure from error
+        self._caller.budget.win_back()
+        return answer
+
+    def goes_on(self, error: BaseException) -> bool:
+        """Whether there is another try after ``error``."""
+        return isinstance(error, RoomsError) and self._tries.go_on(
+            error, elapsed=self._elapsed(), chance=random(), can_renew=self._can_renew
+        )
+
+    def wait(self, _: RetryCallState) -> float:
+        """Return how many seconds to wait before it."""
+        return self._tries.wait
+
+    def _elapsed(self) -> float:
+        return anyio.current_time() - self._began
+
+    async def _try_in_time(self) -> Answer:
+        # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a connection
+        # when a request is cancelled that waits for one or opens one.
+        left = max(LEAST, self._tries.seconds - self._elapsed())
+        with anyio.move_on_after(left + GRACE):
+            return await self._try(left)
+        raise TimedOutError(
+            f"the deadline of {self._tries.seconds:g} s for the whole call passed",
+            method=self._operation.method,
+            path=self._operation.target,
+            was_sent=self._sent,
+        )
+
+    async def _try(self, left: float) -> Answer:
+        caller = self._caller
+        token = await caller.credentials.token_for(self._operation)
+        if caller.check_token:
+            check_grant(token, self._operation, caller.clock())
+        self._can_renew = False
+        raw = await self._send(token, left)
+        try:
+            return decode_answer(
+                self._operation, raw.status, raw.headers, raw.body, hide=token.hide, now=caller.clock()
+            )
+        except StatusError as error:
+            expired = says_expired(error)
+            if expired or isinstance(error, UnauthorizedError):
+                caller.credentials.drop(token)
+            self._can_renew = expired and caller.credentials.can_renew
+            raise
+
+    async def _send(self, token: Token, left: float) -> RawAnswer:
+        caller, operation = self._caller, self._operation
         began = time.perf_counter()
         outcome: object = "interrupted"
+        self._sent = True
         try:
-            answer = await self.sender.send(operation, token=token, region=self.region, timeout=self.timeout)
-            outcome = answer.status
+            raw = await caller.sender.send(
+                operation, token=token, region=caller.region, timeout=caller.timeout, at_most=left
+            )
+            outcome = raw.status
         except TransportError as error:
             outcome = type(error).__name__
             raise
         finally:
-            seconds = time.perf_counter() - began
             logger.debug(
-                "%s %s: %s in %.3f s, attempt %d", operation.method, operation.target, outcome, seconds, attempt
+                "%s %s: %s in %.3f s, attempt %d",
+                operation.method,
+                operation.target,
+                outcome,
+                time.perf_counter() - began,
+                self._tries.number,
             )
-        return decode_answer(
-            operation, answer.status, answer.headers, answer.body, hide=token.hide, now=self.clock()
+        return raw
+
+    def _is_in_doubt(self, error: RoomsError) -> bool:
+        """Whether the call may have taken effect, so that nobody may repeat it unasked."""
+        if self._operation.is_repeatable:
+            return False
+        return isinstance(error, ServerError | DecodeError) or (
+            isinstance(error, TransportError) and error.was_sent
+        )
+
+    def _in_doubt(self, error: RoomsError, started: float) -> CreateOutcomeUnknownError:
+        asked = f"{error.method} {error.path}: "
+        return CreateOutcomeUnknownError(
+            f"whether a room was created cannot be told: {str(error).removeprefix(asked)}",
+            started_at=datetime.fromtimestamp(started, UTC),
+            ended_at=datetime.fromtimestamp(self._caller.clock(), UTC),
+            method=error.method,
+            path=error.path,
         )

@@ -21,7 +21,30 @@ is sent.  No text here ever holds a token, a secret or a header.  All of them su
 as with every Python exception, the ``__cause__`` and the traceback stay behind.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One try of a call that failed.
+
+    .. versionadded:: 0.1
+    """
+
+    status: int | None
+    """The HTTP status that the service answered; ``None`` if no answer came or it could not be read."""
+    failure: str | None
+    """The name of the error, if it was not a failure status."""
+    seconds: float
+    """How long the try took."""
+    waited: float
+    """How many seconds were waited before it."""
+
+    def __str__(self) -> str:
+        return str(self.status or self.failure)
 
 
 class RoomsError(Exception):
@@ -43,6 +66,8 @@ class RoomsError(Exception):
     It is the last room that came out or, before the first, the ``after`` that the walk began with; ``None`` if
     there is neither, and then the walk is to be started as it was.
     """
+    attempts: tuple[Attempt, ...]
+    """What was tried, in order, the last try included; empty where nothing was sent."""
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
         asked = f"{method} {path}: " if method and path else ""
@@ -50,6 +75,13 @@ class RoomsError(Exception):
         self.method = method
         self.path = path
         self.checkpoint = None
+        self.attempts = ()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(self.attempts) < 2:
+            return text
+        return f"{text} (after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with its args, which no keyword-only argument survives.
@@ -74,12 +106,21 @@ class TransportError(RoomsError):
 
     was_sent: bool
     """``False`` only if the request provably never left, so that repeating it is safe whatever it does."""
+    is_transient: bool
+    """Whether the same request may go better later; not so after a refused redirect."""
 
     def __init__(
-        self, what: str, *, method: str | None = None, path: str | None = None, was_sent: bool = True
+        self,
+        what: str,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        was_sent: bool = True,
+        is_transient: bool = True,
     ) -> None:
         super().__init__(what, method=method, path=path)
         self.was_sent = was_sent
+        self.is_transient = is_transient
 
 
 class TimedOutError(TransportError):
@@ -226,7 +267,25 @@ class CreateOutcomeUnknownError(RoomsError):
     .. versionadded:: 0.1
     """
 
-    hint = "the room may exist: look for it in the list before you create again"
+    hint = "the room may exist: see with find_created_between() before you create again"
+
+    started_at: datetime
+    """When the request began, by this machine's clock: aware, UTC."""
+    ended_at: datetime
+    """When it had failed; a service that is slow to work may create the room later still."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        started_at: datetime,
+        ended_at: datetime,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, path=path)
+        self.started_at = started_at
+        self.ended_at = ended_at
 
 
 class TokenError(RoomsError):

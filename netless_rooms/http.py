@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from copy import copy
+from math import inf
 from traceback import format_exception
 from types import EllipsisType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
@@ -39,6 +40,7 @@ else:
 Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 
 LIBRARIES: Final = ("httpx", "httpx2")
+WAITS: Final = ("connect", "read", "write", "pool")
 OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
 NEVER_SENT: Final = frozenset(  # names of exceptions, in both libraries and in aiohttp
@@ -52,6 +54,13 @@ NEVER_SENT: Final = frozenset(  # names of exceptions, in both libraries and in 
         "ConnectionTimeoutError",
     }
 )
+
+# Why no connection became free.  Source: encode/httpcore, issue 1093, which the continuation has mended.
+NO_CONNECTION: Final[Mapping[str, str]] = {
+    "httpx": "all connections of the client's pool are in use: make fewer calls at once or allow it more; or some are "
+    "lost, as httpx loses one when a call is cancelled that waits for it or opens it, and then a client of httpx2 helps",
+    "httpx2": "all connections of the client's pool are in use: make fewer calls at once or allow it more",
+}
 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it through as it is.
 _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed|been closed")
@@ -93,11 +102,13 @@ class Sender:
         token: Token,
         region: str,
         timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
+        at_most: float = inf,
     ) -> RawAnswer:
         """Send ``operation`` and return the whole answer, whatever its status.
 
-        ``timeout`` is in seconds, ``None`` waits for ever, ``...`` leaves it to the client.  Raises
-        ``TransportError`` when no usable answer came, with the HTTP library's own exception as its cause.
+        ``timeout`` is in seconds for each wait, ``None`` waits for ever, ``...`` leaves it to the client;
+        ``at_most`` cuts all of them.  Raises ``TransportError`` when no usable answer came, with the HTTP library's
+        own exception as its cause.
         """
         if self._client.is_closed:
             raise self._unusable("it has been closed", operation, was_sent=False)
@@ -106,7 +117,7 @@ class Sender:
             f"{self.base_url}{operation.target}",
             headers=request_headers(token=token.text, region=region),
             content=operation.body,
-            extensions={} if timeout is ... else {"timeout": self._library.Timeout(timeout).as_dict()},
+            extensions={"timeout": self._waits(timeout, at_most)},
         )
         # Sending marks a client as opened and keeps the cookies that come back; both happen to the copy instead,
         # which shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
@@ -125,6 +136,14 @@ class Sender:
         if isinstance(meaning, RawAnswer):
             return meaning
         raise meaning from cause
+
+    def _waits(self, timeout: float | EllipsisType | None, at_most: float) -> dict[str, float | None]:
+        waits = (
+            self._client.timeout.as_dict() if isinstance(timeout, EllipsisType) else dict.fromkeys(WAITS, timeout)
+        )
+        if at_most == inf:
+            return waits
+        return {wait: at_most if seconds is None else min(seconds, at_most) for wait, seconds in waits.items()}
 
     def _meaning(
         self, error: Exception, request: Any, operation: Operation[Any], token: Token
@@ -153,6 +172,8 @@ class Sender:
         was_sent = asked is None or not _never_sent(error)
         if self._client.is_closed:
             return self._unusable(f"it has been closed meanwhile, {said}", operation, was_sent=was_sent)
+        if type(error).__name__ == "PoolTimeout":
+            said += f", {NO_CONNECTION[self._library.__name__]}"
         kind = TimedOutError if _timed_out(error) else TransportError
         return self._failure(kind, said, operation, was_sent=was_sent)
 
@@ -162,6 +183,7 @@ class Sender:
             method=operation.method,
             path=operation.target,
             was_sent=was_sent,
+            is_transient=False,
         )
 
     def _failure(

@@ -29,12 +29,13 @@ Answer = TypeVar("Answer", Room, RoomPage)
 
 @frozen(kw_only=True)
 class Operation(Generic[Answer]):
-    """One call, ready to be sent: what is asked, who may ask it, and what a good answer must hold."""
+    """One call, ready to be sent: what is asked, who may ask it and how often, and what a good answer must hold."""
 
     method: str
     path: str
     query: str = ""
     body: bytes | None = None
+    is_repeatable: bool = True  # whether doing it twice leaves everything as doing it once
     role: Role  # the least that its token needs
     uuid: str | None = None  # the one room that it is about; a token of that room will do
     answer: type[Answer]
@@ -53,7 +54,14 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> O
         body["isRecord"] = check_flag("is_record", is_record)
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
-    return Operation(method="POST", path=ROOMS_PATH, body=_json(body), role=Role.WRITER, answer=Room)
+    return Operation(
+        method="POST",
+        path=ROOMS_PATH,
+        body=_json(body),
+        is_repeatable=False,
+        role=Role.WRITER,
+        answer=Room,
+    )
 
 
 def get_room(uuid: str) -> Operation[Room]:

@@ -65,6 +65,7 @@ def decode_answer(
             "take the token along",
             method=operation.method,
             path=operation.target,
+            is_transient=False,
         )
     if not 200 <= status < 300:
         raise _status_error(operation, status, headers, body, hide, now)

@@ -12,12 +12,6 @@ from attrs import evolve
 from netless_rooms import http
 from netless_rooms.calls import Caller
 from netless_rooms.credentials import Clock, TokenSource, credentials_of
-from netless_rooms.errors import (
-    CreateOutcomeUnknownError,
-    DecodeError,
-    ServerError,
-    TransportError,
-)
 from netless_rooms.models import Room, RoomPage
 from netless_rooms.operations import (
     DEFAULT_BASE_URL,
@@ -32,6 +26,7 @@ from netless_rooms.operations import (
     list_rooms,
 )
 from netless_rooms.paging import start_walk
+from netless_rooms.retries import USUAL, RetryPolicy, check_retry
 from netless_rooms.walks import each_page, each_room
 
 
@@ -87,6 +82,7 @@ class AsyncRooms:
         token: TokenSource,
         region: str,
         base_url: str = DEFAULT_BASE_URL,
+        retry: RetryPolicy = USUAL,
         allow_http: bool = False,
         check_token: bool = True,
         clock: Clock = time.time,
@@ -100,6 +96,7 @@ class AsyncRooms:
             region=check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=clock,
+            retry=check_retry(retry),
         )
 
     def __repr__(self) -> str:
@@ -114,6 +111,7 @@ class AsyncRooms:
         token: TokenSource,
         region: str,
         base_url: str = DEFAULT_BASE_URL,
+        retry: RetryPolicy = USUAL,
         allow_http: bool = False,
         check_token: bool = True,
         clock: Clock = time.time,
@@ -131,6 +129,7 @@ class AsyncRooms:
                 token=token,
                 region=region,
                 base_url=base_url,
+                retry=retry,
                 allow_http=allow_http,
                 check_token=check_token,
                 clock=clock,
@@ -142,6 +141,7 @@ class AsyncRooms:
         token: TokenSource | EllipsisType = ...,
         region: str | EllipsisType = ...,
         timeout: float | EllipsisType | None = ...,
+        retry: RetryPolicy | EllipsisType = ...,
         check_token: bool | EllipsisType = ...,
     ) -> Self:
         """Return a sibling over the same client that differs in what is given; this one stays as it is.
@@ -160,6 +160,8 @@ class AsyncRooms:
             changes["region"] = check_region(region)
         if not isinstance(timeout, EllipsisType):
             changes["timeout"] = check_timeout(timeout)
+        if not isinstance(retry, EllipsisType):
+            changes["retry"] = check_retry(retry)
         if not isinstance(check_token, EllipsisType):
             changes["check_token"] = check_flag("check_token", check_token)
         sibling = copy(self)
@@ -179,18 +181,7 @@ class AsyncRooms:
 
         .. versionadded:: 0.1
         """
-        operation = create_room(limit=limit, is_record=is_record)
-        try:
-            return await self._caller.perform(operation)
-        except (TransportError, ServerError, DecodeError) as error:
-            if isinstance(error, TransportError) and not error.was_sent:
-                raise
-            asked = f"{operation.method} {operation.target}: "
-            raise CreateOutcomeUnknownError(
-                f"whether a room was created cannot be told: {str(error).removeprefix(asked)}",
-                method=operation.method,
-                path=operation.target,
-            ) from error
+        return await self._caller.perform(create_room(limit=limit, is_record=is_record))
 
     async def get(self, uuid: str) -> Room:
         """Return the room ``uuid`` as it is now: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
