@@ -10,10 +10,9 @@ What is the client's own business stays in force: transport, proxies, TLS, limit
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from copy import copy
-from traceback import format_exception
 from types import EllipsisType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
@@ -22,7 +21,7 @@ from attrs import frozen
 from netless_rooms.errors import ClientUnusableError, TimedOutError, TransportError
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, request_headers
-from netless_rooms.responses import excerpt
+from netless_rooms.responses import excerpt, shows
 
 if TYPE_CHECKING:
     import httpx
@@ -36,6 +35,7 @@ else:
     class AsyncBaseTransport2: ...
 
 
+Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
 Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 
 LIBRARIES: Final = ("httpx", "httpx2")
@@ -112,63 +112,56 @@ class Sender:
         # which shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
         twin = copy(self._client)
         twin.cookies = {}
+        raised_by_hook: list[Exception] = []
+        twin.event_hooks = _noting(raised_by_hook, twin.event_hooks)
         try:
             response = await twin.send(request, auth=None, follow_redirects=False)
         except Exception as error:
-            meaning = self._meaning(error, request, operation, token)
+            meaning = (
+                self._meaning_of_hook(error, request)
+                if any(error is noted for noted in raised_by_hook)
+                else self._meaning(error, operation, token)
+            )
             if meaning is None:
-                raise  # an event hook of the application failed, at something else or at a success
+                raise
             # The cause's own words may be what a peer echoed; then it stays out of the chain.
-            cause = None if _shows(error, token) else error
+            cause = None if shows(error, token.hide) else error
         else:
             return RawAnswer(response.status_code, response.headers, response.content)
         if isinstance(meaning, RawAnswer):
             return meaning
         raise meaning from cause
 
-    def _meaning(
-        self, error: Exception, request: Any, operation: Operation[Any], token: Token
-    ) -> RawAnswer | TransportError | None:
-        """Return what ``error`` means for the operation; ``None`` if it is none of ours."""
+    def _meaning_of_hook(self, error: Any, request: Any) -> RawAnswer | None:
+        """Return the answer if the hook called ``raise_for_status()``: what it means is ours to tell."""
+        if not isinstance(error, self._library.HTTPStatusError):
+            return None
+        response = error.response
+        if error.request is not request or response.is_success:
+            return None
+        return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
+
+    def _meaning(self, error: Exception, operation: Operation[Any], token: Token) -> TransportError | None:
+        """Return what the failure of a transport means; ``None`` if it is none of a network."""
         said = f"{type(error).__name__}: {excerpt(str(error), token.hide)}".removesuffix(": ")
         if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
             return self._unusable(said, operation)
-        if isinstance(error, self._library.HTTPStatusError | self._library.RequestError):
-            return self._meaning_in_library(error, said, request, operation)
-        if _is_of_aiohttp(error):  # its transport does not translate all of them
-            return self._failure(TransportError, said, operation)
-        return None
-
-    def _meaning_in_library(
-        self, error: Any, said: str, request: Any, operation: Operation[Any]
-    ) -> RawAnswer | TransportError | None:
-        asked = _request_of(error)
-        response = getattr(error, "response", None)
-        if asked not in (request, None) or (response is not None and response.is_success):
+        if not (isinstance(error, self._library.RequestError) or _is_of_aiohttp(error)):
             return None
-        if response is not None:
-            # The hook called raise_for_status(); what the answer means is ours to tell.
-            return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
-        # Every transport's error has its request; one without was raised by hand, at whatever moment.
-        was_sent = asked is None or not _never_sent(error)
+        was_sent = not _never_sent(error)
         if self._client.is_closed:
             return self._unusable(f"it has been closed meanwhile, {said}", operation, was_sent=was_sent)
         kind = TimedOutError if _timed_out(error) else TransportError
-        return self._failure(kind, said, operation, was_sent=was_sent)
-
-    def _unusable(self, said: str, operation: Operation[Any], *, was_sent: bool = True) -> ClientUnusableError:
-        return ClientUnusableError(
-            f"the HTTP client cannot be used here: {said}",
+        return kind(
+            f"no usable answer from {self.base_url}, {said}",
             method=operation.method,
             path=operation.target,
             was_sent=was_sent,
         )
 
-    def _failure(
-        self, kind: type[TransportError], said: str, operation: Operation[Any], *, was_sent: bool = True
-    ) -> TransportError:
-        return kind(
-            f"no usable answer from {self.base_url}, {said}",
+    def _unusable(self, said: str, operation: Operation[Any], *, was_sent: bool = True) -> ClientUnusableError:
+        return ClientUnusableError(
+            f"the HTTP client cannot be used here: {said}",
             method=operation.method,
             path=operation.target,
             was_sent=was_sent,
@@ -225,11 +218,20 @@ def _library_of(thing: object, kind: str) -> Any:
     return None
 
 
-def _request_of(error: Any) -> Any:
-    try:
-        return error.request
-    except RuntimeError:
-        return None
+def _noting(raised: list[Exception], hooks: Mapping[str, list[Hook]]) -> dict[str, list[Hook]]:
+    """Return the same hooks, but what they raise is noted in ``raised``."""
+
+    def noting(hook: Hook) -> Hook:
+        async def run(about: Any) -> None:
+            try:
+                await hook(about)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        return run
+
+    return {event: [noting(hook) for hook in each] for event, each in hooks.items()}
 
 
 def _telling(error: Exception) -> BaseException:
@@ -255,8 +257,3 @@ def _timed_out(error: Exception) -> bool:
 
 def _names(error: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(error).__mro__}
-
-
-def _shows(error: Exception, token: Token) -> bool:
-    told = "".join(format_exception(error))
-    return token.hide(told) != told
