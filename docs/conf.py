@@ -28,7 +28,8 @@ nitpicky = True
 # Names that signatures mention and that another project documents; nothing is looked up over the network.
 nitpick_ignore_regex = [
     ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),  # the standard library
-    ("py:class", r"httpx\.Async.+"),  # the HTTP library: clients and transports
+    ("py:class", r"httpx2?\.Async.+"),  # the HTTP libraries: clients and transports
+    ("py:class", r"netless_rooms\.http\.InProcessTransport"),  # the emulator's, for a client; nothing to call
 ]
 
 myst_heading_anchors = 3

@@ -1,4 +1,4 @@
-"""How an operation is carried out: which token goes with it, what its answer means, and whether it is tried again."""
+"""How an operation is carried out: with which token, what its answer means, and whether it is tried again."""
 
 import time
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ class Call(Generic[Answer]):
 
     def __init__(self, caller: Caller, operation: Operation[Answer]) -> None:
         self._caller = caller
-        self._operation = operation
+        self._operation: Operation[Answer] = operation
         self._tries = Tries(caller.retry, caller.budget, operation.is_repeatable)
         self._began = anyio.current_time()
         self._can_renew = False
@@ -87,7 +87,10 @@ class Call(Generic[Answer]):
     def goes_on(self, error: BaseException) -> bool:
         """Whether there is another try after ``error``."""
         return isinstance(error, RoomsError) and self._tries.go_on(
-            error, elapsed=self._elapsed(), chance=random(), can_renew=self._can_renew
+            error,
+            elapsed=self._elapsed(),
+            chance=random(),  # noqa: S311  jitter, not a secret
+            can_renew=self._can_renew,
         )
 
     def wait(self, _: RetryCallState) -> float:
@@ -98,8 +101,8 @@ class Call(Generic[Answer]):
         return anyio.current_time() - self._began
 
     async def _try_in_time(self) -> Answer:
-        # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a connection
-        # when a request is cancelled that waits for one or opens one.
+        # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a
+        # connection when a request is cancelled that waits for one or opens one.
         left = max(LEAST, self._tries.seconds - self._elapsed())
         with anyio.move_on_after(left + GRACE):
             return await self._try(left)

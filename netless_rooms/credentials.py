@@ -4,7 +4,9 @@ A token that was made or got is kept until shortly before it ends, or until the 
 """
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from datetime import timedelta
+from inspect import isawaitable
 from math import isfinite
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -14,11 +16,15 @@ from attrs import define, field
 from netless_rooms.errors import TokenError
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, check_header
-from netless_rooms.signing import LAST_MS, Role, TokenKind
+from netless_rooms.responses import shows
+from netless_rooms.signing import LAST_MS, Role, TokenKind, redact
 from netless_rooms.tokens import AccessKey, draw_token
 
 LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
 SPARE: Final = 60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
+
+# The attempt that the running task is in, so that a token function which needs its own token is found out.
+_ASKING: Final[ContextVar["_Attempt | None"]] = ContextVar("netless_rooms_asking", default=None)
 
 Clock: TypeAlias = Callable[[], float]
 TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
@@ -117,6 +123,10 @@ class _Got:
             attempt = self._attempt
             if attempt is None:
                 attempt = await self._ask()
+            elif attempt is _ASKING.get():
+                raise TokenError(
+                    "the token function made a call that needs its own token, and would wait for ever"
+                )
             else:
                 await attempt.ended.wait()
             if attempt.trouble:
@@ -135,13 +145,16 @@ class _Got:
 
     async def _ask(self) -> _Attempt:
         attempt = self._attempt = _Attempt()
+        outer = _ASKING.set(attempt)
         try:
-            attempt.token = self._kept = Token.of(_check(await self._source()))
+            attempt.token = self._kept = Token.of(await _call(self._source))
         except _NoTokenError as error:
-            attempt.trouble = f"returned what is no token: {error}"
+            attempt.trouble = str(error)
         except Exception as error:
-            attempt.trouble, attempt.cause = f"raised {type(error).__name__}", error
+            attempt.trouble = f"raised {type(error).__name__}"
+            attempt.cause = None if shows(error, redact) else error
         finally:
+            _ASKING.reset(outer)
             self._attempt = None
             attempt.ended.set()
         return attempt
@@ -151,8 +164,12 @@ class _NoTokenError(Exception):
     pass
 
 
-def _check(text: str) -> str:
+async def _call(source: Callable[[], Awaitable[str]]) -> str:
+    coming = source()
+    if not isawaitable(coming):
+        raise _NoTokenError("is not async")
+    text = await coming
     try:
         return check_header("it", text)
     except (TypeError, ValueError) as error:
-        raise _NoTokenError(error) from None
+        raise _NoTokenError(f"returned what is no token: {error}") from None

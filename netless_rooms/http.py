@@ -8,22 +8,21 @@ because the request is built bare and not by the client; and nothing of ours sta
 What is the client's own business stays in force: transport, proxies, TLS, limits, timeouts, event hooks.
 """
 
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from copy import copy
 from math import inf
-from traceback import format_exception
 from types import EllipsisType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 from attrs import frozen
 
-from netless_rooms.errors import ClientUnusableError, TimedOutError, TransportError
+from netless_rooms.errors import TransportError
+from netless_rooms.failures import client_closed, transport_failure
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, request_headers
-from netless_rooms.responses import excerpt
+from netless_rooms.responses import shows
 
 if TYPE_CHECKING:
     import httpx
@@ -37,33 +36,12 @@ else:
     class AsyncBaseTransport2: ...
 
 
+Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
 Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 
 LIBRARIES: Final = ("httpx", "httpx2")
 WAITS: Final = ("connect", "read", "write", "pool")
 OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
-
-NEVER_SENT: Final = frozenset(  # names of exceptions, in both libraries and in aiohttp
-    {
-        "ConnectError",
-        "ConnectTimeout",
-        "PoolTimeout",
-        "ProxyError",
-        "UnsupportedProtocol",
-        "ClientConnectorError",
-        "ConnectionTimeoutError",
-    }
-)
-
-# Why no connection became free.  Source: encode/httpcore, issue 1093, which the continuation has mended.
-NO_CONNECTION: Final[Mapping[str, str]] = {
-    "httpx": "all connections of the client's pool are in use: make fewer calls at once or allow it more; or some are "
-    "lost, as httpx loses one when a call is cancelled that waits for it or opens it, and then a client of httpx2 helps",
-    "httpx2": "all connections of the client's pool are in use: make fewer calls at once or allow it more",
-}
-
-# What event loops and aiohttp's session say in a RuntimeError; the libraries pass it through as it is.
-_UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed|been closed")
 
 
 @frozen
@@ -107,11 +85,11 @@ class Sender:
         """Send ``operation`` and return the whole answer, whatever its status.
 
         ``timeout`` is in seconds for each wait, ``None`` waits for ever, ``...`` leaves it to the client;
-        ``at_most`` cuts all of them.  Raises ``TransportError`` when no usable answer came, with the HTTP library's
-        own exception as its cause.
+        ``at_most`` cuts all of them.  Raises ``TransportError`` when no usable answer came, with the HTTP
+        library's own exception as its cause.
         """
         if self._client.is_closed:
-            raise self._unusable("it has been closed", operation, was_sent=False)
+            raise client_closed(operation)
         request = self._library.Request(
             operation.method,
             f"{self.base_url}{operation.target}",
@@ -123,14 +101,20 @@ class Sender:
         # which shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
         twin = copy(self._client)
         twin.cookies = {}
+        raised_by_hook: list[Exception] = []
+        twin.event_hooks = _noting(raised_by_hook, twin.event_hooks)
         try:
             response = await twin.send(request, auth=None, follow_redirects=False)
         except Exception as error:
-            meaning = self._meaning(error, request, operation, token)
+            meaning = (
+                self._meaning_of_hook(error, request)
+                if any(error is noted for noted in raised_by_hook)
+                else self._failure(error, operation, token)
+            )
             if meaning is None:
-                raise  # an event hook of the application failed, at something else or at a success
+                raise
             # The cause's own words may be what a peer echoed; then it stays out of the chain.
-            cause = None if _shows(error, token) else error
+            cause = None if shows(error, token.hide) else error
         else:
             return RawAnswer(response.status_code, response.headers, response.content)
         if isinstance(meaning, RawAnswer):
@@ -138,63 +122,25 @@ class Sender:
         raise meaning from cause
 
     def _waits(self, timeout: float | EllipsisType | None, at_most: float) -> dict[str, float | None]:
-        waits = (
-            self._client.timeout.as_dict() if isinstance(timeout, EllipsisType) else dict.fromkeys(WAITS, timeout)
-        )
+        waits: dict[str, float | None] = dict.fromkeys(WAITS, None)
+        waits.update(self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(WAITS, timeout))
         if at_most == inf:
             return waits
         return {wait: at_most if seconds is None else min(seconds, at_most) for wait, seconds in waits.items()}
 
-    def _meaning(
-        self, error: Exception, request: Any, operation: Operation[Any], token: Token
-    ) -> RawAnswer | TransportError | None:
-        """Return what ``error`` means for the operation; ``None`` if it is none of ours."""
-        said = f"{type(error).__name__}: {excerpt(str(error), token.hide)}".removesuffix(": ")
-        if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
-            return self._unusable(said, operation)
-        if isinstance(error, self._library.HTTPStatusError | self._library.RequestError):
-            return self._meaning_in_library(error, said, request, operation)
-        if _is_of_aiohttp(error):  # its transport does not translate all of them
-            return self._failure(TransportError, said, operation)
-        return None
-
-    def _meaning_in_library(
-        self, error: Any, said: str, request: Any, operation: Operation[Any]
-    ) -> RawAnswer | TransportError | None:
-        asked = _request_of(error)
-        response = getattr(error, "response", None)
-        if asked not in (request, None) or (response is not None and response.is_success):
+    def _meaning_of_hook(self, error: Any, request: Any) -> RawAnswer | None:
+        """Return the answer if the hook called ``raise_for_status()``: what it means is ours to tell."""
+        if not isinstance(error, self._library.HTTPStatusError):
             return None
-        if response is not None:
-            # The hook called raise_for_status(); what the answer means is ours to tell.
-            return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
-        # Every transport's error has its request; one without was raised by hand, at whatever moment.
-        was_sent = asked is None or not _never_sent(error)
-        if self._client.is_closed:
-            return self._unusable(f"it has been closed meanwhile, {said}", operation, was_sent=was_sent)
-        if type(error).__name__ == "PoolTimeout":
-            said += f", {NO_CONNECTION[self._library.__name__]}"
-        kind = TimedOutError if _timed_out(error) else TransportError
-        return self._failure(kind, said, operation, was_sent=was_sent)
+        response = error.response
+        if error.request is not request or response.is_success:
+            return None
+        return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
 
-    def _unusable(self, said: str, operation: Operation[Any], *, was_sent: bool = True) -> ClientUnusableError:
-        return ClientUnusableError(
-            f"the HTTP client cannot be used here: {said}",
-            method=operation.method,
-            path=operation.target,
-            was_sent=was_sent,
-            is_transient=False,
-        )
-
-    def _failure(
-        self, kind: type[TransportError], said: str, operation: Operation[Any], *, was_sent: bool = True
-    ) -> TransportError:
-        return kind(
-            f"no usable answer from {self.base_url}, {said}",
-            method=operation.method,
-            path=operation.target,
-            was_sent=was_sent,
-        )
+    def _failure(self, error: Exception, operation: Operation[Any], token: Token) -> TransportError | None:
+        if isinstance(error, self._library.RequestError) and self._client.is_closed:
+            return client_closed(operation, meanwhile=error)
+        return transport_failure(error, self._library, operation, base_url=self.base_url, hide=token.hide)
 
     def _body_so_far(self, response: Any) -> bytes:
         try:
@@ -247,38 +193,17 @@ def _library_of(thing: object, kind: str) -> Any:
     return None
 
 
-def _request_of(error: Any) -> Any:
-    try:
-        return error.request
-    except RuntimeError:
-        return None
+def _noting(raised: list[Exception], hooks: Mapping[str, list[Hook]]) -> dict[str, list[Hook]]:
+    """Return the same hooks, but what they raise is noted in ``raised``."""
 
+    def noting(hook: Hook) -> Hook:
+        async def run(about: Any) -> None:
+            try:
+                await hook(about)
+            except Exception as error:
+                raised.append(error)
+                raise
 
-def _telling(error: Exception) -> BaseException:
-    """Return which of an error and its cause tells what happened.
+        return run
 
-    httpx-aiohttp says ``ConnectTimeout`` for every connection that broke, even after the request was read.
-    """
-    cause = error.__cause__
-    return cause if cause is not None and _is_of_aiohttp(cause) else error
-
-
-def _is_of_aiohttp(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] == "aiohttp"
-
-
-def _never_sent(error: Exception) -> bool:
-    return not NEVER_SENT.isdisjoint(_names(_telling(error)))
-
-
-def _timed_out(error: Exception) -> bool:
-    return not {"TimeoutException", "TimeoutError"}.isdisjoint(_names(_telling(error)))
-
-
-def _names(error: BaseException) -> set[str]:
-    return {kind.__name__ for kind in type(error).__mro__}
-
-
-def _shows(error: Exception, token: Token) -> bool:
-    told = "".join(format_exception(error))
-    return token.hide(told) != told
+    return {event: [noting(hook) for hook in each] for event, each in hooks.items()}

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer", Room, RoomPage)
 
 @frozen(kw_only=True)
 class Operation(Generic[Answer]):
-    """One call, ready to be sent: what is asked, who may ask it and how often, and what a good answer must hold."""
+    """One call, ready to be sent: what is asked, by whom, how often, and what a good answer must hold."""
 
     method: str
     path: str

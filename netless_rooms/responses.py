@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from math import nan
+from traceback import format_exception
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -200,3 +201,9 @@ def excerpt(text: str, hide: Hide) -> str:
     shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
     calm = hide(" ".join(shown.split()))
     return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"
+
+
+def shows(error: BaseException, hide: Hide) -> bool:
+    """Whether a traceback of ``error`` tells what ``hide`` takes out."""
+    told = "".join(format_exception(error))
+    return hide(told) != told

@@ -15,11 +15,11 @@ one, or that there is none.  In this order:
 The wait is drawn from 0 to a bound that doubles from try to try ("full jitter"), so that clients which failed
 together do not come back together; what the service asks for in ``Retry-After`` comes on top.
 
-The budget keeps an outage from being multiplied.  Each retry takes 1 from it and each success gives a fifth back, so
-n calls make at most n + budget + n/5 requests whatever happens, and n + budget while nothing succeeds.
+The budget keeps an outage from being multiplied.  Each retry takes 1 from it and each success gives a fifth back,
+so n calls make at most n + budget + n/5 requests whatever happens, and n + budget while nothing succeeds.
 
-Which failures may pass: no usable answer (except a refused redirect or a client that cannot be used), 429, 500, 502,
-503 and 504.  A create is repeated only if it certainly was not received, or was refused with 429.
+Which failures may pass: no usable answer (except a refused redirect or a client that cannot be used), 429, 500,
+502, 503 and 504.  A create is repeated only if it certainly was not received, or was refused with 429.
 """
 
 from math import inf
@@ -69,7 +69,7 @@ class RetryPolicy:
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
     """Seconds for the whole call, all tries and waits together; ``None`` sets no such limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, (int,)))
-    """How many retries all calls of one service object and its siblings have together; each success wins a fifth of
+    """How many retries all calls of one service object and its siblings have together; a success wins a fifth of
     one back."""
 
 

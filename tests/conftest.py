@@ -9,7 +9,7 @@ import pytest
 
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
-from scripted import TOKEN
+from scripted import ONCE, TOKEN
 from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
 
 
@@ -52,13 +52,13 @@ def open_client(way: str, request: pytest.FixtureRequest) -> OpenClient:
 
 @pytest.fixture
 def open_rooms(open_client: OpenClient) -> OpenRooms:
-    """Return what opens rooms that get their answers from a script or an emulator."""
+    """Return what opens rooms that get their answers from a script or an emulator, and ask only once."""
 
     @asynccontextmanager
     async def opened(answering: Answering, **options: Any) -> AsyncIterator[AsyncRooms]:
         token = answering.token() if isinstance(answering, Emulator) else TOKEN
         async with open_client(answering, **options) as client:
-            yield AsyncRooms(client, token=token, region=Region.US_SV)
+            yield AsyncRooms(client, token=token, region=Region.US_SV, retry=ONCE)
 
     return opened
 
@@ -71,4 +71,4 @@ async def client(emulator: Emulator, open_client: OpenClient) -> AsyncIterator[C
 
 @pytest.fixture
 def rooms(client: Client, emulator: Emulator) -> AsyncRooms:
-    return AsyncRooms(client, token=emulator.token(), region=Region.US_SV)
+    return AsyncRooms(client, token=emulator.token(), region=Region.US_SV, retry=ONCE)

@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx
 
+from netless_rooms import RetryPolicy
 from samples import UUID, room_document
 
+ONCE = RetryPolicy(1)
 TOKEN = "NETLESSSDK_dGhlLXNlY3JldC1wYXJ0"
 
 

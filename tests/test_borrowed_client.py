@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from netless_rooms import AsyncRooms, CreateOutcomeUnknownError, RoomsError, TransportError
 from samples import UUID, room_document
-from scripted import TOKEN
+from scripted import ONCE, TOKEN
 from ways import CLIENTS, Switch, serving
 
 pytestmark = pytest.mark.anyio
@@ -105,7 +105,7 @@ async def test_nothing_crosses_in_either_direction(
     async with full_of_secrets(of, elsewhere) as client:
         before = dict(vars(client))
         jar = dict(client.cookies)
-        rooms = AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url)
+        rooms = AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url, retry=ONCE)
         with pytest.raises(RoomsError) as caught:
             await CALLS[call](rooms)
         assert vars(client) == before
@@ -136,7 +136,7 @@ async def test_the_same_client_left_to_itself_would_have_taken_the_token_along(
     service.status, service.headers = 307, hostile_headers(elsewhere)
     async with full_of_secrets(of, elsewhere) as client:
         with pytest.raises(TransportError):
-            await AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url).list()
+            await AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url, retry=ONCE).list()
         assert elsewhere.seen == []
         await client.get(f"{service.base_url}/v5/rooms", headers={"token": TOKEN}, auth=None)
     assert f"\ntoken: {TOKEN}\n" in elsewhere.seen[0]

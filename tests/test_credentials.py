@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from math import inf, nan
+from random import Random
 from traceback import format_exception
 from typing import Any
 
@@ -40,6 +41,7 @@ NOW = 1_600_000_000.0
 LIST, GET, CREATE = list_rooms(), get_room(UUID), create_room()
 DISABLE, ENABLE = ban_room(UUID, is_ban=True), ban_room(UUID, is_ban=False)
 EXPIRED = "expired token"
+MOST_SECONDS = 10  # a task that waits for ever fails its test
 
 
 @define
@@ -100,8 +102,7 @@ class Recording(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.tokens.append(request.headers["token"])
-        response: httpx.Response = await self._inner.handle_async_request(request)
-        return response
+        return await self._inner.handle_async_request(request)
 
 
 @asynccontextmanager
@@ -109,8 +110,9 @@ async def rooms_over(
     transport: httpx.AsyncBaseTransport | Service, token: TokenSource, **options: Any
 ) -> AsyncIterator[AsyncRooms]:
     over = httpx.MockTransport(transport) if isinstance(transport, Service) else transport
-    async with httpx.AsyncClient(transport=over) as client:
-        yield AsyncRooms(client, token=token, region="sg", **{"clock": Clock(), **options})
+    with anyio.fail_after(MOST_SECONDS):
+        async with httpx.AsyncClient(transport=over) as client:
+            yield AsyncRooms(client, token=token, region="sg", **{"clock": Clock(), **options})
 
 
 def sdk_token(*, ends: float | None, nonce: str = "n", role: Role = Role.ADMIN) -> str:
@@ -173,6 +175,13 @@ async def test_a_token_that_cannot_stand_in_a_header_is_refused_at_once_and_not_
     assert "s3cr" not in repr(caught.value)
 
 
+async def test_what_a_function_gives_is_no_function() -> None:
+    coroutine: Any = Source(["something"])()
+    with pytest.raises(TypeError, match=r"an async function, not coroutine$"):
+        credentials_of(coroutine, Clock())
+    coroutine.close()
+
+
 async def test_credentials_show_neither_token_nor_secret() -> None:
     text = sdk_token(ends=None)
     for source in (text, KEY, Source([text])):
@@ -209,7 +218,14 @@ async def test_a_key_makes_a_genuine_token_of_the_least_role_for_ten_minutes(
 
 
 async def test_the_lifetime_is_counted_from_the_millisecond_of_the_clock() -> None:
-    for now, ends in ((NOW + 0.25, NOW + 600.25), (0.0, 600.0), (0.0019, 600.001), (-600.0, 0.0)):
+    last = LAST_MS // 1000
+    for now, ends in (
+        (NOW + 0.25, NOW + 600.25),
+        (0.0, 600.0),
+        (0.0019, 600.001),
+        (-600.0, 0.0),
+        (last - 600.0, last),
+    ):
         told = (await credentials_of(KEY, Clock(now)).token_for(LIST)).told
         assert told is not None
         assert told.expires_at == EPOCH + timedelta(seconds=ends)
@@ -244,6 +260,12 @@ async def test_each_role_has_a_token_of_its_own_that_its_calls_share() -> None:
     assert [token is writers[0] for token in writers] == [True] * 4
     assert [token is admins[0] for token in admins] == [True] * 3
     assert (role_of(writers[0].text), role_of(admins[0].text)) == (Role.WRITER, Role.ADMIN)
+
+
+async def test_a_writers_call_never_takes_the_token_that_an_admins_call_left_behind() -> None:
+    credentials = credentials_of(KEY, Clock())
+    await credentials.token_for(DISABLE)
+    assert role_of((await credentials.token_for(LIST)).text) == Role.WRITER
 
 
 async def test_a_hundred_tasks_at_once_make_one_token_per_role() -> None:
@@ -416,13 +438,16 @@ async def first_room(rooms: AsyncRooms) -> Room | None:
         return await anext(walk, None)
 
 
-async def test_a_clock_that_was_put_right_makes_tokens_again() -> None:
-    clock = Clock(nan)
+async def test_a_clock_that_went_wrong_and_was_put_right_makes_tokens_again() -> None:
+    clock = Clock()
     credentials = credentials_of(KEY, clock)
-    with pytest.raises(TokenError):
-        await credentials.token_for(LIST)
-    clock.now = NOW
-    assert (await credentials.token_for(LIST)).seconds_left(NOW) == 600
+    await credentials.token_for(LIST)
+    for wrong in (inf, 1e300):
+        clock.now = wrong
+        with pytest.raises(TokenError, match="set it right"):
+            await credentials.token_for(LIST)
+    clock.now = NOW + 550
+    assert (await credentials.token_for(LIST)).seconds_left(NOW + 550) == 600
 
 
 async def test_a_clock_far_behind_is_told_when_the_fresh_token_is_refused_too() -> None:
@@ -591,8 +616,17 @@ async def test_a_token_that_expired_for_a_hundred_tasks_is_asked_for_once() -> N
     assert source.calls == 2
 
 
-async def test_the_refusal_of_an_old_token_leaves_the_new_one_in_place() -> None:
-    source = Source(["old", "new", "newer"])
+async def test_the_second_token_is_looked_at_as_the_first_one_was() -> None:
+    service, source = Service([(401, EXPIRED)]), Source(["something", sdk_token(ends=None, role=Role.READER)])
+    async with rooms_over(service, source) as rooms:
+        with pytest.raises(TokenError, match="not sent, because a reader's token"):
+            await rooms.list()
+    assert service.tokens == ["something"]
+
+
+@pytest.mark.parametrize("texts", [["old", "new", "newer"], ["same"]], ids=["another", "the same"])
+async def test_the_refusal_of_an_old_token_leaves_the_new_one_in_place(texts: list[str]) -> None:
+    source = Source(texts)
     credentials = credentials_of(source, Clock())
     old = await credentials.token_for(LIST)
     credentials.drop(old)
@@ -621,6 +655,15 @@ async def test_whatever_can_be_called_and_awaited_is_a_function(wrap: Callable[[
     assert token.text == "something"
 
 
+async def test_no_error_shows_the_token_that_the_function_gave() -> None:
+    opaque = "opaque:7f3a9c51:e8d2b640"
+    service = Service([(401, f"no such token: {opaque}")])
+    async with rooms_over(service, Source([opaque])) as rooms:
+        with pytest.raises(UnauthorizedError, match="no such token: NETLESS…") as caught:
+            await rooms.list()
+    assert "7f3a9c51" not in repr(vars(caught.value))
+
+
 # Functions that fail
 
 
@@ -635,10 +678,11 @@ async def test_a_failure_of_the_function_reaches_every_waiting_task_and_the_next
             await credentials.token_for(operation)
         caught.append(failure.value)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(5):
-            group.start_soon(ask, LIST)
-            group.start_soon(ask, DISABLE)
+    with anyio.fail_after(MOST_SECONDS):
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(ask, LIST)
+                group.start_soon(ask, DISABLE)
     assert source.calls == 1
     assert len({id(error) for error in caught}) == 10
     assert {error.__cause__ for error in caught} == {fault}
@@ -711,10 +755,10 @@ async def test_a_function_that_is_not_async_is_told_so_without_showing_what_it_r
     async with rooms_over(Service(), source) as rooms:
         with pytest.raises(TokenError) as caught:
             await rooms.list()
-    told = "".join(format_exception(caught.value))
-    assert "the token function raised TypeError" in str(caught.value)
-    assert "str can't be used in 'await' expression" in told
-    assert secret not in told
+    assert "the token function is not async" in str(caught.value)
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert "await" in str(caught.value.__cause__)
+    assert secret not in "".join(format_exception(caught.value))
 
 
 # Tasks that are cancelled
@@ -736,7 +780,7 @@ async def test_cancelling_the_task_that_asks_lets_another_one_ask() -> None:
     async def wait() -> None:
         got.append((await credentials.token_for(LIST)).text)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(MOST_SECONDS):
         async with anyio.create_task_group() as group, anyio.create_task_group() as first:
             first.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
@@ -765,7 +809,7 @@ async def test_cancelling_every_task_that_asks_leaves_nothing_behind() -> None:
             group.start_soon(credentials.token_for, LIST)
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
-    with anyio.fail_after(10):
+    with anyio.fail_after(MOST_SECONDS):
         assert (await credentials.token_for(LIST)).text == "something"
     assert calls == 4
 
@@ -786,7 +830,7 @@ async def test_cancelling_a_task_that_waits_disturbs_no_other() -> None:
     async def wait() -> None:
         got.append((await credentials.token_for(LIST)).text)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(MOST_SECONDS):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
@@ -797,6 +841,51 @@ async def test_cancelling_a_task_that_waits_disturbs_no_other() -> None:
                 second.cancel_scope.cancel()
             go.set()
     assert (calls, got) == (1, ["something"] * 2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_one_task_asks_at_a_time_however_many_are_cancelled_or_refused(seed: int) -> None:
+    random = Random(seed)
+    asking: list[int] = [0, 0]  # tasks now, and at most
+    ends: list[str] = []
+
+    async def pause(longest: int) -> None:
+        for _ in range(random.randrange(longest)):
+            await anyio.lowlevel.checkpoint()
+
+    async def source() -> str:
+        asking[:] = asking[0] + 1, max(asking[0] + 1, asking[1])
+        try:
+            await pause(5)
+        finally:
+            asking[0] -= 1
+        if random.random() < 0.5:
+            raise LookupError
+        return "something"
+
+    credentials = credentials_of(source, Clock())
+
+    async def use() -> None:
+        await pause(40)
+        with anyio.CancelScope() as scope:
+            if random.random() < 0.3:
+                scope.cancel()
+            try:
+                token = await credentials.token_for(LIST)
+                await pause(5)
+                credentials.drop(token)
+                ends.append("used")
+            except TokenError:
+                ends.append("failed")
+        if scope.cancelled_caught:
+            ends.append("cancelled")
+
+    with anyio.fail_after(MOST_SECONDS):
+        async with anyio.create_task_group() as group:
+            for _ in range(200):
+                group.start_soon(use)
+    assert asking == [0, 1]
+    assert len(ends) == 200
 
 
 # Walks

@@ -15,7 +15,7 @@ import netless_rooms.tokens
 PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
-    1: "wire operations responses paging retries signing grants",
+    1: "wire operations responses paging retries failures signing grants",
     2: "http credentials calls walks service tokens",
     3: "__init__ emulator demo",
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from netless_rooms.errors import (
@@ -569,6 +569,8 @@ BODIES = (
 )
 
 
+# The first text ever drawn in a checkout waits for Hypothesis to tabulate Unicode, which takes a second.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     operation=st.sampled_from([GET, LIST, CREATE]),
     status=STATUSES,
