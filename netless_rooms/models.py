@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, overload
 
@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 _UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
+_UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
 
 def is_uuid(text: str) -> bool:
@@ -29,6 +30,15 @@ def documented_spelling(text: str) -> str:
     """Return a UUID as the service's documentation spells it; any other text as it is."""
     bare = text.replace("-", "").lower()
     return bare if _HEX.fullmatch(bare) else text
+
+
+def time_in_uuid(text: str) -> datetime | None:
+    """Return the time inside a version-1 UUID, to the microsecond; ``None`` if it is no such UUID."""
+    digits = documented_spelling(text)
+    if not _HEX.fullmatch(digits) or digits[12] != "1":
+        return None
+    ticks = int(digits[13:16] + digits[8:12] + digits[:8], 16)  # of 100 ns
+    return _UUID_EPOCH + timedelta(microseconds=ticks // 10)
 
 
 class Region(StrEnum):

@@ -6,6 +6,7 @@ Every argument is checked here, before a request exists.  A uuid comes in only i
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from ipaddress import ip_address
 from json import dumps
 from typing import Final, Generic, TypeVar
@@ -150,6 +151,15 @@ def check_timeout(seconds: float | None) -> float | None:
     if not 0 < seconds <= LONGEST_TIMEOUT:
         raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
     return seconds
+
+
+def check_time(name: str, value: datetime) -> datetime:
+    """Return ``value`` if it is a time that needs no guess about its zone."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} must be aware, such as datetime.now(UTC), and not without a time zone")
+    return value
 
 
 def check_flag(name: str, value: object) -> bool:

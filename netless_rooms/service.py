@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from copy import copy
+from datetime import datetime
 from types import EllipsisType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from netless_rooms.operations import (
     check_base_url,
     check_flag,
     check_region,
+    check_time,
     check_timeout,
     create_room,
     get_room,
@@ -27,7 +29,7 @@ from netless_rooms.operations import (
 )
 from netless_rooms.paging import start_walk
 from netless_rooms.retries import USUAL, RetryPolicy, check_retry
-from netless_rooms.walks import each_page, each_room
+from netless_rooms.walks import created_between, each_page, each_room
 
 
 class AsyncRooms:
@@ -47,6 +49,8 @@ class AsyncRooms:
       or a function that the service calls expired is replaced once, and the call tried once more.
     - ``region``: the data centre, a ``Region`` or any other string.
     - ``base_url``: where the service is; a path in it is kept as a prefix.
+    - ``retry``: when a call that failed is tried again; ``RetryPolicy(1)`` never does.  What its ``budget`` allows
+      is shared by this object and its siblings.
     - ``allow_http``: ``True`` permits an ``http`` address that is not of this machine; everybody on the way there
       can read the token.
     - ``check_token``: whether a call that cannot succeed with its token is refused here, by what the token says
@@ -65,6 +69,9 @@ class AsyncRooms:
     - ``DecodeError`` if it said yes, but not as documented;
     - whatever the client's event hooks raise, except that the ``HTTPStatusError`` of a hook that calls
       ``raise_for_status()`` becomes ours.
+
+    An error is raised when the policy allows no other try, and tells of all of them in ``attempts``.  A create is
+    never repeated if it may have taken effect.
 
     Each request is logged on the logger ``netless_rooms`` at ``DEBUG``: method, path, status, seconds, attempt.
 
@@ -175,9 +182,11 @@ class AsyncRooms:
         maximum, which the service recommends.  ``is_record`` turns recording on, which the service documents as
         not supported yet.  What is ``None`` is not sent.
 
-        Not safe to repeat: every request that takes effect makes a room.  Raises ``CreateOutcomeUnknownError``
-        when that cannot be told: the answer was lost, unreadable or a server error (5xx).  A ``TransportError``
-        from here means that the request never left.  After a cancellation the outcome is just as unknown.
+        Not safe to repeat: every request that takes effect makes a room.  So it is tried again only if it was
+        certainly not received, or was refused with 429.  Raises ``CreateOutcomeUnknownError`` when nobody can tell
+        whether it took effect: the answer was lost, unreadable or a server error (5xx); then
+        ``find_created_between()`` helps.  A ``TransportError`` from here means that the request never left.  After
+        a cancellation the outcome is just as unknown, and no error says so.
 
         .. versionadded:: 0.1
         """
@@ -264,3 +273,20 @@ class AsyncRooms:
         .. versionadded:: 0.1
         """
         return each_page(self._caller, start_walk(begin_uuid, after, page_size))
+
+    async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
+        """Return the rooms that were created from ``start`` to ``end``, both inclusive, the oldest first.
+
+        For settling a create that is in doubt: ``start`` and ``end`` are those of its error, with as much room on
+        both sides as this machine's clock may be off, and behind as the service may take its time.  A room counts
+        if its ``created_at`` or the time inside its version-1 UUID is in between.  Both must be aware, and
+        ``start`` not after ``end``.
+
+        Walks the whole list, a request for each 1000 rooms, because the list is not in the order of creation;
+        arguments apart, the promises and errors are those of ``walk()``.
+
+        .. versionadded:: 0.1
+        """
+        if check_time("start", start) > check_time("end", end):
+            raise ValueError(f"start must not be after end, and {start} is after {end}")
+        return await created_between(self._caller, start, end)

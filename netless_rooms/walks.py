@@ -1,12 +1,14 @@
 """How the list is gone through: a cursor says what to ask, a caller asks it."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
 
 from netless_rooms.calls import Caller
 from netless_rooms.errors import PaginationError, RoomsError
-from netless_rooms.models import Room, RoomPage
-from netless_rooms.operations import ROOMS_PATH, list_rooms
-from netless_rooms.paging import Cursor, WalkBrokenError
+from netless_rooms.models import Room, RoomPage, time_in_uuid
+from netless_rooms.operations import MAX_PAGE_SIZE, ROOMS_PATH, list_rooms
+from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
 
 
 async def each_room(caller: Caller, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
@@ -41,3 +43,15 @@ async def next_page(caller: Caller, cursor: Cursor) -> RoomPage:
         if rooms := answered[new]:
             return RoomPage(rooms)
     return RoomPage()
+
+
+async def created_between(caller: Caller, start: datetime, end: datetime) -> tuple[Room, ...]:
+    """Return the rooms that were created from ``start`` to ``end``, the oldest first."""
+
+    def is_in_time(room: Room) -> bool:
+        times = (room.created_at, time_in_uuid(room.uuid))
+        return any(start <= time <= end for time in times if time is not None)
+
+    async with aclosing(each_room(caller, start_walk(None, None, MAX_PAGE_SIZE), None)) as rooms:
+        found = [room async for room in rooms if is_in_time(room)]
+    return tuple(sorted(found, key=lambda room: (room.created_at, room.uuid)))
