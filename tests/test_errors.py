@@ -4,12 +4,13 @@ import copy
 import pickle
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 import netless_rooms
-from netless_rooms import errors
+from netless_rooms import Attempt, errors
 from netless_rooms.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
@@ -25,6 +26,7 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 
+EARLIER = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ASKED: dict[str, Any] = {"method": "GET", "path": "/v5/rooms/a"}
 
 
@@ -42,9 +44,15 @@ def make(kind: type[RoomsError]) -> RoomsError:
         error = kind("it broke", was_sent=False, **ASKED)
     elif issubclass(kind, DecodeError):
         error = kind("missing", "$[3].limit", **ASKED)
+    elif issubclass(kind, CreateOutcomeUnknownError):
+        error = kind("it broke", started_at=EARLIER, ended_at=EARLIER + timedelta(seconds=5), **ASKED)
     else:
         error = kind("it broke", **ASKED)
     error.checkpoint = "a9"
+    error.attempts = (
+        Attempt(status=503, failure=None, seconds=0.5, waited=0.0),
+        Attempt(status=None, failure="TimedOutError", seconds=5.0, waited=1.5),
+    )
     error.add_note("seen in the evening")
     return error
 
@@ -141,12 +149,19 @@ def test_the_text_says_who_asked_what(kind: type[RoomsError]) -> None:
         (NotFoundError, "uuid"),
         (RateLimitedError, "slow down"),
         (PaginationError, "sound"),
-        (CreateOutcomeUnknownError, "look for it"),
+        (CreateOutcomeUnknownError, "find_created_between()"),
     ],
 )
 def test_the_text_ends_with_what_to_do_next(kind: type[RoomsError], advice: str) -> None:
     assert advice in kind.hint
-    assert str(make(kind)).endswith(f" ({kind.hint})")
+    assert str(make(kind)).endswith(f" ({kind.hint}) (after 2 tries: 503, TimedOutError)")
+
+
+def test_a_single_try_is_not_counted_in_the_text() -> None:
+    error = TransportError("it broke")
+    text = str(error)
+    error.attempts = (Attempt(status=None, failure="TransportError", seconds=0.5, waited=0.0),)
+    assert str(error) == text
 
 
 def test_an_error_about_no_request_names_none() -> None:
@@ -198,3 +213,8 @@ def test_a_remark_stands_behind_what_the_service_said_and_before_the_hint() -> N
 @pytest.mark.parametrize("kind", [PaginationError, CreateOutcomeUnknownError])
 def test_what_is_no_answer_of_the_service_is_no_status_error(kind: type[RoomsError]) -> None:
     assert not issubclass(kind, (StatusError, TransportError))
+
+
+def test_a_create_in_doubt_tells_when_it_was_asked() -> None:
+    error = CreateOutcomeUnknownError("it broke", started_at=EARLIER, ended_at=EARLIER)
+    assert (error.started_at, error.ended_at) == (EARLIER, EARLIER)

@@ -364,9 +364,7 @@ async def test_a_client_that_is_closed_while_it_waits_says_so(library: Any) -> N
 
     client = library.AsyncClient(transport=library.MockTransport(script))
     closing.append(client)
-    with pytest.raises(
-        ClientUnusableError, match="closed meanwhile, ReadError: the connection was closed"
-    ) as caught:
+    with pytest.raises(ClientUnusableError, match="closed meanwhile, ReadError") as caught:
         await AsyncRooms(client, token=TOKEN, region="sg").list()
     assert caught.value.was_sent
 

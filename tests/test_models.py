@@ -4,7 +4,7 @@ import copy
 import pickle
 import uuid as uuids
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netless_rooms import Region, Room, RoomPage
-from netless_rooms.models import is_uuid, spelled_alike
+from netless_rooms.models import is_uuid, spelled_alike, time_in_uuid
 from samples import DASHED, UUID
 
 
@@ -180,3 +180,29 @@ def test_what_would_change_a_path_cannot_name_a_room(text: str) -> None:
 def test_a_page_of_any_iterable_is_one_value() -> None:
     assert RoomPage([make_room()]) == RoomPage((make_room(),))
     assert hash(RoomPage([make_room()])) == hash(RoomPage(iter([make_room()])))
+
+
+# The time inside a uuid
+
+
+@pytest.mark.parametrize("spelled", [UUID, DASHED, UUID.upper()])
+def test_the_time_inside_a_version_1_uuid_is_told(spelled: str) -> None:
+    told = time_in_uuid(spelled)
+    assert told == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
+    assert told == time_of(uuids.UUID(UUID))
+
+
+def time_of(known: uuids.UUID) -> datetime:
+    return datetime(1582, 10, 15, tzinfo=UTC) + timedelta(microseconds=known.time // 10)
+
+
+@given(st.uuids(version=4) | st.text("0123456789abcdefx-", max_size=40))
+def test_only_a_version_1_uuid_tells_a_time(text: object) -> None:
+    digits = str(text).replace("-", "")
+    is_version_1 = len(digits) == 32 and "x" not in digits and digits[12] == "1"
+    assert (time_in_uuid(str(text)) is not None) is is_version_1
+
+
+@given(st.uuids(version=1))
+def test_every_version_1_uuid_tells_a_time(any_uuid: uuids.UUID) -> None:
+    assert time_in_uuid(any_uuid.hex) == time_of(any_uuid)
