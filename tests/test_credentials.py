@@ -751,14 +751,154 @@ async def test_a_function_that_returns_no_token_is_told_so_without_showing_what_
 
 async def test_a_function_that_is_not_async_is_told_so_without_showing_what_it_returned() -> None:
     secret = "-".join(["s3cret", "token"])
+    service = Service()
     source: Any = lambda: secret  # noqa: E731  what a user would write
-    async with rooms_over(Service(), source) as rooms:
+    async with rooms_over(service, source) as rooms:
         with pytest.raises(TokenError) as caught:
             await rooms.list()
-    assert "the token function is not async" in str(caught.value)
-    assert isinstance(caught.value.__cause__, TypeError)
-    assert "await" in str(caught.value.__cause__)
+    assert str(caught.value) == "GET /v5/rooms: no token, because the token function is not async"
+    assert caught.value.__cause__ is None
     assert secret not in "".join(format_exception(caught.value))
+    assert service.tokens == []
+
+
+async def test_a_failure_before_anything_is_awaited_is_a_failure_of_the_function() -> None:
+    def source() -> Awaitable[str]:
+        raise LookupError
+
+    with pytest.raises(TokenError, match="the token function raised LookupError") as caught:
+        await credentials_of(source, Clock()).token_for(LIST)
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+async def test_a_failure_that_shows_a_token_is_not_told_any_further() -> None:
+    text = sdk_token(ends=NOW)
+    underneath = LookupError("vault")
+    underneath.__cause__ = ValueError(text)
+    for fault in (LookupError(f"{text} is too old"), LookupError({"old": [text]}), underneath):
+        with pytest.raises(TokenError, match=r"the token function raised LookupError$") as caught:
+            await credentials_of(Source([fault]), Clock()).token_for(LIST)
+        assert caught.value.__cause__ is None
+        assert text not in "".join(format_exception(caught.value))
+
+
+# Functions that make calls themselves
+
+
+async def inside(rooms: AsyncRooms) -> None:
+    await rooms.list()
+
+
+async def inside_a_sibling(rooms: AsyncRooms) -> None:
+    await rooms.with_options(region="eu").get(UUID)
+
+
+async def inside_another_task(rooms: AsyncRooms) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(rooms.list)
+
+
+async def inside_after_another(rooms: AsyncRooms) -> None:
+    await rooms.with_options(token=Source(["another"]), check_token=False).list()
+    await rooms.list()
+
+
+@pytest.mark.parametrize("call", [inside, inside_a_sibling, inside_another_task, inside_after_another])
+async def test_a_function_that_needs_its_own_token_fails_instead_of_waiting_for_itself(
+    call: Callable[[AsyncRooms], Awaitable[None]],
+) -> None:
+    service = Service()
+
+    async def source() -> str:
+        await call(rooms)
+        return "something"
+
+    async with rooms_over(service, source) as rooms:
+        for _ in range(2):
+            with pytest.raises(TokenError, match="the token function raised") as caught:
+                await rooms.list()
+            told = "".join(format_exception(caught.value))
+            assert "the token function made a call that needs its own token, and would wait for ever" in told
+    assert set(service.tokens) <= {"another"}
+
+
+async def test_a_function_that_needs_its_own_token_fails_for_every_waiting_task() -> None:
+    service = Service()
+    caught: list[TokenError] = []
+
+    async def source() -> str:
+        await anyio.wait_all_tasks_blocked()
+        await rooms.list()
+        return "something"
+
+    async def ask() -> None:
+        with pytest.raises(TokenError) as failure:
+            await rooms.list()
+        caught.append(failure.value)
+
+    async with rooms_over(service, source) as rooms, anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(ask)
+    assert {str(error) for error in caught} == {
+        "GET /v5/rooms: no token, because the token function raised TokenError"
+    }
+    assert len(caught) == 5
+
+
+async def test_a_function_may_make_calls_with_another_token() -> None:
+    service = Service()
+
+    async def source() -> str:
+        await rooms.with_options(token="another").list()
+        return "something"
+
+    async with rooms_over(service, source) as rooms:
+        await rooms.list()
+    assert service.tokens == ["another", "something"]
+
+
+async def test_a_function_may_wait_for_the_token_of_another_function() -> None:
+    service = Service()
+    asked, go = anyio.Event(), anyio.Event()
+
+    async def inner_source() -> str:
+        asked.set()
+        await go.wait()
+        return "inner"
+
+    async def outer_source() -> str:
+        await inner.list()
+        return "outer"
+
+    async with rooms_over(service, outer_source) as outer, anyio.create_task_group() as group:
+        inner = outer.with_options(token=inner_source)
+        group.start_soon(inner.list)
+        await asked.wait()
+        group.start_soon(outer.list)
+        await anyio.wait_all_tasks_blocked()
+        go.set()
+    assert sorted(service.tokens) == ["inner", "inner", "outer"]
+
+
+async def test_a_task_that_the_function_began_may_make_calls_once_the_token_is_there() -> None:
+    service = Service()
+    there = anyio.Event()
+
+    async def later() -> None:
+        await there.wait()
+        service.expired.add("old")  # so that a token is asked for once more
+        await rooms.list()
+
+    async def source() -> str:
+        if not service.tokens:
+            group.start_soon(later)
+            return "old"
+        return "new"
+
+    async with rooms_over(service, source) as rooms, anyio.create_task_group() as group:
+        await rooms.list()
+        there.set()
+    assert service.tokens == ["old", "old", "new"]
 
 
 # Tasks that are cancelled
