@@ -19,6 +19,7 @@ from netless_rooms.errors import (
     ServerError,
     StatusError,
     TimedOutError,
+    TokenError,
     TransportError,
     UnauthorizedError,
 )
@@ -117,7 +118,11 @@ class Call(Generic[Answer]):
         caller = self._caller
         token = await caller.credentials.token_for(self._operation)
         if caller.check_token:
-            check_grant(token, self._operation, caller.clock())
+            try:
+                check_grant(token, self._operation, caller.clock())
+            except TokenError:
+                caller.credentials.drop(token)
+                raise
         self._can_renew = False
         raw = await self._send(token, left)
         try:

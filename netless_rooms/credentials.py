@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from inspect import isawaitable
-from math import isfinite
 from typing import Any, Final, Protocol, TypeAlias
 
 import anyio
@@ -23,8 +22,8 @@ from netless_rooms.tokens import AccessKey, draw_token
 LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
 SPARE: Final = 60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
 
-# The attempt that the running task is in, so that a token function which needs its own token is found out.
-_ASKING: Final[ContextVar["_Attempt | None"]] = ContextVar("netless_rooms_asking", default=None)
+# The attempts that the running task is in, so that a token function which needs its own token is found out.
+_ASKING: Final[ContextVar[tuple["_Attempt", ...]]] = ContextVar("netless_rooms_asking", default=())
 
 Clock: TypeAlias = Callable[[], float]
 TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
@@ -87,7 +86,7 @@ class _Made:
 
     def _make(self, operation: Operation[Any], now: float) -> Token:
         until = (now + LIFETIME.total_seconds()) * 1000
-        if not (isfinite(until) and 0 <= until <= LAST_MS):
+        if not 0 <= until <= LAST_MS:
             raise TokenError(
                 f"no token can be made, because this machine's clock says {now!r} s since 1970; set it right",
                 method=operation.method,
@@ -123,9 +122,11 @@ class _Got:
             attempt = self._attempt
             if attempt is None:
                 attempt = await self._ask()
-            elif attempt is _ASKING.get():
+            elif any(attempt is around for around in _ASKING.get()):
                 raise TokenError(
-                    "the token function made a call that needs its own token, and would wait for ever"
+                    "no token, because the token function makes a call that needs its own token",
+                    method=operation.method,
+                    path=operation.target,
                 )
             else:
                 await attempt.ended.wait()
@@ -145,7 +146,7 @@ class _Got:
 
     async def _ask(self) -> _Attempt:
         attempt = self._attempt = _Attempt()
-        outer = _ASKING.set(attempt)
+        outer = _ASKING.set((*_ASKING.get(), attempt))
         try:
             attempt.token = self._kept = Token.of(await _call(self._source))
         except _NoTokenError as error:
@@ -154,9 +155,9 @@ class _Got:
             attempt.trouble = f"raised {type(error).__name__}"
             attempt.cause = None if shows(error, redact) else error
         finally:
-            _ASKING.reset(outer)
             self._attempt = None
             attempt.ended.set()
+            _ASKING.reset(outer)
         return attempt
 
 

@@ -4,14 +4,13 @@ Source of who may do what: the permission table in the service's documentation. 
 token may list rooms too; the table says that it may not, and is followed here.
 """
 
-from datetime import timedelta
 from math import inf
 from typing import Any
 
 from attrs import field, frozen
 
 from netless_rooms.errors import TokenError
-from netless_rooms.models import spelled_alike
+from netless_rooms.models import spell_seconds, spelled_alike
 from netless_rooms.operations import Operation
 from netless_rooms.signing import Role, TokenInfo, TokenKind, read_token, redact
 
@@ -56,7 +55,7 @@ def check_grant(token: Token, operation: Operation[Any], now: float) -> None:
     if lacking := _lacking(token.told, operation):
         why = f"{lacking}; use {_enough(operation)}"
     elif left <= 0:
-        ended = f"{token.told.expires_at:%Y-%m-%d %H:%M:%S} UTC, {timedelta(seconds=round(-left))} ago"
+        ended = f"{token.told.expires_at:%Y-%m-%d %H:%M:%S} UTC, {spell_seconds(-left)} ago"
         why = f"the token expired at {ended} by this machine's clock; use a new one, or set the clock right"
     else:
         return

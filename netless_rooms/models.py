@@ -32,6 +32,14 @@ def documented_spelling(text: str) -> str:
     return bare if _HEX.fullmatch(bare) else text
 
 
+def spell_seconds(seconds: float) -> str:
+    """Return a length of time for people, such as ``2 days, 3:00:00``; of any size, as clocks may be far off."""
+    try:
+        return str(timedelta(seconds=round(seconds)))
+    except OverflowError:
+        return f"{seconds:.3g} s"
+
+
 def time_in_uuid(text: str) -> datetime | None:
     """Return the time inside a version-1 UUID, to the microsecond; ``None`` if it is no such UUID."""
     digits = documented_spelling(text)

@@ -6,7 +6,7 @@ as ``{"status": …, "body": …}``; on the wire it is the bare body, but the pr
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from math import nan
 from traceback import format_exception
@@ -24,7 +24,7 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import spelled_alike
+from netless_rooms.models import spell_seconds, spelled_alike
 from netless_rooms.operations import Answer, Operation
 from netless_rooms.signing import redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
@@ -128,9 +128,10 @@ def _status_error(
     hide: Hide,
     now: float,
 ) -> StatusError:
-    message = _message(body)
+    reason = _message(body)
+    message = reason and excerpt(reason, hide)
     words: dict[str, Any] = {
-        "message": message and excerpt(message, hide),
+        "message": message,
         "excerpt": "" if message else excerpt(body.decode(errors="replace"), hide),
         "remark": _remark_on_clocks(headers, now) if _is_expiry(status, message) else "",
         "retry_after": _retry_after(headers),
@@ -166,14 +167,14 @@ def _is_expiry(status: int, message: str | None) -> bool:
 
 def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
     """Return how far this machine's clock is from the service's, if that may be why a token has expired."""
-    try:
-        ahead = now - parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):
+    served = _date(headers.get("date", ""))
+    if served is None:
         return "if the token is fresh, this machine's clock is wrong"
+    ahead = now - served.timestamp()
     if not abs(ahead) >= CLOCK_OFF:
         return ""
     side = "ahead of" if ahead > 0 else "behind"
-    return f"this machine's clock is {timedelta(seconds=round(abs(ahead)))} {side} the service's, set it right"
+    return f"this machine's clock is {spell_seconds(abs(ahead))} {side} the service's, set it right"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -181,11 +182,17 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return float(text)
+    until, now = _date(text), _date(headers.get("date", ""))
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    """Return the time that a header tells; ``None`` if it tells none, or not in which zone."""
     try:
-        until, now = (parsedate_to_datetime(date) for date in (text, headers.get("date", "")))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # no date, one of the two without a zone, or far out of range
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):  # no date, or far out of range
         return None
+    return None if date.tzinfo is None else date
 
 
 def _without_query(location: str) -> str:

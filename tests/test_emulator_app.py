@@ -144,6 +144,7 @@ async def test_two_tokens_in_one_request_are_no_token() -> None:
 async def test_a_target_that_is_no_path_is_not_found() -> None:
     start, body = await raw_answer(Emulator(), method="OPTIONS", path="*")
     assert (start["status"], json.loads(body["body"])) == (404, {"message": "no such path"})
+    assert b"date" in dict(start["headers"])
 
 
 async def test_compressed_bodies_tell_no_time_so_they_are_always_the_same() -> None:

@@ -1,6 +1,7 @@
 """Rooms and pages are values."""
 
 import copy
+import math
 import pickle
 import uuid as uuids
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netless_rooms import Region, Room, RoomPage
-from netless_rooms.models import is_uuid, spelled_alike, time_in_uuid
+from netless_rooms.models import is_uuid, spell_seconds, spelled_alike, time_in_uuid
 from samples import DASHED, UUID
 
 
@@ -206,3 +207,14 @@ def test_only_a_version_1_uuid_tells_a_time(text: object) -> None:
 @given(st.uuids(version=1))
 def test_every_version_1_uuid_tells_a_time(any_uuid: uuids.UUID) -> None:
     assert time_in_uuid(any_uuid.hex) == time_of(any_uuid)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"), [(0.4, "0:00:00"), (75, "0:01:15"), (100_000, "1 day, 3:46:40"), (1e300, "1e+300 s")]
+)
+def test_a_length_of_time_is_spelled_for_people(seconds: float, spelled: str) -> None:
+    assert spell_seconds(seconds) == spelled
+
+
+def test_a_length_without_an_end_is_spelled_too() -> None:
+    assert spell_seconds(math.inf) == "inf s"

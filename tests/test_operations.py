@@ -334,7 +334,7 @@ def test_a_base_url_takes_the_path_behind_it(value: str, address: str) -> None:
 LOOPBACK = [
     "http://localhost",
     "HTTP://LocalHost:8080/v5",
-    "http://rooms.localhost",
+    "http://LOCALHOST",
     "http://127.0.0.1",
     "http://127.255.255.254:80",
     "http://[::1]/",

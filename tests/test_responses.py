@@ -608,3 +608,23 @@ def test_an_undocumented_success_in_the_envelope_is_an_error_as_it_is_outside(to
     error = refusal(200, f'{{"status": {told}, "body": null}}')
     assert isinstance(error, DecodeError)
     assert error.where == "$.status"
+
+
+@pytest.mark.parametrize("date", ["Mon, 18 Jan 2021 06:56:29", "Mon, 18 Jan 2021 06:56:29 -0000"])
+def test_a_date_that_does_not_say_its_zone_tells_no_time(date: str) -> None:
+    with pytest.raises(UnauthorizedError, match="if the token is fresh, this machine's clock is wrong"):
+        decode_answer(LIST, 401, {"date": date}, b'{"message": "expired token"}', now=1610952989.0)
+
+
+@pytest.mark.parametrize("now", [math.inf, -math.inf, 1e300, -1e14])
+def test_a_clock_that_is_beyond_all_time_is_told(now: float) -> None:
+    headers = {"date": "Mon, 18 Jan 2021 06:56:29 GMT"}
+    with pytest.raises(UnauthorizedError, match=r"this machine's clock is \S+ s (behind|ahead of) the service's"):
+        decode_answer(LIST, 401, headers, b'{"message": "expired token"}', now=now)
+
+
+@pytest.mark.parametrize("reason", ["x" * 400 + " expired token", "token=NETLESSSDK_YWs9:expired"])
+def test_the_remark_and_the_renewal_go_by_the_same_words(reason: str) -> None:
+    with pytest.raises(UnauthorizedError) as caught:
+        decode_answer(LIST, 401, {}, json.dumps({"message": reason}).encode(), now=0.0)
+    assert says_expired(caught.value) is ("clock" in str(caught.value)) is False

@@ -29,10 +29,13 @@ def build_app(answer: Callable[[Ask], Answer], clock: Callable[[], float]) -> St
     it.  What it answers can be wrapped before it is handed over; what goes over the wire can be wrapped
     around the returned application.
     """
-    return Starlette(
-        routes=[Route("/{path:path}", _Endpoint(answer, clock))],
-        exception_handlers={HTTPException: _no_path},
-    )
+
+    async def no_path(_: Request, __: Exception) -> Response:
+        # Reached by targets that are no path at all, such as "OPTIONS *".
+        return endpoint.response(RefusedError(404, "no such path").answer, "")
+
+    endpoint = _Endpoint(answer, clock)
+    return Starlette(routes=[Route("/{path:path}", endpoint)], exception_handlers={HTTPException: no_path})
 
 
 class _Endpoint:
@@ -59,9 +62,10 @@ class _Endpoint:
                 body=body,
             )
         )
-        await self._response(answer, request.headers.get("accept-encoding", ""))(scope, receive, send)
+        await self.response(answer, request.headers.get("accept-encoding", ""))(scope, receive, send)
 
-    def _response(self, answer: Answer, accept_encoding: str) -> Response:
+    def response(self, answer: Answer, accept_encoding: str) -> Response:
+        """Return the answer as it goes out."""
         body = answer.body
         headers = {"Date": formatdate(self._clock(), usegmt=True), "Vary": "Accept-Encoding"}
         if len(body) >= SMALLEST_COMPRESSED and accepts_gzip(accept_encoding):
@@ -90,8 +94,3 @@ def _joined(headers: Headers) -> dict[str, str]:
     for name, value in headers.items():
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
-
-
-async def _no_path(_: Request, __: Exception) -> Response:
-    # Reached by targets that are no path at all, such as "OPTIONS *".
-    return Response(RefusedError(404, "no such path").answer.body, 404, media_type="application/json")

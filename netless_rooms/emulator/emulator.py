@@ -55,7 +55,7 @@ class Emulator:
         self._account = Account(rooms, AccessKey(access_key, secret_key), quirks)
         self.clock = clock
         self._lock = threading.Lock()
-        self._app = build_app(self.answer, clock)
+        self._app = build_app(self.answer, lambda: self.clock())
 
     def __repr__(self) -> str:
         return f"<Emulator of {self.room_count} rooms, {len(self.requests)} requests>"
