@@ -18,8 +18,18 @@ from netless_rooms.emulator.server import serve_app
 pytestmark = pytest.mark.anyio
 
 
+others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def leave_others_out() -> None:
+    """Count no server that other tests share."""
+    others.clear()
+    others.update(threading.enumerate())
+
+
 def servers_running() -> int:
-    return sum(thread.name == "netless-rooms-emulator" for thread in threading.enumerate())
+    return sum(thread.name == "netless-rooms-emulator" for thread in {*threading.enumerate()} - others)
 
 
 def client_of(emulator: Emulator, url: str) -> httpx.AsyncClient:

@@ -158,6 +158,9 @@ async def test_a_wrong_argument_is_refused_before_anything_is_sent(
         ({"timeout": 10**400}, ValueError),
         ({"timeout": "5"}, TypeError),
         ({"timeout": True}, TypeError),
+        ({"retry": 3}, TypeError),
+        ({"retry": None}, TypeError),
+        ({"check_token": "no"}, TypeError),
     ],
 )
 async def test_a_wrong_option_is_refused_without_showing_it(
@@ -170,6 +173,12 @@ async def test_a_wrong_option_is_refused_without_showing_it(
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.parametrize("clock", [None, 1_700_000_000.0])
+async def test_a_clock_that_is_no_function_is_refused(clock: Any, client: Client) -> None:
+    with pytest.raises(TypeError, match="clock must be a function, not "):
+        AsyncRooms(client, token=TOKEN, region="sg", clock=clock)
+
+
 async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
     with httpx.Client() as not_async, pytest.raises(TypeError, match=r"an httpx2\.AsyncClient, not Client"):
         AsyncRooms(not_async, token=TOKEN, region="sg")  # type: ignore[arg-type]  # that is the point
@@ -180,8 +189,8 @@ async def test_a_client_or_base_url_that_cannot_work_is_refused() -> None:
             "ftp://api.netless.link",
             "https://",
             "https://[::1",
-            "http://999.1.1.1",
-            "http://xn--a",
+            "https://999.1.1.1",
+            "https://xn--a",
             f"https://h/{TOKEN}",
         ):
             with pytest.raises(ValueError, match="base_url"):
