@@ -16,7 +16,6 @@ from netless_rooms.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
     RoomsError,
-    ServerError,
     StatusError,
     TimedOutError,
     TokenError,
@@ -26,7 +25,7 @@ from netless_rooms.errors import (
 from netless_rooms.grants import Token, check_grant
 from netless_rooms.http import RawAnswer, Sender
 from netless_rooms.operations import Answer, Operation
-from netless_rooms.responses import decode_answer, says_expired
+from netless_rooms.responses import decode_answer, is_refusal, says_expired
 from netless_rooms.retries import RetryBudget, RetryPolicy, Tries
 
 LEAST: Final = 0.001  # seconds that a try has at the least
@@ -164,14 +163,14 @@ class Call(Generic[Answer]):
         """Whether the call may have taken effect, so that nobody may repeat it unasked."""
         if self._operation.is_repeatable:
             return False
-        return isinstance(error, ServerError | DecodeError) or (
-            isinstance(error, TransportError) and error.was_sent
-        )
+        if isinstance(error, StatusError):
+            return not is_refusal(error.status)
+        return isinstance(error, DecodeError) or (isinstance(error, TransportError) and error.was_sent)
 
     def _in_doubt(self, error: RoomsError, started: float) -> CreateOutcomeUnknownError:
-        asked = f"{error.method} {error.path}: "
+        said = str(error).removeprefix(f"{error.method} {error.path}: ").removesuffix(f" ({error.hint})")
         return CreateOutcomeUnknownError(
-            f"whether a room was created cannot be told: {str(error).removeprefix(asked)}",
+            f"whether a room was created cannot be told: {said}",
             started_at=datetime.fromtimestamp(started, UTC),
             ended_at=datetime.fromtimestamp(self._caller.clock(), UTC),
             method=error.method,

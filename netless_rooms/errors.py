@@ -67,7 +67,7 @@ class RoomsError(Exception):
     there is neither, and then the walk is to be started as it was.
     """
     attempts: tuple[Attempt, ...]
-    """What was tried, in order, the last try included; empty where nothing was sent."""
+    """What was tried, in order, the last try included; empty where no request was begun."""
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
         asked = f"{method} {path}: " if method and path else ""
@@ -129,7 +129,9 @@ class TimedOutError(TransportError):
     .. versionadded:: 0.1
     """
 
-    hint = "allow more time with with_options(timeout=...) or in the client's own timeout"
+    hint = (
+        "allow more time: with_options(timeout=...), the client's own timeout, or the deadline of the RetryPolicy"
+    )
 
 
 class ClientUnusableError(TransportError, RuntimeError):
@@ -169,7 +171,8 @@ class StatusError(RoomsError):
     ) -> None:
         began = f"; its body begins {excerpt!r}" if excerpt else ""
         said = f": {message}" if message else f" without a reason{began}"
-        more = f"; {remark}" if remark else ""
+        wait = f"it asks to wait {retry_after:g} s" if retry_after is not None else ""
+        more = "".join(f"; {words}" for words in (wait, remark) if words)
         super().__init__(f"the service answered {status}{said}{more}", method=method, path=path)
         self.status = status
         self.message = message

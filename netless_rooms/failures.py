@@ -1,6 +1,7 @@
 """What an exception of a transport means.  Pure, and told by the names that both libraries have for it."""
 
 import re
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ NEVER_SENT: Final = frozenset(
         "ConnectionTimeoutError",
     }
 )
+# Another try cannot help.
+LASTING: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
 TIMED_OUT: Final = frozenset({"TimeoutException", "TimeoutError"})
 
 POOL_IS_FULL: Final = (
@@ -52,7 +55,7 @@ def transport_failure(
     return kind(
         f"no usable answer from {base_url}, {said}",
         was_sent=NEVER_SENT.isdisjoint(names),
-        is_transient=True,
+        is_transient=LASTING.isdisjoint(name for link in _chain(error) for name in _names(link)),
         **asked,
     )
 
@@ -76,6 +79,15 @@ def _telling(error: Exception) -> BaseException:
     """
     cause = error.__cause__
     return cause if cause is not None and _is_of_aiohttp(cause) else error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _is_of_aiohttp(error: BaseException) -> bool:

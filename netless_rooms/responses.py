@@ -30,6 +30,7 @@ from netless_rooms.signing import redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
+NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it
 CLOCK_OFF: Final = 30  # seconds between two clocks that are worth a word
 
 Hide: TypeAlias = Callable[[str], str]
@@ -157,6 +158,11 @@ def _message(body: bytes) -> str | None:
 def says_expired(error: StatusError) -> bool:
     """Whether the service refused the token because it has expired."""
     return _is_expiry(error.status, error.message)
+
+
+def is_refusal(status: int) -> bool:
+    """Whether a status says for certain that nothing took effect; a time-out at a gateway, for one, does not."""
+    return 400 <= status < 500 and status not in NO_REFUSAL
 
 
 def _is_expiry(status: int, message: str | None) -> bool:

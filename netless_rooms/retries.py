@@ -8,18 +8,20 @@ one, or that there is none.  In this order:
 1. A token that has expired and can be replaced: at once, the first time; it counts as no try of the policy.
 2. An error that another try cannot mend, or a call that would be done twice by it: no.
 3. The policy's tries are used up: no.
-4. The service asks for a longer wait than the policy takes: no, and the error says how long.
+4. The service asks for a longer wait than the policy takes: no; the error says how long.
 5. The wait would end after the deadline: no.
 6. The budget that all calls share is used up: no.
 
 The wait is drawn from 0 to a bound that doubles from try to try ("full jitter"), so that clients which failed
 together do not come back together; what the service asks for in ``Retry-After`` comes on top.
 
-The budget keeps an outage from being multiplied.  Each retry takes 1 from it and each success gives a fifth back,
-so n calls make at most n + budget + n/5 requests whatever happens, and n + budget while nothing succeeds.
+The budget keeps an outage from being multiplied.  Each retry takes 1 from it, and each call that gets a final
+answer gives a fifth back, be it a success or a refusal, since a service that refuses is well.  So n calls make at
+most n + budget + n/5 requests whatever happens, and n + budget while nothing is answered.
 
-Which failures may pass: no usable answer (except a refused redirect or a client that cannot be used), 429, 500,
-502, 503 and 504.  A create is repeated only if it certainly was not received, or was refused with 429.
+Which failures may pass: no usable answer (unless another try cannot help, as after a refused redirect or with
+a certificate that is not trusted), 429, 500, 502, 503 and 504.  A create is repeated only if it certainly was not
+received, or was refused with 429.
 """
 
 from math import inf
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 PASSING: Final = frozenset({429, 500, 502, 503, 504})
-WON_BACK: Final = 0.2  # of a retry, by each success
+WON_BACK: Final = 0.2  # of a retry, by each final answer
 LONGEST: Final = 1_000_000  # of everything that a policy says; more would overflow somewhere below
 DOUBLINGS: Final = 40  # far beyond every bound
 
@@ -69,8 +71,8 @@ class RetryPolicy:
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
     """Seconds for the whole call, all tries and waits together; ``None`` sets no such limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, (int,)))
-    """How many retries all calls of one service object and its siblings have together; a success wins a fifth of
-    one back."""
+    """How many retries all calls of one service object and its siblings have together; each call that gets a final
+    answer, be it a refusal, wins a fifth of one back."""
 
 
 USUAL: Final = RetryPolicy()
@@ -97,7 +99,7 @@ class RetryBudget:
         return True
 
     def win_back(self) -> None:
-        """Note a success."""
+        """Note a call that got a final answer."""
         self.spent = max(0.0, self.spent - WON_BACK)
 
 
@@ -123,6 +125,8 @@ class Tries:
         status = error.status if isinstance(error, StatusError) else None
         failure = None if status is not None else type(error).__name__
         self.made.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
+        if status is not None and status not in PASSING:
+            self.budget.win_back()
 
     def go_on(self, error: RoomsError, *, elapsed: float, chance: float, can_renew: bool) -> bool:
         """Whether there is another try after ``error``; if so, ``wait`` says when.

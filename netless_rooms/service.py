@@ -279,8 +279,8 @@ class AsyncRooms:
 
         For settling a create that is in doubt: ``start`` and ``end`` are those of its error, with as much room on
         both sides as this machine's clock may be off, and behind as the service may take its time.  A room counts
-        if its ``created_at`` or the time inside its version-1 UUID is in between.  Both must be aware, and
-        ``start`` not after ``end``.
+        if its ``created_at`` or the time inside its version-1 UUID is in between, or less than a millisecond off,
+        since the service tells times in whole milliseconds.  Both must be aware, and ``start`` not after ``end``.
 
         Walks the whole list, a request for each 1000 rooms, because the list is not in the order of creation;
         arguments apart, the promises and errors are those of ``walk()``.

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from netless_rooms.calls import Caller
 from netless_rooms.errors import PaginationError, RoomsError
 from netless_rooms.models import Room, RoomPage, time_in_uuid
 from netless_rooms.operations import MAX_PAGE_SIZE, ROOMS_PATH, list_rooms
 from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
+
+BLUR: Final = timedelta(milliseconds=1)
 
 
 async def each_room(caller: Caller, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
@@ -49,8 +52,9 @@ async def created_between(caller: Caller, start: datetime, end: datetime) -> tup
     """Return the rooms that were created from ``start`` to ``end``, the oldest first."""
 
     def is_in_time(room: Room) -> bool:
+        # The service tells a room's time in whole milliseconds, so it may lie on either side of the true one.
         times = (room.created_at, time_in_uuid(room.uuid))
-        return any(start <= time <= end for time in times if time is not None)
+        return any(start - time < BLUR and time - end < BLUR for time in times if time is not None)
 
     async with aclosing(each_room(caller, start_walk(None, None, MAX_PAGE_SIZE), None)) as rooms:
         found = [room async for room in rooms if is_in_time(room)]

@@ -198,6 +198,9 @@ IN_DOUBT: list[tuple[Fault, type[RoomsError]]] = [
     *((fault, error) for fault, error in PASSING if repr(fault) not in {*map(repr, NEVER_DONE)}),
     (httpx.Response(501), ServerError),
     (httpx.Response(302, headers={"location": "https://elsewhere.example/"}), TransportError),
+    (httpx.Response(302), StatusError),
+    (httpx.Response(408), StatusError),
+    (httpx.Response(499), StatusError),
     (httpx.Response(201, text="<html>hello</html>"), DecodeError),
     (httpx.Response(201, content=b'{"uuid": "cut in the mid'), DecodeError),
 ]
@@ -224,6 +227,7 @@ async def test_a_create_that_may_have_been_done_is_asked_once(
             await rooms.with_options(retry=RetryPolicy()).create()
     assert (script.asked, waits) == (1, [])
     assert isinstance(caught.value.__cause__, cause)
+    assert str(caught.value).count(" (") == 1  # one hint, and that is its own
     assert before <= caught.value.started_at <= caught.value.ended_at <= datetime.now(UTC)
     assert len(caught.value.attempts) == 1
 
@@ -253,6 +257,20 @@ async def test_the_rooms_of_a_time_are_found(open_rooms: OpenRooms) -> None:
         assert [room.created_at for room in found] == sorted(room.created_at for room in found)
         assert {room.uuid for room in await rooms.find_created_between(now, now)} >= {by_date}
         assert await rooms.find_created_between(now + minute, now + 2 * minute) == ()
+
+
+@pytest.mark.parametrize("microsecond", [890_001, 890_500, 890_999])
+async def test_a_room_is_found_though_its_time_is_in_whole_milliseconds(
+    microsecond: int, open_rooms: OpenRooms
+) -> None:
+    now = datetime(2026, 3, 4, 5, 6, 7, microsecond, tzinfo=UTC)
+    emulator = Emulator(clock=now.timestamp)
+    uuid = emulator.add_room()
+    async with open_rooms(emulator) as given:
+        rooms = given.with_options(token=emulator.key, check_token=False)
+        assert [room.uuid for room in await rooms.find_created_between(now, now)] == [uuid]
+        ever = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        assert len(await rooms.find_created_between(*ever)) == 1
 
 
 @pytest.mark.parametrize(
@@ -298,6 +316,18 @@ async def test_an_outage_is_not_multiplied(waits: list[float], open_rooms: OpenR
     assert 300 < script.asked <= 375
     assert sum(len(error.attempts) for error in failed) == script.asked
     assert len(waits) == script.asked - 300
+
+
+@pytest.mark.usefixtures("waits")
+async def test_a_service_that_refuses_wins_the_budget_back(open_rooms: OpenRooms) -> None:
+    script = Script(httpx.Response(503), *[httpx.Response(404)] * 6, httpx.Response(503))
+    async with open_rooms(script) as given:
+        rooms = given.with_options(retry=RetryPolicy(2, budget=1))
+        for _ in range(6):
+            with pytest.raises(NotFoundError):
+                await rooms.get(UUID)
+        await rooms.get(UUID)
+    assert script.asked == 9
 
 
 # The deadline

@@ -192,6 +192,19 @@ def test_requests_are_never_multiplied_beyond_the_budget(outcomes: list[bool], b
     assert requests <= len(outcomes) + budget + WON_BACK * sum(outcomes) + 1e-6
 
 
+@pytest.mark.parametrize(
+    "error", [NotFoundError(404, None), StatusError(409, None), ServerError(501, None)], ids=repr
+)
+def test_a_final_answer_wins_back_and_a_failure_does_not(error: RoomsError) -> None:
+    call = tries(spent=3.0)
+    fail(call, error)
+    assert call.budget.spent == pytest.approx(3.0 - WON_BACK)
+    call = tries(spent=3.0)
+    call.note(TimedOutError("slow"), 1.0)
+    call.note(ServerError(503, None), 1.0)
+    assert call.budget.spent == 3.0
+
+
 # What is told
 
 
