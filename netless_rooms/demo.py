@@ -41,7 +41,7 @@ async def run(console: Console, room_count: int) -> bool:
     began = perf_counter()
     async with (
         emulator.serve() as base_url,
-        AsyncRooms.open(token=emulator.token(), region=Region.US_SV, base_url=base_url) as rooms,
+        AsyncRooms.open(token=emulator.key, region=Region.US_SV, base_url=base_url) as rooms,
     ):
         console.print("[bold]netless_rooms demo[/bold]: the main job, on real HTTP, without an account\n")
         console.print(f"An emulated service with {room_count:,} rooms listens on {base_url}.\n")

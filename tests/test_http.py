@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -19,11 +20,14 @@ from netless_rooms import (
     ClientUnusableError,
     CreateOutcomeUnknownError,
     ForbiddenError,
+    RetryPolicy,
     TimedOutError,
     TransportError,
 )
 from netless_rooms.emulator import Emulator
+from netless_rooms.failures import transport_failure
 from netless_rooms.http import own_client
+from netless_rooms.operations import list_rooms
 from samples import room_json
 from scripted import ONCE, TOKEN
 from ways import CLIENTS
@@ -222,6 +226,48 @@ async def test_our_own_client_waits_thirty_seconds_at_most() -> None:
     async with own_client() as client:
         assert isinstance(client, httpx.AsyncClient)
         assert client.timeout == httpx.Timeout(30)
+
+
+LASTING: list[Callable[[Any], Exception]] = [
+    lambda library: library.UnsupportedProtocol("gopher"),
+    lambda library: library.LocalProtocolError("illegal header"),
+    lambda library: caused_by(library.ConnectError("verify failed"), ssl.SSLCertVerificationError("self-signed")),
+    lambda library: caused_by(
+        library.ConnectError("verify failed"), caused_by(OSError(), ssl.SSLCertVerificationError("expired"))
+    ),
+]
+
+
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failing", LASTING)
+async def test_what_another_try_cannot_help_is_asked_once(
+    failing: Callable[[Any], Exception], library: Any
+) -> None:
+    asked = []
+
+    def script(request: Any) -> Any:
+        asked.append(request)
+        raise failing(library)
+
+    async with rooms_over(library, script) as rooms:
+        with pytest.raises(TransportError) as caught:
+            await rooms.with_options(retry=RetryPolicy()).list()
+    assert not caught.value.is_transient
+    assert len(asked) == 1
+
+
+def test_a_chain_of_errors_that_bites_its_tail_is_read_to_its_end(library: Any) -> None:
+    error = library.ConnectError("refused")
+    failure = transport_failure(
+        caused_by(error, caused_by(OSError(), error)), library, list_rooms(), base_url="https://h", hide=str
+    )
+    assert failure is not None
+    assert failure.is_transient
 
 
 # Neither library is imported because of the other
