@@ -1,7 +1,6 @@
 """How an operation is carried out: with which token, what its answer means, and whether it is tried again."""
 
 import time
-from datetime import UTC, datetime
 from logging import getLogger
 from random import random
 from types import EllipsisType
@@ -24,6 +23,7 @@ from netless_rooms.errors import (
 )
 from netless_rooms.grants import Token, check_grant
 from netless_rooms.http import RawAnswer, Sender
+from netless_rooms.models import as_time
 from netless_rooms.operations import Answer, Operation
 from netless_rooms.responses import decode_answer, is_refusal, says_expired
 from netless_rooms.retries import RetryBudget, RetryPolicy, Tries
@@ -69,7 +69,7 @@ class Call(Generic[Answer]):
 
     async def attempt(self) -> Answer:
         """Try once; every error tells what has been tried so far."""
-        self._sent = False
+        self._sent = self._can_renew = False
         started, began = self._caller.clock(), anyio.current_time()
         try:
             answer = await self._try_in_time()
@@ -122,7 +122,6 @@ class Call(Generic[Answer]):
             except TokenError:
                 caller.credentials.drop(token)
                 raise
-        self._can_renew = False
         raw = await self._send(token, left)
         try:
             return decode_answer(
@@ -171,8 +170,8 @@ class Call(Generic[Answer]):
         said = str(error).removeprefix(f"{error.method} {error.path}: ").removesuffix(f" ({error.hint})")
         return CreateOutcomeUnknownError(
             f"whether a room was created cannot be told: {said}",
-            started_at=datetime.fromtimestamp(started, UTC),
-            ended_at=datetime.fromtimestamp(self._caller.clock(), UTC),
+            started_at=as_time(started),
+            ended_at=as_time(self._caller.clock()),
             method=error.method,
             path=error.path,
         )

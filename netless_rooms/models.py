@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 _UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
 
@@ -30,6 +31,14 @@ def documented_spelling(text: str) -> str:
     """Return a UUID as the service's documentation spells it; any other text as it is."""
     bare = text.replace("-", "").lower()
     return bare if _HEX.fullmatch(bare) else text
+
+
+def as_time(seconds: float) -> datetime:
+    """Return the time that a clock means by ``seconds`` since the epoch; the epoch if it means none."""
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return _EPOCH
 
 
 def spell_seconds(seconds: float) -> str:

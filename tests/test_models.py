@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netless_rooms import Region, Room, RoomPage
-from netless_rooms.models import is_uuid, spell_seconds, spelled_alike, time_in_uuid
+from netless_rooms.models import as_time, is_uuid, spell_seconds, spelled_alike, time_in_uuid
 from samples import DASHED, UUID
 
 
@@ -218,3 +218,12 @@ def test_a_length_of_time_is_spelled_for_people(seconds: float, spelled: str) ->
 
 def test_a_length_without_an_end_is_spelled_too() -> None:
     assert spell_seconds(math.inf) == "inf s"
+
+
+def test_what_a_clock_says_is_a_time() -> None:
+    assert as_time(1_600_000_000.25) == datetime(2020, 9, 13, 12, 26, 40, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, 1e300, -1e14])
+def test_what_a_clock_says_beyond_all_time_is_no_error(seconds: float) -> None:
+    assert as_time(seconds) == datetime(1970, 1, 1, tzinfo=UTC)
