@@ -86,12 +86,16 @@ class Call(Generic[Answer]):
 
     def goes_on(self, error: BaseException) -> bool:
         """Whether there is another try after ``error``."""
-        return isinstance(error, RoomsError) and self._tries.go_on(
+        if not isinstance(error, RoomsError):
+            return False
+        goes_on = self._tries.go_on(
             error,
             elapsed=self._elapsed(),
             chance=random(),  # noqa: S311  jitter, not a secret
             can_renew=self._can_renew,
         )
+        error.gave_up = self._tries.gave_up
+        return goes_on
 
     def wait(self, _: RetryCallState) -> float:
         """Return how many seconds to wait before it."""
@@ -104,14 +108,20 @@ class Call(Generic[Answer]):
         # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a
         # connection when a request is cancelled that waits for one or opens one.
         left = max(LEAST, self._tries.seconds - self._elapsed())
+        late: TimedOutError | None = None
         with anyio.move_on_after(left + GRACE):
-            return await self._try(left)
+            try:
+                return await self._try(left)
+            except TimedOutError as error:
+                if self._elapsed() < self._tries.seconds:
+                    raise
+                late = error
         raise TimedOutError(
             f"the deadline of {self._tries.seconds:g} s for the whole call passed",
             method=self._operation.method,
             path=self._operation.target,
-            was_sent=self._sent,
-        )
+            was_sent=self._sent if late is None else late.was_sent,
+        ) from late
 
     async def _try(self, left: float) -> Answer:
         caller = self._caller

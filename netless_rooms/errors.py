@@ -68,6 +68,8 @@ class RoomsError(Exception):
     """
     attempts: tuple[Attempt, ...]
     """What was tried, in order, the last try included; empty where no request was begun."""
+    gave_up: str | None
+    """Why there was no other try although one might have helped; ``None`` if none would, or all were made."""
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
         asked = f"{method} {path}: " if method and path else ""
@@ -76,12 +78,13 @@ class RoomsError(Exception):
         self.path = path
         self.checkpoint = None
         self.attempts = ()
+        self.gave_up = None
 
     def __str__(self) -> str:
-        text = super().__str__()
-        if len(self.attempts) < 2:
-            return text
-        return f"{text} (after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))})"
+        tried = f"after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))}"
+        ended = f"no further try, because {self.gave_up}"
+        more = [tried] * (len(self.attempts) > 1) + [ended] * (self.gave_up is not None)
+        return super().__str__() + (f" ({'; '.join(more)})" if more else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with its args, which no keyword-only argument survives.
@@ -231,7 +234,7 @@ class ServerError(StatusError):
     .. versionadded:: 0.1
     """
 
-    hint = "ask again later if the call is safe to repeat"
+    hint = "ask again later"
 
 
 class DecodeError(RoomsError):

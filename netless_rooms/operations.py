@@ -192,7 +192,10 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
             "base_url must be https, since over http everybody on the way could read the token; "
             "allow_http=True permits it"
         )
-    return value.rstrip("/")
+    address = value.rstrip("/")
+    if address.endswith(("/v5", ROOMS_PATH)):
+        raise ValueError(f"base_url must be without {ROOMS_PATH}, which is put behind it")
+    return address
 
 
 def _is_loopback(host: str) -> bool:

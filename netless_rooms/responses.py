@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from math import nan
+from math import isnan, nan
 from traceback import format_exception
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
 NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it
+ENDLESS: Final = 1e9  # seconds, some thirty years; a number of any length may be asked for
 CLOCK_OFF: Final = 30  # seconds between two clocks that are worth a word
 
 Hide: TypeAlias = Callable[[str], str]
@@ -135,7 +136,7 @@ def _status_error(
         "message": message,
         "excerpt": "" if message else excerpt(body.decode(errors="replace"), hide),
         "remark": _remark_on_clocks(headers, now) if _is_expiry(status, message) else "",
-        "retry_after": _retry_after(headers),
+        "retry_after": _retry_after(headers, now),
         "method": operation.method,
         "path": operation.target,
     }
@@ -183,13 +184,15 @@ def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
     return f"this machine's clock is {spell_seconds(abs(ahead))} {side} the service's, set it right"
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait; a date counts from the answer's own ``Date``, so no clock is needed."""
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds to wait; a date counts from the answer's own ``Date``, else from this machine's time."""
     text = headers.get("retry-after", "").strip()
-    if re.fullmatch("[0-9]{1,9}", text):
-        return float(text)
-    until, now = _date(text), _date(headers.get("date", ""))
-    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+    if re.fullmatch("[0-9]+", text):
+        return min(float(text), ENDLESS)
+    until, served = _date(text), _date(headers.get("date", ""))
+    if until is None or (served is None and isnan(now)):
+        return None
+    return max(0.0, until.timestamp() - (now if served is None else served.timestamp()))
 
 
 def _date(text: str) -> datetime | None:

@@ -114,6 +114,8 @@ class Tries:
     wait: float = 0.0
     """Seconds to wait before the next try."""
     renewed: bool = False
+    gave_up: str | None = None
+    """Why there is no other try although one might have helped."""
 
     @property
     def number(self) -> int:
@@ -138,13 +140,19 @@ class Tries:
             self.renewed, self.wait = True, 0.0
             return True
         policy, tried = self.policy, self.number - 1 - self.renewed
-        asked_for = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
-        if not self._may_pass(error) or tried >= policy.attempts or asked_for > policy.longest_retry_after:
+        if not self._may_pass(error) or tried >= policy.attempts:
             return False
+        asked_for = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
         self.wait = asked_for + chance * min(
             policy.longest_wait, policy.first_wait * 2.0 ** min(tried - 1, DOUBLINGS)
         )
-        return elapsed + self.wait < self.seconds and self.budget.take(policy.budget)
+        if asked_for > policy.longest_retry_after:
+            self.gave_up = f"the policy waits {policy.longest_retry_after:g} s at most when asked to"
+        elif elapsed + self.wait >= self.seconds:
+            self.gave_up = f"it would begin after the deadline of {self.seconds:g} s for the whole call"
+        elif not self.budget.take(policy.budget):
+            self.gave_up = "too many calls fail: the budget of retries is used up"
+        return self.gave_up is None
 
     @property
     def seconds(self) -> float:

@@ -22,6 +22,8 @@ def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise TypeError(f"{attribute.name} must be a string, not {type(value).__name__}")
     if not value or any("\ud800" <= character <= "\udfff" for character in value):
         raise ValueError(f"{attribute.name} must be text and not empty")
+    if value != value.strip():
+        raise ValueError(f"{attribute.name} must not begin or end with white space; is there a line break left?")
 
 
 @frozen

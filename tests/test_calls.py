@@ -179,6 +179,29 @@ async def test_a_wait_that_the_service_asks_for_is_known_where_it_is_too_long(op
     assert caught.value.retry_after == 3600
 
 
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize(
+    ("policy", "headers", "why"),
+    [
+        (RetryPolicy(), {"retry-after": "31"}, "the policy waits 30 s at most when asked to"),
+        (
+            RetryPolicy(deadline=5),
+            {"retry-after": "20"},
+            "it would begin after the deadline of 5 s for the whole call",
+        ),
+        (RetryPolicy(budget=0), {}, "too many calls fail: the budget of retries is used up"),
+    ],
+)
+async def test_an_error_says_why_there_was_no_other_try(
+    policy: RetryPolicy, headers: dict[str, str], why: str, open_rooms: OpenRooms
+) -> None:
+    async with open_rooms(Script(httpx.Response(503, headers=headers))) as rooms:
+        with pytest.raises(ServerError) as caught:
+            await rooms.with_options(retry=policy).list()
+    assert caught.value.gave_up == why
+    assert str(caught.value).endswith(f" (no further try, because {why})")
+
+
 async def test_a_wait_may_be_asked_for_as_a_date(waits: list[float], open_rooms: OpenRooms) -> None:
     dates = {"date": "Sun, 06 Nov 1994 08:49:37 GMT", "retry-after": "Sun, 06 Nov 1994 08:49:44 GMT"}
     async with open_rooms(Script(httpx.Response(503, headers=dates))) as rooms:
@@ -353,6 +376,20 @@ async def test_an_answer_that_never_ends_is_cut_at_the_deadline(call: str, libra
         rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=policy)
         with pytest.raises(
             (TimedOutError, CreateOutcomeUnknownError), match=r"deadline of 0\.05 s .* passed"
+        ) as caught:
+            await (rooms.list() if call == "list" else rooms.create())
+    assert isinstance(caught.value, CreateOutcomeUnknownError) is (call == "create")
+
+
+@pytest.mark.parametrize("call", ["list", "create"])
+async def test_a_timeout_that_the_deadline_cut_speaks_of_the_deadline(call: str, open_rooms: OpenRooms) -> None:
+    def script(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("", request=request)
+
+    async with open_rooms(script) as given:
+        rooms = given.with_options(retry=RetryPolicy(deadline=0))
+        with pytest.raises(
+            (TimedOutError, CreateOutcomeUnknownError), match="deadline of 0 s for the whole"
         ) as caught:
             await (rooms.list() if call == "list" else rooms.create())
     assert isinstance(caught.value, CreateOutcomeUnknownError) is (call == "create")

@@ -333,7 +333,7 @@ def test_a_base_url_takes_the_path_behind_it(value: str, address: str) -> None:
 
 LOOPBACK = [
     "http://localhost",
-    "HTTP://LocalHost:8080/v5",
+    "HTTP://LocalHost:8080/mirror",
     "http://LOCALHOST",
     "http://127.0.0.1",
     "http://127.255.255.254:80",
@@ -446,3 +446,9 @@ def test_any_base_url_is_refused_or_keeps_the_path_whole(rest: str) -> None:
     assert asked.path.endswith(f"/v5/rooms/{UUID}")
     assert (asked.scheme, asked.query, asked.fragment, asked.userinfo) == ("https", b"", "", b"")
     assert asked.host
+
+
+@pytest.mark.parametrize("path", ["/v5", "/v5/", "/v5/rooms", "/v5/rooms/", "/mirror/v5/rooms"])
+def test_a_base_url_with_the_path_that_comes_behind_it_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="base_url must be without /v5/rooms, which is put behind it"):
+        check_base_url(f"https://api.netless.link{path}")

@@ -628,3 +628,18 @@ def test_the_remark_and_the_renewal_go_by_the_same_words(reason: str) -> None:
     with pytest.raises(UnauthorizedError) as caught:
         decode_answer(LIST, 401, {}, json.dumps({"message": reason}).encode(), now=0.0)
     assert says_expired(caught.value) is ("clock" in str(caught.value)) is False
+
+
+def test_a_date_to_wait_for_counts_from_this_machines_time_if_the_answer_does_not_tell_its_own() -> None:
+    headers = {"retry-after": "Mon, 18 Jan 2021 06:56:39 GMT"}
+    for now, wanted in ((1610952989.0, 10.0), (1610953000.0, 0.0), (math.nan, None)):
+        with pytest.raises(ServerError) as caught:
+            decode_answer(LIST, 503, headers, b"", now=now)
+        assert caught.value.retry_after == wanted
+
+
+@pytest.mark.parametrize("digits", ["9" * 10, "9" * 400, "9" * 5000])
+def test_a_wait_of_many_digits_is_a_long_wait(digits: str) -> None:
+    with pytest.raises(RateLimitedError) as caught:
+        decode_answer(LIST, 429, {"retry-after": digits}, b"")
+    assert caught.value.retry_after == 1e9

@@ -430,3 +430,18 @@ def test_the_vectors_are_what_the_official_code_signs() -> None:
     for vector in VECTORS:
         payload = vector["token"].partition("_")[2]
         assert urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode() == vector["query"]
+
+
+def test_another_token_of_the_same_key_is_hidden_whole() -> None:
+    sent = KEY.sdk_token(role=Role.WRITER, lifetime=timedelta(minutes=10))
+    other = KEY.sdk_token(role=Role.ADMIN, lifetime=None)
+    assert redact(f"not {other} here", sent) == "not NETLESS… here"
+
+
+@pytest.mark.parametrize("odd", ["key\n", " key", "key ", "\tkey", "key\r\n"])
+@pytest.mark.parametrize("name", ["access_key", "secret_key"])
+def test_a_key_with_white_space_around_it_is_refused_and_not_shown(name: str, odd: str) -> None:
+    keys = {"access_key": "ak123", "secret_key": SECRET} | {name: odd}
+    with pytest.raises(ValueError, match=f"^{name} must not begin or end with white space") as caught:
+        AccessKey(**keys)
+    assert SECRET not in repr(caught.value)
