@@ -77,7 +77,8 @@ class _Made:
         # Nothing is awaited between looking and keeping, so however many tasks ask at once, one token is made.
         now = self._clock()
         kept = self._kept.get(operation.role)
-        if kept is None or kept.seconds_left(now) < SPARE:
+        # More than a lifetime is left where the clock was set back since: then nobody knows how much it is.
+        if kept is None or not SPARE <= kept.seconds_left(now) <= LIFETIME.total_seconds():
             kept = self._kept[operation.role] = self._make(operation, now)
         return kept
 

@@ -35,7 +35,7 @@ POOL_HAS_LOST: Final = (
 )
 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it through as it is.
-_UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed|been closed")
+_UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
 
 def transport_failure(
@@ -46,7 +46,7 @@ def transport_failure(
     asked: dict[str, Any] = {"method": operation.method, "path": operation.target}
     if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
         return ClientUnusableError(f"the HTTP client cannot be used here: {said}", is_transient=False, **asked)
-    if not (isinstance(error, library.RequestError) or _is_of_aiohttp(error)):
+    if not (isinstance(error, library.RequestError | OSError) or _is_of_aiohttp(error)):
         return None
     if type(error).__name__ == "PoolTimeout":
         said += f": {POOL_IS_FULL}" + (POOL_HAS_LOST if library.__name__ == "httpx" else "")

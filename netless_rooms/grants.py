@@ -12,7 +12,7 @@ from attrs import field, frozen
 from netless_rooms.errors import TokenError
 from netless_rooms.models import spell_seconds, spelled_alike
 from netless_rooms.operations import Operation
-from netless_rooms.signing import Role, TokenInfo, TokenKind, read_token, redact
+from netless_rooms.signing import Role, TokenInfo, TokenKind, read_signature, read_token, redact
 
 
 @frozen(eq=False)
@@ -24,18 +24,22 @@ class Token:
 
     text: str = field(repr=False)
     told: TokenInfo | None
+    signature: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, text: str) -> "Token":
         """Return the token that is spelled so; ``told`` is ``None`` if that cannot be read."""
         try:
-            return cls(text, read_token(text))
+            return cls(text, read_token(text), read_signature(text))
         except TokenError:
             return cls(text, None)
 
     def hide(self, words: str) -> str:
-        """Return ``words`` without this token, any longer piece of it, or what looks like another."""
-        return redact(words, self.text)
+        """Return ``words`` without this token, any longer piece of it, or what looks like another.
+
+        Its signature alone is cut out too: all else of a token can be guessed from what it is for.
+        """
+        return redact(redact(words, self.text), self.signature)
 
     def seconds_left(self, now: float) -> float:
         """Return how long it is good for at ``now``, in seconds since the epoch; endless if it does not say."""

@@ -9,12 +9,11 @@ What is the client's own business stays in force: transport, proxies, TLS, limit
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
-from copy import copy
 from math import inf
 from types import EllipsisType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 from anyio import CancelScope, current_time
 from attrs import frozen
@@ -24,6 +23,7 @@ from netless_rooms.failures import client_closed, transport_failure
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, request_headers
 from netless_rooms.responses import shows
+from netless_rooms.twin import twin_class, twin_of
 
 if TYPE_CHECKING:
     import httpx
@@ -37,17 +37,35 @@ else:
     class AsyncBaseTransport2: ...
 
 
-Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
-Client: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
+class Client(Protocol):
+    """An ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, by what is used of it.
+
+    A union of both would be typed as anything where one of the libraries is not installed.
+    """
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+
+    @property
+    def timeout(self) -> Any:
+        """How long it waits."""
+
+    def send(self, request: Any, *, auth: None, follow_redirects: bool) -> Awaitable[Any]:
+        """Send a request."""
+
 
 LIBRARIES: Final = ("httpx", "httpx2")
 WAITS: Final = ("connect", "read", "write", "pool")
 OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
 
-@frozen
+@frozen(repr=False)
 class RawAnswer:
-    """An answer as it came; ``headers`` is looked up in lower case."""
+    """An answer as it came; ``headers`` is looked up in lower case.
+
+    It may echo the token, so its repr tells nothing.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -57,7 +75,7 @@ class RawAnswer:
 class Sender:
     """Sends requests to one address over one borrowed client."""
 
-    __slots__ = ("_client", "_library", "base_url")
+    __slots__ = ("_client", "_library", "_twin_class", "base_url")
 
     def __init__(self, client: Client, base_url: str) -> None:
         """Refuse a client that cannot send, and an address that its library cannot read."""
@@ -72,6 +90,7 @@ class Sender:
             raise ValueError(f"base_url cannot be read: {error}") from None
         self._client = client
         self._library = library
+        self._twin_class = twin_class(type(client))
         self.base_url = base_url
 
     async def send(
@@ -98,19 +117,16 @@ class Sender:
             content=operation.body,
             extensions={"timeout": self._waits(timeout, at_most)},
         )
-        # Sending marks a client as opened and keeps the cookies that come back; both happen to the copy instead,
-        # which shares everything else: transport, connections, timeouts, hooks, and whether it is closed.
-        twin = copy(self._client)
-        twin.cookies = {}
         raised_by_hook: list[Exception] = []
-        twin.event_hooks = _noting(raised_by_hook, twin.event_hooks)
+        seen: list[Any] = []
+        twin = twin_of(self._client, self._twin_class, raised_by_hook, seen)
         try:
             response = await twin.send(request, auth=None, follow_redirects=False)
         except Exception as error:
             meaning = (
                 self._meaning_of_hook(error, request)
                 if any(error is noted for noted in raised_by_hook)
-                else self._failure(error, operation, token)
+                else _refused_redirect(seen) or self._failure(error, operation, token)
             )
             if meaning is None:
                 raise
@@ -208,6 +224,14 @@ def _watched(app: Any, patience: CancelScope, seconds: float | None) -> Any:
     return watched
 
 
+def in_process(app: Any) -> InProcessTransport:
+    """Return a transport for ``app``, which is one to both libraries as far as they are there."""
+    loaded = [library for name in LIBRARIES if (library := sys.modules.get(name)) is not None]
+    bases = (InProcessTransport, *(library.AsyncBaseTransport for library in loaded))
+    transport: InProcessTransport = type(InProcessTransport.__name__, bases, {})(app)
+    return transport
+
+
 def own_client() -> AbstractAsyncContextManager[Client]:
     """Return a client of our own, to be entered and so closed by the caller."""
     import httpx  # not above, since a user of httpx2 does without it
@@ -224,17 +248,9 @@ def _library_of(thing: object, kind: str) -> Any:
     return None
 
 
-def _noting(raised: list[Exception], hooks: Mapping[str, list[Hook]]) -> dict[str, list[Hook]]:
-    """Return the same hooks, but what they raise is noted in ``raised``."""
-
-    def noting(hook: Hook) -> Hook:
-        async def run(about: Any) -> None:
-            try:
-                await hook(about)
-            except Exception as error:
-                raised.append(error)
-                raise
-
-        return run
-
-    return {event: [noting(hook) for hook in each] for event, each in hooks.items()}
+def _refused_redirect(seen: list[Any]) -> RawAnswer | None:
+    """Return the answer that points to an address which the library cannot read, and so raises an error about."""
+    answer = seen[-1] if seen else None
+    if answer is None or not answer.has_redirect_location:
+        return None
+    return RawAnswer(answer.status_code, answer.headers, b"")

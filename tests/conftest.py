@@ -29,7 +29,13 @@ def way(request: pytest.FixtureRequest) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out aiohttp on Trio: it runs on asyncio only."""
-    items[:] = [item for item in items if not ("trio" in item.name and "aiohttp" in item.name.partition("[")[2])]
+    items[:] = [item for item in items if not is_aiohttp_on_trio(item)]
+
+
+def is_aiohttp_on_trio(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    over = {str(parameters.get(name)) for name in ("way", "of")}
+    return parameters.get("anyio_backend") == "trio" and any(name.startswith("aiohttp") for name in over)
 
 
 @pytest.fixture

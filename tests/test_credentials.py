@@ -1165,3 +1165,14 @@ async def test_a_token_that_is_not_enough_is_asked_for_anew_the_next_time(emulat
         with pytest.raises(TokenError, match="a reader's token"):
             await rooms.list()
         assert len(await rooms.list()) == 25
+
+
+async def test_a_token_that_was_made_by_a_clock_ahead_is_not_kept_once_the_clock_is_right() -> None:
+    now = 1_800_000_000.0
+    made = credentials_of(AccessKey("ak", "sk"), lambda: now)
+    first = await made.token_for(list_rooms())
+    now -= 86_400
+    second = await made.token_for(list_rooms())
+    assert second is not first
+    assert second.seconds_left(now) == pytest.approx(600, abs=0.01)
+    assert await made.token_for(list_rooms()) is second

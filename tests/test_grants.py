@@ -12,7 +12,7 @@ from netless_rooms import AccessKey, Role, TokenError, TokenKind
 from netless_rooms.emulator import Ask, Emulator
 from netless_rooms.grants import Token, check_grant
 from netless_rooms.operations import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms.signing import LAST_MS, TELLING, mint
+from netless_rooms.signing import LAST_MS, TELLING, mint, read_signature
 from samples import DASHED, UUID
 
 KEY = AccessKey("ak-of-the-project", "sk-4cf1be07d9a25e38")
@@ -352,3 +352,13 @@ def test_a_token_of_another_project_is_for_the_service_to_refuse() -> None:
     sent = token(key=AccessKey("another", "project"))
     assert passes(sent, CALLS["list"])
     assert refused_by_the_emulator(sent, CALLS["list"], NOW)
+
+
+def test_the_signature_of_a_token_is_hidden_in_any_words() -> None:
+    text = AccessKey("ak", "sk").sdk_token(role=Role.WRITER, lifetime=None)
+    signature = read_signature(text)
+    assert len(signature) == 64
+    token = Token.of(text)
+    assert signature[5:40] not in token.hide(f"decoded: ak=ak&role=1&sig={signature}")
+    assert token.hide("ak=ak&role=1") == "ak=ak&role=1"
+    assert signature not in repr(token)

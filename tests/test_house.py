@@ -16,7 +16,7 @@ PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
     1: "wire operations responses paging retries failures signing grants",
-    2: "http credentials calls walks service tokens",
+    2: "twin http credentials calls walks service tokens",
     3: "__init__ emulator demo",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}

@@ -1,5 +1,6 @@
 """The door to the HTTP libraries: every one of their exceptions has been decided on."""
 
+import gc
 import inspect
 import os
 import ssl
@@ -268,6 +269,67 @@ def test_a_chain_of_errors_that_bites_its_tail_is_read_to_its_end(library: Any) 
     )
     assert failure is not None
     assert failure.is_transient
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", [ConnectionResetError("reset"), OSError("no buffer"), TimeoutError()], ids=repr)
+async def test_what_a_transport_lets_through_of_the_system_is_no_answer(fault: Exception, library: Any) -> None:
+    def script(_: Any) -> Any:
+        raise fault
+
+    async with rooms_over(library, script) as rooms:
+        with pytest.raises(TransportError) as caught:
+            await rooms.list()
+        assert isinstance(caught.value, TimedOutError) is isinstance(fault, TimeoutError)
+        with pytest.raises(CreateOutcomeUnknownError):
+            await rooms.create()
+
+
+LOCATIONS = [
+    "javascript:alert(1)",
+    "http:x",
+    "//xn--a",
+    ":abcabout:blank",
+    "http://[::1",
+    f"//{TOKEN}.xn--a",
+    "x" * 70_000,
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location[:20])
+async def test_a_redirect_to_what_is_no_address_is_refused_like_any_other(location: str, library: Any) -> None:
+    async with rooms_over(library, lambda _: library.Response(302, headers={"location": location})) as rooms:
+        with pytest.raises(TransportError, match="redirects are refused") as caught:
+            await rooms.list()
+        assert TOKEN.lower() not in str(caught.value).lower()
+        with pytest.raises(CreateOutcomeUnknownError):
+            await rooms.create()
+
+
+@pytest.mark.anyio
+async def test_a_client_that_closes_itself_at_its_end_stays_open(library: Any) -> None:
+    closed: list[str] = []
+
+    class Careful(library.AsyncClient):  # type: ignore[misc]  # the library is a parameter
+        def __del__(self) -> None:
+            closed.append("at the end")
+
+        def __getstate__(self) -> Any:
+            raise TypeError("clients are not copied")
+
+    client = Careful(transport=library.MockTransport(lambda _: library.Response(200, json=[])))
+    rooms = AsyncRooms(client, token=TOKEN, region="sg")
+    for _ in range(3):
+        await rooms.list()
+    gc.collect()
+    assert closed == []
+    assert not client.is_closed
+
+
+@pytest.mark.parametrize("kind", [httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport])
+def test_a_transport_in_process_is_one_to_both_libraries(kind: type) -> None:
+    assert isinstance(Emulator().transport(), kind)
 
 
 # Neither library is imported because of the other

@@ -18,7 +18,7 @@ from netless_rooms.emulator.quirks import LIKELIEST, Quirks
 from netless_rooms.emulator.replies import Reply
 from netless_rooms.emulator.script import read_script, take_fault
 from netless_rooms.emulator.server import serve_app
-from netless_rooms.http import InProcessTransport
+from netless_rooms.http import InProcessTransport, in_process
 from netless_rooms.tokens import AccessKey, Role, TokenKind, draw_token
 
 
@@ -100,7 +100,7 @@ class Emulator:
 
         .. versionadded:: 0.1
         """
-        return InProcessTransport(self._app)
+        return in_process(self._app)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Return an async context manager that serves on a socket and gives the base URL.

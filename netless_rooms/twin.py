@@ -1,0 +1,48 @@
+"""What sends in the place of a borrowed client, so that the client stays as it is.
+
+Sending marks a client as opened and keeps the cookies that come back.  Both happen to a twin instead, made for one
+request, which has the same of everything else: transport, connections, timeouts, hooks.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
+
+
+def twin_class(kind: type) -> type:
+    """Return a class like ``kind`` whose end does nothing: a twin that closes its transport would close yours."""
+    return type(kind.__name__, (kind,), {"__del__": lambda _: None}) if hasattr(kind, "__del__") else kind
+
+
+def twin_of(client: object, kind: type, raised_by_hook: list[Exception], seen: list[Any]) -> Any:
+    """Return a twin of ``client`` that is a ``kind``, with no cookies.
+
+    What its event hooks raise is added to ``raised_by_hook``, and the answer to ``seen``.
+    """
+    # Not by copy(): a class may have rules of its own for copying, and none is meant here.
+    twin: Any = object.__new__(kind)
+    vars(twin).update(vars(client))
+    twin.cookies = {}
+    twin.event_hooks = _noting(raised_by_hook, seen, twin.event_hooks)
+    return twin
+
+
+def _noting(raised: list[Exception], seen: list[Any], hooks: Mapping[str, list[Hook]]) -> dict[str, list[Hook]]:
+    """Return the same hooks, but what they raise is noted in ``raised``, and the answer in ``seen``."""
+
+    async def see(response: Any) -> None:
+        seen.append(response)
+
+    def noting(hook: Hook) -> Hook:
+        async def run(about: Any) -> None:
+            try:
+                await hook(about)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        return run
+
+    noted = {event: [noting(hook) for hook in each] for event, each in hooks.items()}
+    return noted | {"response": [*noted.get("response", []), see]}
