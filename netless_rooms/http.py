@@ -16,6 +16,7 @@ from math import inf
 from types import EllipsisType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
+from anyio import CancelScope, current_time
 from attrs import frozen
 
 from netless_rooms.errors import TransportError
@@ -150,6 +151,10 @@ class Sender:
         return body
 
 
+class ConnectionClosedError(Exception):
+    """An ASGI application closes the connection, and says so in the words that a client would have for it."""
+
+
 class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
     """Calls an ASGI application in process, for clients of either library."""
 
@@ -161,11 +166,21 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
     @overload
     async def handle_async_request(self, request: "httpx2.Request") -> "httpx2.Response": ...
     async def handle_async_request(self, request: Any) -> Any:
-        """Answer as the transport for ASGI in the request's own library does."""
+        """Answer as the transport for ASGI in the request's own library does, and fail as one for a network.
+
+        A connection that the application closes is a ``RemoteProtocolError``; no message from it for as long
+        as the request's read timeout is a ``ReadTimeout``.
+        """
         library = _library_of(request, "Request")
         if library is None:
             raise TypeError(f"not a request of httpx or httpx2: {type(request).__name__}")
-        return await library.ASGITransport(app=self._app).handle_async_request(request)
+        with CancelScope() as patience:
+            app = _watched(self._app, patience, request.extensions.get("timeout", {}).get("read"))
+            try:
+                return await library.ASGITransport(app=app).handle_async_request(request)
+            except ConnectionClosedError as closed:
+                raise library.RemoteProtocolError(str(closed), request=request) from None
+        raise library.ReadTimeout("", request=request)  # on a network it has no words either
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing open."""
@@ -175,6 +190,22 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _watched(app: Any, patience: CancelScope, seconds: float | None) -> Any:
+    """Return ``app`` such that ``patience`` ends when it sends nothing for so long; ``None`` waits for ever."""
+    if seconds is None:
+        return app
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: Any) -> None:
+            patience.deadline = current_time() + seconds
+            await send(message)
+
+        patience.deadline = current_time() + seconds
+        await app(scope, receive, sent)
+
+    return watched
 
 
 def own_client() -> AbstractAsyncContextManager[Client]:

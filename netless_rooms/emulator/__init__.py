@@ -14,7 +14,25 @@ except ImportError as _missing:
 
 from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.emulator import Emulator
+from netless_rooms.emulator.faults import BadRoom, Closed, Cut, Failure, Fault, GatewayPage, Hang, NoFault, Slow
 from netless_rooms.emulator.quirks import Quirks
 from netless_rooms.emulator.rules import RULES, Rule
 
-__all__ = ["RULES", "Answer", "Ask", "Emulator", "Quirks", "RecordedRequest", "Rule"]
+__all__ = [
+    "RULES",
+    "Answer",
+    "Ask",
+    "BadRoom",
+    "Closed",
+    "Cut",
+    "Emulator",
+    "Failure",
+    "Fault",
+    "GatewayPage",
+    "Hang",
+    "NoFault",
+    "Quirks",
+    "RecordedRequest",
+    "Rule",
+    "Slow",
+]

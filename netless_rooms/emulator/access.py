@@ -1,7 +1,7 @@
 """Who may do what: the token of a request, checked as the service checks it."""
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import Final
 
 from netless_rooms.emulator.answers import RefusedError
@@ -12,10 +12,10 @@ from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_tok
 class Call(Enum):
     """The four calls."""
 
-    CREATE = auto()
-    GET = auto()
-    LIST = auto()
-    SET_BAN = auto()
+    CREATE = "create"
+    GET = "get"
+    LIST = "list"
+    SET_BAN = "set-ban"
 
 
 ABOUT_ONE_ROOM: Final = frozenset({Call.GET, Call.SET_BAN})

@@ -29,12 +29,15 @@ class Account:
         """Return the service's answer at ``now``, seconds since the epoch; never raises for what was asked.
 
         Looked at in this order: path, method, token, region, permission, body or query, whether the room
-        exists.
+        exists.  No quirk has spelled it yet: that is for ``spelled``.
         """
         try:
-            answer = self._decide(ask, now)
+            return self._decide(ask, now)
         except RefusedError as refusal:
-            answer = refusal.answer
+            return refusal.answer
+
+    def spelled(self, answer: Answer) -> Answer:
+        """Return an answer as this service spells all of them."""
         return answer.in_envelope() if self.quirks.envelope else answer
 
     def _decide(self, ask: Ask, now: float) -> Answer:
@@ -57,6 +60,14 @@ class Account:
             status = 400 if self.quirks.unknown_begin == "bad_request" else 404
             raise RefusedError(status, "beginUUID names no room")
         return Answer(200, self.store.page(begin, page_size(self.quirks, begin, limit)))
+
+
+def call_of(ask: Ask) -> Call | None:
+    """Return which of the four calls is asked for, ``None`` if none of them."""
+    try:
+        return _route(ask.method, ask.path)[0]
+    except RefusedError:
+        return None
 
 
 def _existing(text: str | None) -> bytes:

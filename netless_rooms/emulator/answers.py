@@ -57,10 +57,10 @@ class RefusedError(Exception):
 
 @frozen
 class RecordedRequest:
-    """One request that the emulator answered: never a token, a header or a body.
+    """One request that reached the emulator: never a token, a header or a body.
 
     ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  What looks like a token in
-    either is cut.
+    either is cut.  ``status`` is ``None`` if a fault kept the emulator from sending one.
 
     .. versionadded:: 0.1
     """
@@ -68,12 +68,12 @@ class RecordedRequest:
     method: str
     path: str
     query: str
-    status: int
+    status: int | None
 
     @classmethod
-    def of(cls, ask: Ask, answer: Answer) -> "RecordedRequest":
-        """Return the record of a request and its answer."""
+    def of(cls, ask: Ask, status: int | None) -> "RecordedRequest":
+        """Return the record of a request and of the status that is sent to it."""
         # Decoded before it is searched: percent-encoding hides a token.
         query = unquote(ask.query)
         kept = ask.query if redact(query) == query else redact(query)
-        return cls(redact(ask.method), redact(ask.path), kept, answer.status)
+        return cls(redact(ask.method), redact(ask.path), kept, status)

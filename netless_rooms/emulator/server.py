@@ -8,12 +8,15 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from anyio import CancelScope
 from anyio.to_thread import run_sync
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from netless_rooms.emulator.app import CLOSE
 
 STOP_WITHIN: Final = 1  # seconds, for answers still under way
 
@@ -61,6 +64,15 @@ class _UnloggedConfig(uvicorn.Config):
         """Leave logging alone: the loggers are the process's, and the application may run uvicorn too."""
 
 
+class _ClosableProtocol(H11Protocol):
+    """Hands the application what closes its connection, for which ASGI has no word."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Put it into the state of every request on the connection."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, CLOSE: transport.close}
+
+
 class _AnnouncingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
         super().__init__(config)
@@ -77,6 +89,7 @@ class _ThreadedServer:
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = _UnloggedConfig(
             app,
+            http=_ClosableProtocol,
             lifespan="off",
             access_log=False,
             server_header=False,
