@@ -159,7 +159,9 @@ def is_token(text: str) -> bool:
 
 def redact(text: str, token: str = "") -> str:
     """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
-    return _TOKEN.sub(REDACTED, text if len(token) < TELLING else _without(token, text))
+    # Whole tokens first: without its beginning, another token would not be known for one any more.
+    calm = _TOKEN.sub(REDACTED, text)
+    return calm if len(token) < TELLING else _without(token, calm)
 
 
 def _without(token: str, text: str) -> str:
