@@ -14,10 +14,8 @@ from netless_rooms.emulator import Emulator
 from scripted import ONCE, TOKEN
 from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
 
-# Other examples each time, and many of them: for the proof of reliability, not for the run before each commit.
-settings.register_profile(
-    THOROUGH, max_examples=1_500, stateful_step_count=50, derandomize=False, deadline=None, print_blob=True
-)
+# For the proof of reliability, which takes many examples then, and not for the run before each commit.
+settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,6 @@
 """A line to an emulator on which each request meets the next fault of a script, and a log of what became of it."""
 
+import json
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -41,6 +42,15 @@ class Exchange:
     ended: float = nan
     was_received: bool = False
     status: int | None = None
+    answer: bytes = b""
+
+    @property
+    def rooms(self) -> list[dict[str, Any]]:
+        """The rooms in the answer, as they were sent."""
+        said = json.loads(self.answer)
+        if said.keys() == {"status", "body"} if isinstance(said, dict) else False:
+            said = said["body"]
+        return said if isinstance(said, list) else [said]
 
     @property
     def may_have_worked(self) -> bool:
@@ -84,6 +94,7 @@ class Line(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
                 exchange.fate = "never received"
                 raise getattr(library, fault.error)("refused", request=request)
             response = await self._pass_on(request, fault, exchange)
+            exchange.answer = await response.aread()
             await checkpoint()
         except library.RequestError:
             if exchange.fate == "under way":

@@ -1,7 +1,7 @@
 """What is promised about a call under faults, held against the log of what went over the line.
 
-Written from the documentation, not from the code: which answers may be followed by another try, how long after, how
-often, what a call may end with, and when it may give up.
+Written from the documentation, not from the code: which answers may be followed by another try, how long after,
+how often, what a call may end with, and when it may give up.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import define
 
+from figures import count
 from line import Exchange
 from netless_rooms import (
     CreateOutcomeUnknownError,
@@ -33,7 +34,6 @@ class Meaning(Enum):
     """What the caller can tell from what came back."""
 
     GOOD = auto()
-    PERHAPS_GOOD = auto()  # a page that may or may not have had the room that was to be wrong
     UNREADABLE = auto()
     NEVER_RECEIVED = auto()
     BUSY = auto()  # 429
@@ -46,9 +46,7 @@ class Meaning(Enum):
 
 SAFE_FOR_ALL: Final = {Meaning.NEVER_RECEIVED, Meaning.BUSY}
 PASSING: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
-GOOD: Final = {Meaning.GOOD, Meaning.PERHAPS_GOOD}
 ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
-    Meaning.PERHAPS_GOOD: DecodeError,
     Meaning.UNREADABLE: DecodeError,
     Meaning.NEVER_RECEIVED: TransportError,
     Meaning.BUSY: StatusError,
@@ -59,7 +57,6 @@ ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
     Meaning.LOST: TransportError,
 }
 IN_DOUBT: Final = {
-    Meaning.PERHAPS_GOOD,
     Meaning.UNREADABLE,
     Meaning.BROKEN,
     Meaning.BROKEN_FOR_GOOD,
@@ -80,7 +77,8 @@ def meaning_of(exchange: Exchange) -> Meaning:
     if status >= 400:
         return Meaning.EXPIRED if _says_expired(exchange) else Meaning.DENIED
     if isinstance(fault, BadRoom):
-        return Meaning.PERHAPS_GOOD
+        is_there = -len(exchange.rooms) <= fault.index < len(exchange.rooms)
+        return Meaning.UNREADABLE if is_there else Meaning.GOOD
     return Meaning.UNREADABLE if isinstance(fault, GatewayPage) else Meaning.GOOD
 
 
@@ -130,6 +128,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         if meaning is Meaning.EXPIRED and not renewed:
             renewed = True
             assert waited == 0
+            count("further tries", "with a new token")
             continue
         assert meaning in repeated, f"another try after {one}"
         tried, asked_for = number - renewed, _asked_for(one)
@@ -138,6 +137,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + TINY
         assert following.began - tries[0].began < deadline + TINY
         spent.take(policy.budget)
+        count("further tries", f"of {'a create' if creates else 'what is safe to repeat'}")
     last, tried = tries[-1], len(tries) - renewed
     assert last.ended - tries[0].began <= deadline + GRACE + TINY
     meaning = meaning_of(last)
@@ -149,9 +149,9 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
     )
     if ending.was_interrupted:
         if last.fate != "interrupted" and meaning in repeated:
-            spent.most = min(spent.most + 1, policy.budget)
+            spent.most = max(spent.most, min(spent.most + 1, policy.budget))
     elif ending.error is None:
-        assert meaning in GOOD, f"an answer came out of {last}"
+        assert meaning is Meaning.GOOD, f"an answer came out of {last}"
         spent.win_back()
     else:
         assert gives_up or meaning not in repeated, f"no other try after {last}"
@@ -168,7 +168,10 @@ def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange])
         assert cause.status == tries[-1].status
     if isinstance(cause, TransportError):
         assert cause.was_sent is (meaning is Meaning.LOST)
-    answered = [None if meaning_of(one) in {*GOOD, Meaning.UNREADABLE, Meaning.LOST} else one.status for one in tries]
+    answered = [
+        None if meaning_of(one) in {Meaning.UNREADABLE, Meaning.LOST, Meaning.NEVER_RECEIVED} else one.status
+        for one in tries
+    ]
     assert [attempt.status for attempt in error.attempts] == answered
     assert (error.method, error.path) == (tries[-1].method, tries[-1].target)
 
@@ -182,5 +185,3 @@ def _asked_for(exchange: Exchange) -> float:
 
 def _longest_wait(policy: RetryPolicy, tried: int) -> float:
     return float(min(policy.longest_wait, policy.first_wait * 2 ** (tried - 1)))
-
-
