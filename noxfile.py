@@ -45,6 +45,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def reliability(session: nox.Session) -> None:
+    """Prove it with some hundred thousand faults, cancellations and damaged answers, and print what was tried."""
+    session.install(build_wheel(session), *GROUPS["tests"])
+    files = ("tests/test_reliability.py", "tests/test_fuzz.py")
+    session.run("python", "-P", "-m", "pytest", "--hypothesis-profile=thorough", *files, *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Ask for 100 % of statements and branches, over all Pythons together."""
     session.install(*(wanted for wanted in GROUPS["tests"] if wanted.startswith("coverage")))

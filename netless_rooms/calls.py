@@ -1,7 +1,7 @@
 """How an operation is carried out: with which token, what its answer means, and whether it is tried again."""
 
 import time
-from logging import getLogger
+from logging import Logger, getLogger
 from random import random
 from types import EllipsisType
 from typing import Final, Generic
@@ -31,7 +31,7 @@ from netless_rooms.retries import RetryBudget, RetryPolicy, Tries
 LEAST: Final = 0.001  # seconds that a try has at the least
 GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end a try
 
-logger = getLogger("netless_rooms")
+logger: Final[Logger] = getLogger("netless_rooms")
 
 
 @frozen(kw_only=True)

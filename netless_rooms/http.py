@@ -77,6 +77,8 @@ class Sender:
 
     __slots__ = ("_client", "_library", "_twin_class", "base_url")
 
+    base_url: str
+
     def __init__(self, client: Client, base_url: str) -> None:
         """Refuse a client that cannot send, and an address that its library cannot read."""
         library = _library_of(client, "AsyncClient")

@@ -6,11 +6,25 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+from figures import THOROUGH, is_thorough, table
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
 from scripted import ONCE, TOKEN
 from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
+
+# For the proof of reliability, which takes many examples then, and not for the run before each commit.
+settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what a thorough run has tried."""
+    if is_thorough():
+        failed = sum(len(terminalreporter.getreports(outcome)) for outcome in ("failed", "error"))
+        terminalreporter.section("what was tried")
+        for line in table(failed):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -18,18 +19,15 @@ from netless_rooms.emulator.server import serve_app
 pytestmark = pytest.mark.anyio
 
 
-others: set[threading.Thread] = set()
+def count_servers() -> int:
+    return sum(thread.name == "netless-rooms-emulator" for thread in threading.enumerate())
 
 
-@pytest.fixture(autouse=True)
-def leave_others_out() -> None:
-    """Count no server that other tests share."""
-    others.clear()
-    others.update(threading.enumerate())
-
-
-def servers_running() -> int:
-    return sum(thread.name == "netless-rooms-emulator" for thread in {*threading.enumerate()} - others)
+@pytest.fixture
+def servers_running() -> Callable[[], int]:
+    """Return what counts the servers of the test; there may be one for all tests besides."""
+    others = count_servers()
+    return lambda: count_servers() - others
 
 
 def client_of(emulator: Emulator, url: str) -> httpx.AsyncClient:
@@ -45,7 +43,9 @@ async def breaks(_: Any, __: Any, ___: Any) -> None:
     raise LookupError("broken on purpose")
 
 
-async def test_it_serves_for_as_long_as_the_context_lasts(caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_serves_for_as_long_as_the_context_lasts(
+    caplog: pytest.LogCaptureFixture, servers_running: Callable[[], int]
+) -> None:
     caplog.set_level(logging.DEBUG, "uvicorn")
     emulator = Emulator(rooms=300)
     async with emulator.serve() as url:
@@ -62,7 +62,7 @@ async def test_it_serves_for_as_long_as_the_context_lasts(caplog: pytest.LogCapt
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-async def test_it_stops_when_its_caller_is_cancelled() -> None:
+async def test_it_stops_when_its_caller_is_cancelled(servers_running: Callable[[], int]) -> None:
     with anyio.CancelScope() as scope:
         async with Emulator().serve():
             scope.cancel()
@@ -71,7 +71,7 @@ async def test_it_stops_when_its_caller_is_cancelled() -> None:
     assert servers_running() == 0
 
 
-async def test_it_stops_when_its_caller_is_cancelled_before_it_started() -> None:
+async def test_it_stops_when_its_caller_is_cancelled_before_it_started(servers_running: Callable[[], int]) -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
         async with Emulator().serve():
@@ -79,7 +79,7 @@ async def test_it_stops_when_its_caller_is_cancelled_before_it_started() -> None
     assert servers_running() == 0
 
 
-async def test_it_stops_when_its_caller_fails() -> None:
+async def test_it_stops_when_its_caller_fails(servers_running: Callable[[], int]) -> None:
     with pytest.raises(LookupError):
         async with Emulator().serve():
             raise LookupError
@@ -115,7 +115,9 @@ async def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
                 pass
 
 
-async def test_a_failed_start_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_start_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, servers_running: Callable[[], int]
+) -> None:
     async def startup(*_: object) -> None:
         raise SystemExit(3)
 

@@ -1,0 +1,187 @@
+"""What is promised about a call under faults, held against the log of what went over the line.
+
+Written from the documentation, not from the code: which answers may be followed by another try, how long after,
+how often, what a call may end with, and when it may give up.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from itertools import pairwise
+from math import inf
+from typing import Final
+
+from attrs import define
+
+from figures import count
+from line import Exchange
+from netless_rooms import (
+    CreateOutcomeUnknownError,
+    DecodeError,
+    RetryPolicy,
+    RoomsError,
+    ServerError,
+    StatusError,
+    TransportError,
+)
+from netless_rooms.emulator import BadRoom, Failure, GatewayPage
+
+GRACE: Final = 0.1  # seconds that a call may outlast its deadline
+TINY: Final = 1e-6  # what floats may be off
+WON_BACK: Final = 0.2  # of the budget, by each success
+
+
+class Meaning(Enum):
+    """What the caller can tell from what came back."""
+
+    GOOD = auto()
+    UNREADABLE = auto()
+    NEVER_RECEIVED = auto()
+    BUSY = auto()  # 429
+    EXPIRED = auto()
+    DENIED = auto()  # any other 4xx
+    BROKEN = auto()  # a 5xx that may pass
+    BROKEN_FOR_GOOD = auto()  # any other 5xx
+    LOST = auto()  # no answer, or not all of it
+
+
+SAFE_FOR_ALL: Final = {Meaning.NEVER_RECEIVED, Meaning.BUSY}
+PASSING: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
+ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
+    Meaning.UNREADABLE: DecodeError,
+    Meaning.NEVER_RECEIVED: TransportError,
+    Meaning.BUSY: StatusError,
+    Meaning.EXPIRED: StatusError,
+    Meaning.DENIED: StatusError,
+    Meaning.BROKEN: ServerError,
+    Meaning.BROKEN_FOR_GOOD: ServerError,
+    Meaning.LOST: TransportError,
+}
+IN_DOUBT: Final = {
+    Meaning.UNREADABLE,
+    Meaning.BROKEN,
+    Meaning.BROKEN_FOR_GOOD,
+    Meaning.LOST,
+}
+
+
+def meaning_of(exchange: Exchange) -> Meaning:
+    status, fault = exchange.status, exchange.fault
+    if exchange.fate == "never received":
+        return Meaning.NEVER_RECEIVED
+    if exchange.fate != "answered" or status is None:
+        return Meaning.LOST
+    if status == 429:
+        return Meaning.BUSY
+    if status >= 500:
+        return Meaning.BROKEN if status in {500, 502, 503, 504} else Meaning.BROKEN_FOR_GOOD
+    if status >= 400:
+        return Meaning.EXPIRED if _says_expired(exchange) else Meaning.DENIED
+    if isinstance(fault, BadRoom):
+        is_there = -len(exchange.rooms) <= fault.index < len(exchange.rooms)
+        return Meaning.UNREADABLE if is_there else Meaning.GOOD
+    return Meaning.UNREADABLE if isinstance(fault, GatewayPage) else Meaning.GOOD
+
+
+def _says_expired(exchange: Exchange) -> bool:
+    if isinstance(exchange.fault, Failure):
+        return exchange.fault.message == "expired token"
+    # All tokens here are good, so what the emulator itself refuses with 401 has expired.
+    return exchange.status == 401 and not isinstance(exchange.fault, GatewayPage)
+
+
+@define
+class Ending:
+    """How a call ended: with an error, interrupted from outside, or else with an answer."""
+
+    error: RoomsError | None = None
+    was_interrupted: bool = True
+
+
+@define
+class Spent:
+    """How much of the retry budget has been spent: an interval, for an interrupted call may have taken one."""
+
+    least: float = 0.0
+    most: float = 0.0
+
+    def take(self, budget: int) -> None:
+        assert self.least + 1 <= budget + TINY, "a retry without budget"
+        self.least, self.most = self.least + 1, min(self.most + 1, budget)
+
+    def win_back(self) -> None:
+        self.least, self.most = max(0.0, self.least - WON_BACK), max(0.0, self.most - WON_BACK)
+
+
+def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, ending: Ending) -> None:
+    """Check the tries of one call, all of them and in order, and keep account of the budget."""
+    if not tries:
+        assert ending.was_interrupted
+        return
+    creates = tries[0].method == "POST"
+    assert {(one.method, one.target) for one in tries} == {(tries[0].method, tries[0].target)}
+    assert len(tries) <= policy.attempts + 1  # one more for an expired token
+    repeated = SAFE_FOR_ALL if creates else PASSING
+    deadline = inf if policy.deadline is None else policy.deadline
+    renewed = False
+    for number, (one, following) in enumerate(pairwise(tries), 1):
+        meaning, waited = meaning_of(one), following.began - one.ended
+        if meaning is Meaning.EXPIRED and not renewed:
+            renewed = True
+            assert waited == 0
+            count("further tries", "with a new token")
+            continue
+        assert meaning in repeated, f"another try after {one}"
+        tried, asked_for = number - renewed, _asked_for(one)
+        assert tried < policy.attempts
+        assert asked_for <= policy.longest_retry_after
+        assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + TINY
+        assert following.began - tries[0].began < deadline + TINY
+        spent.take(policy.budget)
+        count("further tries", f"of {'a create' if creates else 'what is safe to repeat'}")
+    last, tried = tries[-1], len(tries) - renewed
+    assert last.ended - tries[0].began <= deadline + GRACE + TINY
+    meaning = meaning_of(last)
+    gives_up = (
+        tried >= policy.attempts
+        or _asked_for(last) > policy.longest_retry_after
+        or last.ended - tries[0].began + _asked_for(last) + _longest_wait(policy, tried) >= deadline - TINY
+        or spent.most + 1 > policy.budget - TINY
+    )
+    if ending.was_interrupted:
+        if last.fate != "interrupted" and meaning in repeated:
+            spent.most = max(spent.most, min(spent.most + 1, policy.budget))
+    elif ending.error is None:
+        assert meaning is Meaning.GOOD, f"an answer came out of {last}"
+        spent.win_back()
+    else:
+        assert gives_up or meaning not in repeated, f"no other try after {last}"
+        assert meaning is not Meaning.EXPIRED or renewed
+        _check_error(ending.error, meaning, tries)
+
+
+def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange]) -> None:
+    creates = tries[0].method == "POST"
+    assert isinstance(error, CreateOutcomeUnknownError) is (creates and meaning in IN_DOUBT)
+    cause = error.__cause__ if isinstance(error, CreateOutcomeUnknownError) else error
+    assert isinstance(cause, ERRORS[meaning])
+    if isinstance(cause, StatusError):
+        assert cause.status == tries[-1].status
+    if isinstance(cause, TransportError):
+        assert cause.was_sent is (meaning is Meaning.LOST)
+    answered = [
+        None if meaning_of(one) in {Meaning.UNREADABLE, Meaning.LOST, Meaning.NEVER_RECEIVED} else one.status
+        for one in tries
+    ]
+    assert [attempt.status for attempt in error.attempts] == answered
+    assert (error.method, error.path) == (tries[-1].method, tries[-1].target)
+
+
+def _asked_for(exchange: Exchange) -> float:
+    """Return how many seconds the service asks to wait; what it words in another way does not count."""
+    fault = exchange.fault
+    asked = fault.retry_after if isinstance(fault, Failure) and exchange.fate == "answered" else None
+    return float(asked) if isinstance(asked, int) else 0.0
+
+
+def _longest_wait(policy: RetryPolicy, tried: int) -> float:
+    return float(min(policy.longest_wait, policy.first_wait * 2 ** (tried - 1)))
