@@ -127,8 +127,6 @@ class Tries:
         status = error.status if isinstance(error, StatusError) else None
         failure = None if status is not None else type(error).__name__
         self.made.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
-        if status is not None and status not in PASSING:
-            self.budget.win_back()
 
     def go_on(self, error: RoomsError, *, elapsed: float, chance: float, can_renew: bool) -> bool:
         """Whether there is another try after ``error``; if so, ``wait`` says when.
@@ -139,6 +137,8 @@ class Tries:
         if can_renew and not self.renewed:
             self.renewed, self.wait = True, 0.0
             return True
+        if isinstance(error, StatusError) and error.status not in PASSING:
+            self.budget.win_back()
         policy, tried = self.policy, self.number - 1 - self.renewed
         if not self._may_pass(error) or tried >= policy.attempts:
             return False

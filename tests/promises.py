@@ -27,7 +27,7 @@ from netless_rooms.emulator import BadRoom, Failure, GatewayPage
 
 GRACE: Final = 0.1  # seconds that a call may outlast its deadline
 TINY: Final = 1e-6  # what floats may be off
-WON_BACK: Final = 0.2  # of the budget, by each success
+WON_BACK: Final = 0.2  # of the budget, by each call that gets a final answer
 
 
 class Meaning(Enum):
@@ -38,7 +38,8 @@ class Meaning(Enum):
     NEVER_RECEIVED = auto()
     BUSY = auto()  # 429
     EXPIRED = auto()
-    DENIED = auto()  # any other 4xx
+    DENIED = auto()  # any other 4xx, but for these two:
+    UNSETTLED = auto()  # 408, 499
     BROKEN = auto()  # a 5xx that may pass
     BROKEN_FOR_GOOD = auto()  # any other 5xx
     LOST = auto()  # no answer, or not all of it
@@ -52,16 +53,19 @@ ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
     Meaning.BUSY: StatusError,
     Meaning.EXPIRED: StatusError,
     Meaning.DENIED: StatusError,
+    Meaning.UNSETTLED: StatusError,
     Meaning.BROKEN: ServerError,
     Meaning.BROKEN_FOR_GOOD: ServerError,
     Meaning.LOST: TransportError,
 }
 IN_DOUBT: Final = {
     Meaning.UNREADABLE,
+    Meaning.UNSETTLED,
     Meaning.BROKEN,
     Meaning.BROKEN_FOR_GOOD,
     Meaning.LOST,
 }
+FINAL_ANSWER: Final = {Meaning.EXPIRED, Meaning.DENIED, Meaning.UNSETTLED, Meaning.BROKEN_FOR_GOOD}
 
 
 def meaning_of(exchange: Exchange) -> Meaning:
@@ -74,6 +78,8 @@ def meaning_of(exchange: Exchange) -> Meaning:
         return Meaning.BUSY
     if status >= 500:
         return Meaning.BROKEN if status in {500, 502, 503, 504} else Meaning.BROKEN_FOR_GOOD
+    if status in {408, 499}:
+        return Meaning.UNSETTLED
     if status >= 400:
         return Meaning.EXPIRED if _says_expired(exchange) else Meaning.DENIED
     if isinstance(fault, BadRoom):
@@ -157,6 +163,8 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert gives_up or meaning not in repeated, f"no other try after {last}"
         assert meaning is not Meaning.EXPIRED or renewed
         _check_error(ending.error, meaning, tries)
+        if meaning in FINAL_ANSWER and not isinstance(ending.error, CreateOutcomeUnknownError):
+            spent.win_back()
 
 
 def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange]) -> None:

@@ -88,8 +88,12 @@ retry_afters = st.sampled_from([None, None, 0, 1, 7, 29, 31, 40, "soon", 0.5])
 
 
 def undone_if_refused(make: Callable[..., Fault]) -> st.SearchStrategy[Fault]:
-    """Failures; one with 4xx has done nothing, as the service documents it."""
-    return st.builds(lambda status, *, done: make(status, done and status >= 500), statuses, done=st.booleans())
+    """Failures; one with 4xx has done nothing, as the service documents it, but for time-outs of a gateway."""
+
+    def build(status: int, *, done: bool) -> Fault:
+        return make(status, done and (status >= 500 or status in {408, 499}))
+
+    return st.builds(build, statuses, done=st.booleans())
 
 
 failures = st.builds(

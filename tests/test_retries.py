@@ -199,9 +199,9 @@ def test_a_final_answer_wins_back_and_a_failure_does_not(error: RoomsError) -> N
     call = tries(spent=3.0)
     fail(call, error)
     assert call.budget.spent == pytest.approx(3.0 - WON_BACK)
-    call = tries(spent=3.0)
-    call.note(TimedOutError("slow"), 1.0)
-    call.note(ServerError(503, None), 1.0)
+    call = tries(RetryPolicy(1), spent=3.0)
+    for passing in (TimedOutError("slow"), ServerError(503, None), RateLimitedError(429, None)):
+        assert not fail(call, passing)
     assert call.budget.spent == 3.0
 
 
