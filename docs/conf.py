@@ -29,6 +29,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),  # the standard library
     ("py:class", r"httpx2?\.Async.+"),  # the HTTP libraries: clients and transports
+    ("py:class", r"netless_rooms\.http\.Client"),  # a client of either library, by what is used of it
     ("py:class", r"netless_rooms\.http\.InProcessTransport"),  # the emulator's, for a client; nothing to call
 ]
 

@@ -37,7 +37,7 @@ class AsyncRooms:
 
     The client is borrowed: never closed, never changed, and nothing of its own goes to the service (no auth,
     cookies, default headers, query parameters or base URL), while its transport, proxies, TLS, limits, timeouts
-    and event hooks stay in force; what sends is a shallow copy of it, made for each request.  One object serves
+    and event hooks stay in force; what sends is a twin of it, made for each request.  One object serves
     any number of tasks at once.  It runs on asyncio and Trio.
 
     - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open for as long as calls are made, and
