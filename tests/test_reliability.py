@@ -623,4 +623,4 @@ class ProofOnTrio(Proof):
 
 @pytest.mark.parametrize("proof", [ProofOnAsyncio, ProofOnTrio])
 def test_no_room_is_lost_doubled_or_invented_whatever_goes_wrong(proof: type[Proof]) -> None:
-    run_state_machine_as_test(proof, settings=examples(65, many=1_500, steps=20))
+    run_state_machine_as_test(proof, settings=examples(65, many=700, steps=20))
