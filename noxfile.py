@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def reliability(session: nox.Session) -> None:
-    """Prove it with some hundred thousand faults, cancellations and damaged answers, and print what was tried."""
+    """Prove it with many thousands of faults, cancellations and damaged answers, and print what was tried."""
     session.install(build_wheel(session), *GROUPS["tests"])
     files = ("tests/test_reliability.py", "tests/test_fuzz.py")
     session.run("python", "-P", "-m", "pytest", "--hypothesis-profile=thorough", *files, *session.posargs)

@@ -225,7 +225,7 @@ good_rooms = st.builds(
     OPERATIONS[1], 200, {}, ("damaged documents", json.dumps(room_document(x=nested(32))).encode()), TOKENS[0], 0.0
 )
 # Drawing and damaging takes its time, and the first text ever drawn in a checkout waits for a table of Unicode.
-@settings(examples(500, many=40_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(examples(500, many=12_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     operation=st.sampled_from(OPERATIONS),
     status=statuses,
@@ -266,7 +266,7 @@ def test_only_our_errors_come_out_of_any_answer_or_what_it_says(
         assert_says(answer, document)
 
 
-@settings(examples(150, many=10_000), suppress_health_check=[HealthCheck.too_slow])
+@settings(examples(150, many=2_000), suppress_health_check=[HealthCheck.too_slow])
 @given(good_rooms | st.lists(good_rooms, max_size=4), st.sampled_from([200, 201]), st.booleans(), st.booleans())
 def test_every_good_document_comes_out_whole(document: Any, status: int, printed: bool, ascii_only: bool) -> None:
     operation = OPERATIONS[3] if isinstance(document, list) else OPERATIONS[0]
