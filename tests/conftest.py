@@ -47,9 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def is_aiohttp_on_trio(item: pytest.Item) -> bool:
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    over = {str(parameters.get(name)) for name in ("way", "of")}
-    return parameters.get("anyio_backend") == "trio" and any(name.startswith("aiohttp") for name in over)
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return False
+    ids = item.callspec.id.split("-")
+    return item.callspec.params.get("anyio_backend") == "trio" and any(part.startswith("aiohttp") for part in ids)
 
 
 @pytest.fixture
