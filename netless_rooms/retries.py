@@ -5,7 +5,8 @@ How it works
 ``Tries`` follows one call.  After each try that failed it is asked once, and says how long to wait before the next
 one, or that there is none.  In this order:
 
-1. A token that has expired and can be replaced: at once, the first time; it counts as no try of the policy.
+1. A token that has expired and can be replaced: at once, the first time, unless the deadline has passed; it counts
+   as no try of the policy.
 2. An error that another try cannot mend, or a call that would be done twice by it: no.
 3. The policy's tries are used up: no.
 4. The service asks for a longer wait than the policy takes: no; the error says how long.
@@ -134,7 +135,7 @@ class Tries:
         ``elapsed`` is in seconds since the call began, ``chance`` is drawn from 0 to 1, and ``can_renew`` tells
         that the token has expired and can be replaced.
         """
-        if can_renew and not self.renewed:
+        if can_renew and not self.renewed and elapsed < self.seconds:
             self.renewed, self.wait = True, 0.0
             return True
         if isinstance(error, StatusError) and error.status not in PASSING:

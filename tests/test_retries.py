@@ -152,6 +152,13 @@ def test_a_token_that_can_be_replaced_is_worth_one_try_at_once_that_counts_for_n
     assert call.budget.spent == 0
 
 
+@pytest.mark.parametrize(("elapsed", "goes_on"), [(9.99, True), (10.0, False), (10.05, False)])
+def test_a_new_token_brings_no_try_behind_the_deadline(elapsed: float, *, goes_on: bool) -> None:
+    call = tries(RetryPolicy(deadline=10))
+    expired = UnauthorizedError(401, "expired token")
+    assert fail(call, expired, elapsed=elapsed, can_renew=True) is goes_on
+
+
 def test_after_a_new_token_all_tries_are_left() -> None:
     call = tries(RetryPolicy(3))
     assert fail(call, UnauthorizedError(401, "expired token"), can_renew=True)
