@@ -25,7 +25,7 @@ from netless_rooms import (
 )
 from netless_rooms.emulator import BadRoom, Failure, GatewayPage
 
-GRACE: Final = 0.1  # seconds that a call may outlast its deadline
+GRACE: Final = 0.1 + 0.001  # seconds that a call may outlast its deadline, with what its last try has at least
 TINY: Final = 1e-6  # what floats may be off
 WON_BACK: Final = 0.2  # of the budget, by each call that gets a final answer
 
@@ -134,6 +134,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         if meaning is Meaning.EXPIRED and not renewed:
             renewed = True
             assert waited == 0
+            assert following.began - tries[0].began < deadline
             count("further tries", "with a new token")
             continue
         assert meaning in repeated, f"another try after {one}"
@@ -161,7 +162,9 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         spent.win_back()
     else:
         assert gives_up or meaning not in repeated, f"no other try after {last}"
-        assert meaning is not Meaning.EXPIRED or renewed
+        assert meaning is not Meaning.EXPIRED or renewed or last.ended - tries[0].began >= deadline
+        if meaning in {Meaning.DENIED, Meaning.EXPIRED, Meaning.BROKEN_FOR_GOOD}:
+            spent.least = max(0.0, spent.least - WON_BACK)  # a service that refuses is well: that may count too
         _check_error(ending.error, meaning, tries)
         if meaning in FINAL_ANSWER and not isinstance(ending.error, CreateOutcomeUnknownError):
             spent.win_back()
