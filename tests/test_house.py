@@ -15,8 +15,8 @@ import netless_rooms.tokens
 PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
-    1: "wire operations responses paging retries failures signing grants",
-    2: "twin http credentials calls walks service tokens",
+    1: "wire speedups operations responses paging checkpoints retries failures signing grants",
+    2: "twin http credentials calls walks background scan bulk service tokens",
     3: "__init__ emulator demo",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
