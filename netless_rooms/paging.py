@@ -27,13 +27,21 @@ ignored); an end of the other reading (nothing at all behind an inclusive cursor
 exclusive one: the list stalls); recalling that does not come to the last room again, or finds fewer than came
 out; an end without the uuid that made it recall.
 
+A range of a list that is walked in several at once ends with a room, ``through``, which is where the next range
+begins.  There the order of uuids is a condition: what comes in another order, passes that room without bringing it
+or ends before it breaks the walk, so that between two ranges there is no hole.
+
+A room whose uuid cannot be read can be no cursor.  It comes out with the next one that can; if there is none to
+come, nobody can say whether the list goes on behind it, and the walk breaks.
+
 The subtle case: an exclusive cursor and one whose room has just left the list look the same, so the reading may
 rise from exclusive to inclusive while pages bring rooms, but never falls.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Final, cast
 
 from attrs import frozen
 
@@ -67,19 +75,30 @@ class Cursor:
     """The position of one walk: ask ``next_request``, give the answer's uuids to ``advance``, until ``ended``.
 
     ``page_size`` is 1 to 1000.  ``begin`` is a room to start with, ``after`` one to start behind; not both.
-    ``last`` is the last room that came out; before the first it is ``after``.
+    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``last`` is the last room that
+    came out; before the first it is ``after``.
     """
 
-    def __init__(self, *, begin: str | None = None, after: str | None = None, page_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        begin: str | None = None,
+        after: str | None = None,
+        through: str | None = None,
+        in_order: bool = False,
+        page_size: int,
+    ) -> None:
         self.ended: bool = False
         self.last = after
+        self._through = through
+        self._in_order = in_order or through is not None
         self._page_size = page_size
         self._origin = begin if after is None else after
         self._origin_as_listed = None if self._origin is None else documented_spelling(self._origin)
         self._origin_is_out = after is not None
         self._came = 0  # how many rooms came out of this walk
         self._reading = Reading.UNKNOWN
-        self._rises = True  # whether every uuid so far was above the one before
+        self.rises: bool = True  # whether every uuid so far was above the one before
         self._known: set[str] = set()  # once they do not rise: every room that came out
         self._suspect: str | None = None  # the first uuid that did not rise
         self._recalls = False
@@ -92,13 +111,34 @@ class Cursor:
         # One more than wanted, because the cursor itself may come again.
         return PageRequest(self._cursor, min(self._page_size + self._cursor_is_out, MAX_PAGE_SIZE))
 
-    def advance(self, uuids: Sequence[str]) -> slice:
-        """Take the answer to ``next_request``; return which part of it is new: ``page_size`` rooms at most."""
-        held = bool(uuids) and self._cursor is not None and spelled_alike(uuids[0], self._cursor)
+    def advance(self, uuids: Sequence[str | None]) -> slice:
+        """Take the answer to ``next_request``; return which part of it is new: ``page_size`` rooms at most.
+
+        ``None`` stands for a room whose uuid cannot be read.
+        """
+        if None in uuids:
+            return self._advance_past_nameless(uuids)
+        return self._advance(cast("Sequence[str]", uuids), is_all=True)
+
+    def _advance_past_nameless(self, uuids: Sequence[str | None]) -> slice:
+        places = [place for place, uuid in enumerate(uuids) if uuid is not None]
+        named = [uuid for uuid in uuids if uuid is not None]
+        if uuids[0] is None and named and self._holds_cursor(named):
+            raise WalkBrokenError(f"asked from {self._cursor} on, a room came before it")
+        part = self._advance(named, is_all=False)
+        if part == NOTHING:
+            return NOTHING
+        return slice(places[part.start - 1] + 1 if part.start else 0, places[part.stop - 1] + 1)
+
+    def _holds_cursor(self, uuids: Sequence[str]) -> bool:
+        return bool(uuids) and self._cursor is not None and spelled_alike(uuids[0], self._cursor)
+
+    def _advance(self, uuids: Sequence[str], *, is_all: bool) -> slice:
+        held = self._holds_cursor(uuids)
         self._check_place(uuids)
         start = 1 if held and self._cursor_is_out else 0
         if len(uuids) == start:
-            return self._nothing_new(held=held)
+            return self._nothing_new(held=held, is_all=is_all)
         self._learn_reading(held=held)
         if self._recalls:
             return self._recall(uuids[start:])
@@ -113,22 +153,30 @@ class Cursor:
             raise WalkBrokenError(f"it came back to {self._origin}, where the walk set out")
 
     def _bring_out(self, new: Sequence[str], part: slice) -> slice:
-        falling = self._first_that_falls(new) if self._rises else None
+        falling = self._first_that_falls(new) if self.rises else None
         if falling is not None:
-            self._rises = False
+            if self._in_order:
+                raise WalkBrokenError(f"it is not in the order of uuids, {falling} is too late: scan with shards=1")
+            self.rises = False
             if self._came:
                 self._suspect = falling
                 self._recalls = True
                 self._go_to_origin()
                 return NOTHING
-        if not self._rises:
+        if not self.rises:
             self._remember(new)
+        if self._through is not None and new[-1] >= self._through:
+            new = new[: bisect_left(new, self._through) + 1]
+            if new[-1] != self._through:
+                raise WalkBrokenError(f"it passes {self._through}, where the next range begins, without it")
+            part = slice(part.start, part.start + len(new))
+            self.ended = True
         self._came += len(new)
         self.last = new[-1]
         self._go_to(new[-1])
         return part
 
-    def _nothing_new(self, *, held: bool) -> slice:
+    def _nothing_new(self, *, held: bool, is_all: bool) -> slice:
         if held and self._reading is Reading.EXCLUSIVE:
             raise WalkBrokenError(
                 f"it stalls: {self._cursor} came alone, though earlier answers began behind their room"
@@ -144,6 +192,13 @@ class Cursor:
             raise WalkBrokenError(f"asked again from where the walk set out, it ends before {self.last}")
         elif self._suspect is not None and self._suspect not in self._known:
             raise WalkBrokenError(f"it ends without {self._suspect}, which it had before")
+        elif not is_all:
+            raise WalkBrokenError(
+                f"behind {self._cursor or 'its start'} come only rooms whose uuid cannot be read, "
+                "so nobody can tell whether it goes on behind them"
+            )
+        elif self._through is not None:
+            raise WalkBrokenError(f"it ends before {self._through}, where the next range begins")
         else:
             self.ended = True
         return NOTHING
@@ -182,10 +237,11 @@ class Cursor:
         return NOTHING
 
     def _remember(self, uuids: Sequence[str]) -> None:
-        for uuid in uuids:
-            if uuid in self._known:
-                raise WalkBrokenError(f"it repeats {uuid}")
-            self._known.add(uuid)
+        new = set(uuids)
+        if len(new) < len(uuids) or not self._known.isdisjoint(new):
+            repeated = next(u for place, u in enumerate(uuids) if u in self._known or u in uuids[:place])
+            raise WalkBrokenError(f"it repeats {repeated}")
+        self._known |= new
 
     def _go_to_origin(self) -> None:
         self._cursor = self._origin
