@@ -22,6 +22,7 @@ from netless_rooms.errors import TransportError
 from netless_rooms.failures import client_closed, transport_failure
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, request_headers
+from netless_rooms.pools import pool_size
 from netless_rooms.responses import shows
 from netless_rooms.twin import twin_class, twin_of
 
@@ -94,6 +95,11 @@ class Sender:
         self._library = library
         self._twin_class = twin_class(type(client))
         self.base_url = base_url
+
+    @property
+    def pool_size(self) -> int | None:
+        """How many connections the client can hold at once; ``None`` if without limit, or if it does not tell."""
+        return pool_size(self._client, self._library.URL(self.base_url))
 
     async def send(
         self,
