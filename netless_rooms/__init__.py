@@ -22,7 +22,7 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import Region, Room, RoomPage
+from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
 from netless_rooms.retries import RetryPolicy
 from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
@@ -36,6 +36,7 @@ __all__ = [
     "CreateOutcomeUnknownError",
     "DecodeError",
     "ForbiddenError",
+    "InvalidRoom",
     "NotFoundError",
     "PaginationError",
     "RateLimitedError",

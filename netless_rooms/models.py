@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, final, overload
 
 from attrs import field, frozen
 
@@ -12,6 +12,8 @@ _UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
+
+Member = TypeVar("Member")
 
 
 def is_uuid(text: str) -> bool:
@@ -108,12 +110,51 @@ class Room:
     """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
 
 
+@frozen(kw_only=True)
+class InvalidRoom:
+    """A member of a list that cannot be read as a room: what the service sent, and what is wrong with it.
+
+    A value: comparable and hashable by everything but ``document``.
+
+    .. versionadded:: 0.1
+    """
+
+    uuid: str | None
+    """Identifies the room, if at least that can be read; else ``None``."""
+    what: str
+    """The fault; several are counted, and the first is told.  No token that the service echoed is in it."""
+    where: str
+    """Its place in the answer, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
+    document: Any = field(repr=False, eq=False, hash=False)
+    """What the service sent, as the JSON module reads it.  It may hold anything, so mind where you show it."""
+
+
+class _Page(Sequence[Member]):
+    """What makes a sequence of a value that has its members in ``rooms``."""
+
+    __slots__ = ()
+    rooms: tuple[Member, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Member, ...]: ...
+    def __getitem__(self, index: int | slice) -> Member | tuple[Member, ...]:
+        return self.rooms[index]
+
+    def __len__(self) -> int:
+        return len(self.rooms)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.rooms)
+
+
 def _as_tuple(rooms: Iterable[Room]) -> tuple[Room, ...]:
     return tuple(rooms)
 
 
 @frozen
-class RoomPage(Sequence[Room]):
+class RoomPage(_Page[Room]):
     """Rooms of one answer, in the service's order; a sequence, and itself a value.
 
     .. versionadded:: 0.1
@@ -122,15 +163,10 @@ class RoomPage(Sequence[Room]):
     rooms: tuple[Room, ...] = field(default=(), converter=_as_tuple)
     """The same rooms as a tuple."""
 
-    @overload
-    def __getitem__(self, index: int) -> Room: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Room, ...]: ...
-    def __getitem__(self, index: int | slice) -> Room | tuple[Room, ...]:
-        return self.rooms[index]
 
-    def __len__(self) -> int:
-        return len(self.rooms)
+@final
+@frozen
+class MixedPage(_Page[Room | InvalidRoom]):
+    """What one answer lists, in the service's order: rooms, and members that cannot be read as one."""
 
-    def __iter__(self) -> Iterator[Room]:
-        return iter(self.rooms)
+    rooms: tuple[Room | InvalidRoom, ...] = ()

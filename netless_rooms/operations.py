@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from json import dumps
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 from urllib.parse import urlencode, urlsplit
 
 from attrs import field, frozen
 
 from netless_rooms._version import __version__
-from netless_rooms.models import Room, RoomPage, is_uuid
+from netless_rooms.models import MixedPage, Room, RoomPage, is_uuid
 from netless_rooms.signing import Role, is_token
 
 DEFAULT_BASE_URL: Final = "https://api.netless.link"
@@ -25,7 +25,7 @@ LONGEST_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere bel
 
 _HOST: Final = re.compile("[0-9a-z.:_-]+")
 
-Answer = TypeVar("Answer", Room, RoomPage)
+Answer = TypeVar("Answer", Room, RoomPage, MixedPage)
 
 
 @frozen(kw_only=True)
@@ -71,14 +71,29 @@ def get_room(uuid: str) -> Operation[Room]:
     return Operation(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
 
 
-def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> Operation[RoomPage]:
-    """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set."""
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[False] = False
+) -> Operation[RoomPage]: ...
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
+) -> Operation[MixedPage]: ...
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
+) -> Operation[RoomPage] | Operation[MixedPage]:
+    """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
+
+    If it is ``tolerant``, a member of the list that is no room is an ``InvalidRoom`` in the answer; else it makes
+    the whole answer unreadable.
+    """
     query: dict[str, str | int] = {}
     if begin_uuid is not None:
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
-    return Operation(method="GET", path=ROOMS_PATH, query=urlencode(query), role=Role.WRITER, answer=RoomPage)
+    asked: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
+    return Operation(**asked, answer=MixedPage) if tolerant else Operation(**asked, answer=RoomPage)
 
 
 def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:

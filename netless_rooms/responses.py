@@ -13,6 +13,8 @@ from traceback import format_exception
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
@@ -24,7 +26,7 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import spell_seconds, spelled_alike
+from netless_rooms.models import InvalidRoom, MixedPage, Room, spell_seconds, spelled_alike
 from netless_rooms.operations import Answer, Operation
 from netless_rooms.signing import redact
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
@@ -95,7 +97,7 @@ def _read(
         _check_success(told, "$.status")
     answer = structure(document, operation.answer)
     _check_expected(operation, answer)
-    return answer
+    return _calm(answer, hide)
 
 
 def _check_success(status: int, where: str) -> None:
@@ -120,6 +122,15 @@ def _check_expected(operation: Operation[Answer], answer: Answer) -> None:
         alike = spelled_alike(got, wanted) if isinstance(wanted, str) else got is wanted
         if not alike:
             raise WireError(f"expected {show(wanted)}, got {show(got)}", f"$.{WIRE_NAMES[attribute]}")
+
+
+def _calm(answer: Answer, hide: Hide) -> Answer:
+    """Return ``answer``, in which what is said of rooms that cannot be read is cut and tells no token."""
+
+    def calm(member: Room | InvalidRoom) -> Room | InvalidRoom:
+        return evolve(member, what=excerpt(member.what, hide)) if isinstance(member, InvalidRoom) else member
+
+    return evolve(answer, rooms=tuple(map(calm, answer))) if isinstance(answer, MixedPage) else answer
 
 
 def _status_error(

@@ -15,7 +15,7 @@ from attrs import evolve
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from netless_rooms.models import Room, RoomPage, is_uuid
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage, is_uuid
 from netless_rooms.signing import is_token
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
@@ -171,12 +171,16 @@ def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
     return structure_room
 
 
+def _members(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise _WrongValueError(f"expected an array of rooms, got {show(value)}")
+    return value
+
+
 def _page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any], RoomPage]:
     def structure_page(value: Any, _: object) -> RoomPage:
-        if type(value) is not list:
-            raise _WrongValueError(f"expected an array of rooms, got {show(value)}")
         rooms = []
-        for index, member in enumerate(value):
+        for index, member in enumerate(_members(value)):
             try:
                 rooms.append(structure_room(member, Room))
             except _FAULTS as fault:
@@ -184,6 +188,27 @@ def _page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any
         return RoomPage(rooms)
 
     return structure_page
+
+
+def _mixed_page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any], MixedPage]:
+    def structure_member(index: int, member: Any) -> Room | InvalidRoom:
+        try:
+            return structure_room(member, Room)
+        except _FAULTS as fault:
+            wrong = _wrong(fault, f"$[{index}]")
+        return InvalidRoom(uuid=_uuid_in(member), what=wrong.what, where=wrong.where, document=member)
+
+    def structure_page(value: Any, _: object) -> MixedPage:
+        return MixedPage(tuple(structure_member(*numbered) for numbered in enumerate(_members(value))))
+
+    return structure_page
+
+
+def _uuid_in(member: Any) -> str | None:
+    try:
+        return _uuid(member[WIRE_NAMES["uuid"]], str)
+    except (_WrongValueError, LookupError, TypeError):  # a wrong uuid, none, or a member that has no fields
+        return None
 
 
 def _is_nested_deeper(value: Any, levels: int) -> bool:
@@ -202,6 +227,7 @@ def _make_converter() -> Converter:
     structure_room = _room_hook(converter)
     converter.register_structure_hook(Room, structure_room)
     converter.register_structure_hook(RoomPage, _page_hook(structure_room))
+    converter.register_structure_hook(MixedPage, _mixed_page_hook(structure_room))
     return converter
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netless_rooms import Region, Room, RoomPage
-from netless_rooms.models import as_time, is_uuid, spell_seconds, spelled_alike, time_in_uuid
+from netless_rooms import InvalidRoom, Region, Room, RoomPage
+from netless_rooms.models import MixedPage, as_time, is_uuid, spell_seconds, spelled_alike, time_in_uuid
 from samples import DASHED, UUID
 
 
@@ -30,8 +30,15 @@ def make_room(uuid: str = UUID, **changes: Any) -> Room:
     return Room(**fields | changes)
 
 
+def make_invalid(**changes: Any) -> InvalidRoom:
+    fields: dict[str, Any] = {"uuid": "b", "what": "missing", "where": "$[1].isBan", "document": {"uuid": "b"}}
+    return InvalidRoom(**fields | changes)
+
+
 A, B, C = make_room("a"), make_room("b"), make_room("c")
 PAGE = RoomPage((A, B, C))
+WRONG = make_invalid()
+MIXED = MixedPage((A, WRONG, C))
 
 
 def test_rooms_with_the_same_fields_are_equal_and_hash_alike() -> None:
@@ -87,8 +94,8 @@ def test_two_rooms_never_share_their_extra() -> None:
     assert A.extra is not B.extra
 
 
-@pytest.mark.parametrize("value", [make_room(name="n", extra={"tags": ["a"]}), PAGE, RoomPage()])
-def test_values_survive_pickle_and_copy(value: Room | RoomPage) -> None:
+@pytest.mark.parametrize("value", [make_room(name="n", extra={"tags": ["a"]}), PAGE, RoomPage(), WRONG, MIXED])
+def test_values_survive_pickle_and_copy(value: object) -> None:
     for twin in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301  our own
         assert twin == value
         assert repr(twin) == repr(value)
@@ -131,6 +138,32 @@ def test_a_page_is_a_value() -> None:
     assert len({RoomPage((A,)), RoomPage((make_room("a"),))}) == 1
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         PAGE.rooms = ()  # type: ignore[misc]  # that is the point
+
+
+def test_a_member_that_is_no_room_is_known_by_everything_but_what_the_service_sent() -> None:
+    assert make_invalid() == make_invalid(document=["anything"])
+    assert hash(make_invalid()) == hash(make_invalid(document=["anything"]))
+    assert repr(WRONG) == "InvalidRoom(uuid='b', what='missing', where='$[1].isBan')"
+    assert copy.deepcopy(WRONG).document == WRONG.document == {"uuid": "b"}
+
+
+@pytest.mark.parametrize("change", [{"uuid": None}, {"what": "b"}, {"where": "$[2]"}], ids=lambda c: str(*c))
+def test_members_that_are_no_rooms_and_differ_in_what_is_said_of_them_are_unequal(change: dict[str, Any]) -> None:
+    assert make_invalid(**change) != make_invalid()
+
+
+@pytest.mark.parametrize("field", attrs.fields(InvalidRoom), ids=lambda field: field.name)
+def test_no_field_of_an_invalid_room_can_be_set(field: "attrs.Attribute[Any]") -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(make_invalid(), field.name, "x")
+    assert not hasattr(WRONG, "__dict__")
+
+
+def test_a_mixed_page_is_a_sequence_of_its_members_in_order() -> None:
+    assert isinstance(MIXED, Sequence)
+    assert (list(MIXED), len(MIXED), MIXED[1], MIXED[1:]) == ([A, WRONG, C], 3, WRONG, (WRONG, C))
+    assert not hasattr(MIXED, "__dict__")
+    assert not MixedPage()
 
 
 def test_regions_are_the_header_values_of_the_page() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netless_rooms import __version__
-from netless_rooms.models import Room, RoomPage
+from netless_rooms.models import MixedPage, Room, RoomPage
 from netless_rooms.operations import (
     DEFAULT_BASE_URL,
     Operation,
@@ -98,6 +98,14 @@ def test_list_sends_only_what_is_set(arguments: dict[str, Any], query: str) -> N
     )
     assert operation.body is None
     assert operation.target == (f"/v5/rooms?{query}" if query else "/v5/rooms")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"begin_uuid": UUID, "limit": 2}], ids=len)
+def test_a_tolerant_list_is_the_same_request_and_expects_a_mixed_page(arguments: dict[str, Any]) -> None:
+    strict, tolerant = list_rooms(**arguments, tolerant=False), list_rooms(**arguments, tolerant=True)
+    assert strict == list_rooms(**arguments)
+    assert (strict.answer, tolerant.answer) == (RoomPage, MixedPage)
+    assert attrs.asdict(strict) | {"answer": MixedPage} == attrs.asdict(tolerant)
 
 
 @pytest.mark.parametrize("is_ban", [True, False])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netless_rooms.models import Room, RoomPage
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
 from netless_rooms.wire import MAX_NESTING, WIRE_NAMES, WireError, read_json, show, structure
 from samples import CREATED, LISTED, UUID, room_document, room_json
 
@@ -56,7 +56,7 @@ def decode(body: bytes) -> Room:
     return structure(read_json(body), Room)
 
 
-def fault(document: Any, model: type[Room] | type[RoomPage] = Room) -> tuple[str, str]:
+def fault(document: Any, model: type[Room | RoomPage | MixedPage] = Room) -> tuple[str, str]:
     with pytest.raises(WireError) as caught:
         structure(document, model)
     assert caught.value.args == (caught.value.what, caught.value.where)
@@ -186,12 +186,64 @@ def test_what_is_no_object_is_no_room(value: Any, shown: str) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "null"), ("[]", '"[]"'), ({}, "an object")])
 def test_what_is_no_array_is_no_page(value: Any, shown: str) -> None:
-    assert fault(value, RoomPage) == (f"expected an array of rooms, got {shown}", "$")
+    for model in (RoomPage, MixedPage):
+        assert fault(value, model) == (f"expected an array of rooms, got {shown}", "$")
 
 
 @pytest.mark.parametrize("uuid", ["", "..", "a/b", "a?b", "%2e", "é", "a b", "a\n", UUID + "\x00"])
 def test_a_uuid_that_cannot_stand_in_a_path_is_an_error(uuid: str) -> None:
     assert fault(room_document(uuid=uuid)) == (f"expected a room's uuid, got {show(uuid)}", "$.uuid")
+
+
+# Pages with members that are no rooms
+
+DEEP = json.loads("[" * 40 + "]" * 40)
+INVALID: list[tuple[Any, str | None, str, str]] = [
+    (None, None, "expected a room object, got null", "$[1]"),
+    ("uuid", None, 'expected a room object, got "uuid"', "$[1]"),
+    (0, None, "expected a room object, got 0", "$[1]"),
+    (["uuid"], None, "expected a room object, got an array", "$[1]"),
+    ({}, None, "missing (and 5 more)", "$[1].uuid"),
+    (room_document(uuid="a/b"), None, 'expected a room\'s uuid, got "a/b"', "$[1].uuid"),
+    (room_document(uuid="a" * 129), None, f"expected a room's uuid, got {show('a' * 129)}", "$[1].uuid"),
+    (room_document(uuid=["a"]), None, "expected a room's uuid, got an array", "$[1].uuid"),
+    (room_document(uuid="NETLESSSDK_a"), None, 'expected a room\'s uuid, got "NETLESSSDK_a"', "$[1].uuid"),
+    (room_document(uuid="a", isBan="no"), "a", 'expected true or false, got "no"', "$[1].isBan"),
+    (
+        room_document(uuid="a-B_1", limit=..., isBan=None),
+        "a-B_1",
+        "expected true or false, got null (and 1 more)",
+        "$[1].isBan",
+    ),
+    (room_document(uuid="a", x=DEEP), "a", 'the unknown field "x" is nested too deeply', "$[1]"),
+]
+
+
+@pytest.mark.parametrize(("member", "uuid", "what", "where"), INVALID, ids=repr)
+def test_a_member_that_is_no_room_keeps_its_place_in_a_mixed_page(
+    member: Any, uuid: str | None, what: str, where: str
+) -> None:
+    before, after = room_document(uuid="before"), room_document(uuid="after", x=1)
+    page = structure([before, member, after], MixedPage)
+    invalid = page[1]
+    assert invalid == InvalidRoom(uuid=uuid, what=what, where=where, document=None)
+    assert isinstance(invalid, InvalidRoom)
+    assert invalid.document is member
+    assert (page[0], page[2]) == (structure(before, Room), structure(after, Room))
+    assert fault([before, member, after], RoomPage) == (what, where)
+
+
+@given(st.lists(st.builds(encode, ROOMS) | ANYTHING, max_size=5))
+def test_a_mixed_page_has_each_member_as_it_is_alone(documents: list[Any]) -> None:
+    page = structure(documents, MixedPage)
+    assert isinstance(page, MixedPage)
+    for index, (document, member) in enumerate(zip(documents, page, strict=True)):
+        if isinstance(member, Room):
+            assert member == structure(document, Room)
+        else:
+            what, where = fault(document)
+            assert (member.what, member.where) == (what, where.replace("$", f"$[{index}]", 1))
+            assert member.document is document
 
 
 # Times
@@ -351,13 +403,13 @@ def test_a_damaged_document_gives_a_room_or_our_error(damages: list[tuple[int, i
 
 @given(ANYTHING)
 def test_any_json_gives_nothing_but_our_error(document: Any) -> None:
-    for model in (Room, RoomPage):
+    for model in (Room, RoomPage, MixedPage):
         try:
             structure(document, model)
         except WireError as error:
             assert error.where.startswith("$")  # noqa: PT017  the other outcome is as good
         else:
-            assert document == []
+            assert document == [] if model is RoomPage else type(document) is list
 
 
 @pytest.mark.parametrize(
