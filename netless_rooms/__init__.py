@@ -4,6 +4,7 @@ Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answe
 """
 
 from netless_rooms._version import __version__
+from netless_rooms.checkpoints import ScanMode
 from netless_rooms.errors import (
     Attempt,
     BadRequestError,
@@ -24,6 +25,7 @@ from netless_rooms.errors import (
 )
 from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
 from netless_rooms.retries import RetryPolicy
+from netless_rooms.scan import Scan
 from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 
@@ -46,6 +48,8 @@ __all__ = [
     "Room",
     "RoomPage",
     "RoomsError",
+    "Scan",
+    "ScanMode",
     "ServerError",
     "StatusError",
     "TimedOutError",

@@ -1,8 +1,8 @@
 """Work that goes on while the body of an ``async with`` runs, and never outside it.
 
-A task group in an ``async with`` wraps what the body raises into a group, and an abandoned generator that holds one
-breaks the cancel scopes around it (PEP 789).  So the group stands in a context manager, and what the body raises
-comes out as it was.
+A task group in an ``async with`` wraps what the body raises into a group, and an abandoned generator that holds
+one breaks the cancel scopes around it (PEP 789).  So the group stands in a context manager, and what the body
+raises comes out as it was.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -3,8 +3,8 @@
 A list is scanned in one range, or in several that follow each other: each begins behind a room and goes through
 another, behind which the next begins.  What is left of them is where a scan stands.
 
-The text is six fields and a check sum, joined by ``~``: version, region, mode, account, ranges, known rooms.  All of
-it is letters, digits and ``-_.~%``, so it needs no quoting anywhere.  The account is told by a digest, so that
+The text is six fields and a check sum, joined by ``~``: version, region, mode, account, ranges, known rooms.  All
+of it is letters, digits and ``-_.~%``, so it needs no quoting anywhere.  The account is told by a digest, so that
 a text of another one is refused; uuids of rooms stand in it, but no token and no secret.
 """
 
@@ -166,7 +166,7 @@ def behind(uuid: str) -> str | None:
 
 
 def cuts(asked: Sequence[str], first: Sequence[str | None]) -> tuple[str, ...] | None:
-    """Return where to cut a list whose page from ``asked[i]`` on begins with ``first[i]``; ``None`` if that cannot be.
+    """Return where to cut a list whose page from ``asked[i]`` on begins with ``first[i]``, if that can be.
 
     From a uuid on that names no room, the list goes on at the next greater, and behind the last room with nothing.
     """

@@ -79,6 +79,10 @@ def list_rooms(
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
 ) -> Operation[MixedPage]: ...
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool
+) -> Operation[RoomPage] | Operation[MixedPage]: ...
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
 ) -> Operation[RoomPage] | Operation[MixedPage]:

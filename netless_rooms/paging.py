@@ -75,8 +75,8 @@ class Cursor:
     """The position of one walk: ask ``next_request``, give the answer's uuids to ``advance``, until ``ended``.
 
     ``page_size`` is 1 to 1000.  ``begin`` is a room to start with, ``after`` one to start behind; not both.
-    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``last`` is the last room that
-    came out; before the first it is ``after``.
+    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``last`` is the last room
+    that came out; before the first it is ``after``.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Cursor:
         falling = self._first_that_falls(new) if self.rises else None
         if falling is not None:
             if self._in_order:
-                raise WalkBrokenError(f"it is not in the order of uuids, {falling} is too late: scan with shards=1")
+                raise WalkBrokenError(f"{falling} comes too late for the order of uuids: scan with shards=1")
             self.rises = False
             if self._came:
                 self._suspect = falling

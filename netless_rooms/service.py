@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from datetime import datetime
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 from attrs import evolve
 
 from netless_rooms import http
 from netless_rooms.calls import Caller
 from netless_rooms.credentials import Clock, TokenSource, credentials_of
-from netless_rooms.models import Room, RoomPage
+from netless_rooms.models import InvalidRoom, Room, RoomPage
 from netless_rooms.operations import (
     DEFAULT_BASE_URL,
     MAX_PAGE_SIZE,
@@ -29,6 +29,7 @@ from netless_rooms.operations import (
 )
 from netless_rooms.paging import start_walk
 from netless_rooms.retries import USUAL, RetryPolicy, check_retry
+from netless_rooms.scan import OnInvalid, Scan, scanning, split
 from netless_rooms.walks import created_between, each_page, each_room
 
 
@@ -273,6 +274,89 @@ class AsyncRooms:
         .. versionadded:: 0.1
         """
         return each_page(self._caller, start_walk(begin_uuid, after, page_size))
+
+    @overload
+    def scan(
+        self,
+        *,
+        page_size: int = ...,
+        prefetch: int = ...,
+        shards: int = ...,
+        resume: str | None = ...,
+        known: str | None = ...,
+        on_invalid: Literal["raise", "skip"] = ...,
+    ) -> AbstractAsyncContextManager[Scan[Room]]: ...
+    @overload
+    def scan(
+        self,
+        *,
+        page_size: int = ...,
+        prefetch: int = ...,
+        shards: int = ...,
+        resume: str | None = ...,
+        known: str | None = ...,
+        on_invalid: Literal["yield"],
+    ) -> AbstractAsyncContextManager[Scan[Room | InvalidRoom]]: ...
+    def scan(
+        self,
+        *,
+        page_size: int = MAX_PAGE_SIZE,
+        prefetch: int = 1,
+        shards: int = 1,
+        resume: str | None = None,
+        known: str | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> AbstractAsyncContextManager[Scan[Any]]:
+        """Scan all rooms, with the next pages under way while you work on one.
+
+        Enter it, then iterate: ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The
+        promises are those of ``walk()``.  Work in the background begins and ends with the ``async with``; leaving
+        it waits for requests under way, a second at most.
+
+        - ``page_size``: rooms asked for at once, 1 to 1000.
+        - ``prefetch``: how many pages are fetched ahead of you, 0 to 100, for each shard; memory holds as many.
+        - ``shards``: how many ranges of the uuids to scan at once, 1 to 1000, and never more than the client's
+          pool holds.  Rooms then come in the order of the uuids within each range only.  It is tried first whether
+          the service goes on from a ``beginUUID`` that names no room, which is not documented.  Without that the
+          list is split at known rooms, or else scanned in one line; ``scan.mode`` says which.  Each range must
+          come to the room behind which the next begins, or else ``PaginationError`` is raised.
+        - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``, to go on from.  Its ranges stay
+          as they are, and ``shards`` of them are scanned at once.  One request more tells whether it is of this
+          account.
+        - ``known``: a checkpoint of an earlier scan, mostly of one that has ended: it keeps some rooms to split
+          at.
+        - ``on_invalid``: what happens with a room that cannot be read: ``"raise"`` ends the scan with
+          ``DecodeError``; ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` brings an
+          ``InvalidRoom`` in its place.  One without a readable uuid may come again when the scan is gone on with.
+
+        Raises, besides what ``walk()`` raises, ``ValueError`` for a checkpoint that is damaged or of another
+        region, and ``PaginationError`` for one of another account.  After an error the same scan can be gone on
+        with: iterate again.  ``error.checkpoint`` is where to go on in a new one:
+        ``scan(resume=error.checkpoint)``; ``None`` if it did not begin.
+
+        .. versionadded:: 0.1
+        """
+        return scanning(
+            self._caller,
+            page_size=page_size,
+            prefetch=prefetch,
+            shards=shards,
+            resume=resume,
+            known=known,
+            on_invalid=on_invalid,
+        )
+
+    async def split(self, shards: int, *, known: str | None = None) -> tuple[str, ...]:
+        """Return shards of the list, each to be scanned by whoever likes: ``scan(resume=shard)``.
+
+        A shard is a short text without secrets, good in any process for the same region and account.  All of them
+        together are the whole list: each ends with the room behind which the next begins, or raises.  There may
+        be fewer than ``shards``, 1 to 1000, and only one if the list cannot be split; how that is found out, and
+        what ``known`` is, tells ``scan()``.  Safe to repeat; a few small requests.
+
+        .. versionadded:: 0.1
+        """
+        return await split(self._caller, shards, known)
 
     async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
         """Return the rooms that were created from ``start`` to ``end``, both inclusive, the oldest first.

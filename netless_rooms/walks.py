@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from netless_rooms.calls import Caller
 from netless_rooms.errors import PaginationError, RoomsError
 from netless_rooms.models import Room, RoomPage, time_in_uuid
-from netless_rooms.operations import MAX_PAGE_SIZE, ROOMS_PATH, list_rooms
+from netless_rooms.operations import MAX_PAGE_SIZE, ROOMS_PATH, Operation, list_rooms
 from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
 
 BLUR: Final = timedelta(milliseconds=1)
@@ -31,10 +31,16 @@ async def each_page(caller: Caller, cursor: Cursor) -> AsyncGenerator[RoomPage, 
 
 async def next_page(caller: Caller, cursor: Cursor) -> RoomPage:
     """Return the next rooms that are new; none is the proven end."""
+    return RoomPage(await next_rooms(caller, cursor, tolerant=False))
+
+
+async def next_rooms(caller: Caller, cursor: Cursor, *, tolerant: bool) -> tuple[Any, ...]:
+    """Return the same as a tuple, with an ``InvalidRoom`` for what cannot be read if ``tolerant``."""
     while not cursor.ended:
         wanted = cursor.next_request()
         try:
-            answered = await caller.perform(list_rooms(begin_uuid=wanted.begin, limit=wanted.limit))
+            asked: Operation[Any] = list_rooms(begin_uuid=wanted.begin, limit=wanted.limit, tolerant=tolerant)
+            answered = await caller.perform(asked)
             new = cursor.advance([room.uuid for room in answered])
         except WalkBrokenError as broken:
             error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
@@ -43,9 +49,10 @@ async def next_page(caller: Caller, cursor: Cursor) -> RoomPage:
         except RoomsError as error:
             error.checkpoint = cursor.last
             raise
-        if rooms := answered[new]:
-            return RoomPage(rooms)
-    return RoomPage()
+        rooms: tuple[Any, ...] = answered[new]
+        if rooms:
+            return rooms
+    return ()
 
 
 async def created_between(caller: Caller, start: datetime, end: datetime) -> tuple[Room, ...]:

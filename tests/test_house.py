@@ -16,7 +16,7 @@ PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
     1: "wire speedups operations responses paging checkpoints retries failures signing grants",
-    2: "pools twin http credentials calls walks background scan bulk service tokens",
+    2: "pools twin http credentials calls walks background shards scan bulk service tokens",
     3: "__init__ emulator demo",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}

@@ -1,0 +1,131 @@
+"""Where a scan begins: whether the list can be split and where, and whether a checkpoint is of this account.
+
+Only where to split hangs on what the service makes of a ``beginUUID`` that names no room.  Every range begins
+behind a room that is there and must come to the room behind which the next begins, so a wrong answer here makes no
+hole.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final
+
+import anyio
+from attrs import evolve
+
+from netless_rooms.calls import Caller
+from netless_rooms.checkpoints import (
+    Checkpoint,
+    ScanMode,
+    account_of,
+    behind,
+    bounds,
+    cuts,
+    ranges_between,
+    spread,
+)
+from netless_rooms.errors import ForbiddenError, PaginationError, RateLimitedError, StatusError, UnauthorizedError
+from netless_rooms.models import InvalidRoom, MixedPage, Room
+from netless_rooms.operations import ROOMS_PATH, list_rooms
+
+FEW: Final = 10  # rooms, of which one at least can be read
+ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
+
+
+def at_once(caller: Caller, wanted: int) -> int:
+    """Return how many requests to make at once: more than the pool holds would only wait for each other."""
+    return min(wanted, caller.sender.pool_size or wanted)
+
+
+async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkpoint:
+    """Return the start of a scan in ``shards`` ranges, or in as many as can be."""
+    line = Checkpoint(region=caller.region)
+    if shards == 1:
+        return line
+    first = await _rooms_from(caller, None)
+    if known is not None:
+        _check_account(first, known)
+    rooms = await _rooms_to_cut_at(caller, shards, first)
+    if rooms:
+        return evolve(line, mode=ScanMode.SHARDS, account=account_in(first), ranges=ranges_between(rooms))
+    if known is not None and known.known:
+        rooms = spread(known.known, shards - 1)
+        return evolve(line, mode=ScanMode.KNOWN_ROOMS, account=account_in(first), ranges=ranges_between(rooms))
+    return line
+
+
+async def check_account(caller: Caller, resume: Checkpoint) -> None:
+    """Raise ``PaginationError`` if the rooms are of another account than those that the checkpoint is of."""
+    if resume.account is not None:
+        _check_account(await _rooms_from(caller, None), resume)
+
+
+def _check_account(first: MixedPage, told: Checkpoint) -> None:
+    if told.account != account_in(first):
+        raise PaginationError(
+            "the checkpoint is of another account: none of the first rooms is of the one that it tells",
+            method="GET",
+            path=ROOMS_PATH,
+        )
+
+
+def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
+    """Return the digest of the account that ``rooms`` are of, if one can be read."""
+    return next((account_of(room.team_uuid) for room in rooms if isinstance(room, Room)), None)
+
+
+async def _rooms_from(caller: Caller, begin_uuid: str | None) -> MixedPage:
+    return await caller.perform(list_rooms(begin_uuid=begin_uuid, limit=FEW, tolerant=True))
+
+
+async def _rooms_to_cut_at(caller: Caller, shards: int, first: MixedPage) -> tuple[str, ...] | None:
+    """Return rooms with about as many between each two; ``None`` if the service does not help to find any."""
+    gap = _gap([room.uuid for room in first])
+    if gap is None:
+        return None
+    try:
+        probed = await _rooms_from(caller, gap[0])
+        if not probed or probed[0].uuid != gap[1]:
+            return None
+        asked = list(bounds(shards))
+        pages = await _pages_from(caller, asked)
+    except ELSE:
+        raise
+    except StatusError:  # an unknown uuid may be called a bad request, or not found
+        return None
+    return cuts(asked, [_first_named(page) for page in pages])
+
+
+def _gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:
+    """Return a uuid that names no room, and the room behind it."""
+    for one, other in pairwise(uuids):
+        between = behind(one or "")
+        if between is not None and other is not None and between < other:
+            return between, other
+    return None
+
+
+def _first_named(rooms: MixedPage) -> str | None:
+    return next((room.uuid for room in rooms if room.uuid is not None), None)
+
+
+async def _pages_from(caller: Caller, asked: Sequence[str]) -> list[MixedPage]:
+    """Return the page from each of ``asked`` on, several asked for at once."""
+    pages: dict[str, MixedPage] = {}
+    failed: list[Exception] = []
+    waiting = iter(asked)
+
+    async def ask_some() -> None:
+        for uuid in waiting:
+            if failed:
+                return
+            try:
+                pages[uuid] = await _rooms_from(caller, uuid)
+            except Exception as error:
+                failed.append(error)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(at_once(caller, len(asked))):
+            group.start_soon(ask_some)
+    if failed:
+        raise failed[0]
+    return [pages[uuid] for uuid in asked]
