@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar, final, overload
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 _UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
@@ -108,6 +108,17 @@ class Room:
     """How many users with a writer's or an admin's token may be in it at once; 0 is no maximum."""
     extra: Mapping[str, Any] = field(factory=dict, hash=False)
     """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
+
+
+@define(kw_only=True)
+class RoomDraft(Room):
+    """A room while it is read, since setting frozen attributes takes several times as long.
+
+    It has the same slots, so ``draft.__class__ = Room`` makes it a room like any other.
+    """
+
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # Python is quick only if both are object's own
 
 
 @frozen(kw_only=True)

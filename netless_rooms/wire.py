@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final, TypeVar
 
-from attrs import evolve
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage, is_uuid
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomDraft, RoomPage, is_uuid
 from netless_rooms.signing import is_token
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
@@ -154,21 +153,26 @@ def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
     fields: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
     fields["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
     fields["extra"] = override(omit=True)
-    structure_known = make_dict_structure_fn(Room, converter, **fields)
+    structure_known = make_dict_structure_fn(RoomDraft, converter, **fields)
 
-    def structure_room(value: Any, kind: Any) -> Room:
+    def structure_room(value: Any, _: object) -> Room:
         if type(value) is not dict:
             raise _WrongValueError(f"expected a room object, got {show(value)}")
-        room: Room = structure_known(value, kind)
-        if value.keys() <= known:
-            return room
-        extra = {name: kept for name, kept in value.items() if name not in known}
-        for name, kept in extra.items():
-            if _is_nested_deeper(kept, MAX_NESTING):
-                raise _WrongValueError(f"the unknown field {show(name)} is nested too deeply")
-        return evolve(room, extra=extra)
+        draft: Any = structure_known(value, RoomDraft)
+        if not value.keys() <= known:
+            draft.extra = _checked({name: kept for name, kept in value.items() if name not in known})
+        draft.__class__ = Room
+        room: Room = draft
+        return room
 
     return structure_room
+
+
+def _checked(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, kept in extra.items():
+        if _is_nested_deeper(kept, MAX_NESTING):
+            raise _WrongValueError(f"the unknown field {show(name)} is nested too deeply")
+    return extra
 
 
 def _members(value: Any) -> list[Any]:
@@ -220,9 +224,11 @@ def _is_nested_deeper(value: Any, levels: int) -> bool:
 
 def _make_converter() -> Converter:
     converter = Converter()
+    text = _exactly(str, "a string")
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook(int, _exactly(int, "an integer"))
-    converter.register_structure_hook(str, _exactly(str, "a string"))
+    converter.register_structure_hook(str, text)
+    converter.register_structure_hook(str | None, lambda value, kind: None if value is None else text(value, kind))
     converter.register_structure_hook(datetime, _time)
     structure_room = _room_hook(converter)
     converter.register_structure_hook(Room, structure_room)
