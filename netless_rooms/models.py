@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar, final, overload
 
 from attrs import define, field, frozen
 
-_UUID: Final = re.compile("[0-9A-Za-z_-]{1,128}")
+LONGEST_UUID: Final = 128
+_UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{LONGEST_UUID}}}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)

@@ -4,13 +4,14 @@ import base64
 import json
 import math
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from netless_rooms import speedups
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
@@ -33,6 +34,15 @@ from samples import CREATED, DASHED, DISABLED, GOT, LISTED, UUID, printed, room_
 GET, LIST, CREATE = get_room(UUID), list_rooms(), create_room()
 TOLERANT = list_rooms(tolerant=True)
 HTML = b"<html>\n<head><title>502 Bad Gateway</title></head>\n<body>nginx</body></html>"
+
+
+@pytest.fixture(scope="module", autouse=True, params=["with the extra", "without the extra"])
+def speedups_or_none(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold everything true with and without the extra ``speedups``."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "without the extra":
+            patched.setattr(speedups, "_READERS", {})
+        yield
 
 
 def refusal(
