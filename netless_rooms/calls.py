@@ -8,7 +8,6 @@ from typing import Final, Generic
 
 import anyio
 from attrs import field, frozen
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from netless_rooms.credentials import Clock, Credentials
 from netless_rooms.errors import (
@@ -50,10 +49,14 @@ class Caller:
     async def perform(self, operation: Operation[Answer]) -> Answer:
         """Return what the service answers, after as many tries as the policy allows."""
         call = Call(self, operation)
-        retrying = AsyncRetrying(
-            sleep=anyio.sleep, retry=retry_if_exception(call.goes_on), wait=call.wait, reraise=True
-        )
-        return await retrying(call.attempt)
+        while True:
+            try:
+                return await call.attempt()
+            except RoomsError as error:
+                if not call.goes_on(error):
+                    raise
+            # Outside the block, so that an error of the next try does not hang on this one as its context.
+            await anyio.sleep(call.wait)
 
 
 class Call(Generic[Answer]):
@@ -72,56 +75,54 @@ class Call(Generic[Answer]):
         self._sent = self._can_renew = False
         started, began = self._caller.clock(), anyio.current_time()
         try:
-            answer = await self._try_in_time()
+            answer = await self._try_in_time(began)
         except RoomsError as error:
             if self._sent:
                 self._tries.note(error, anyio.current_time() - began)
-            failure = self._in_doubt(error, started) if self._is_in_doubt(error) else error
-            failure.attempts = tuple(self._tries.made)
-            if failure is error:
-                raise
-            raise failure from error
+            if self._is_in_doubt(error):
+                raise self._in_doubt(error, started) from error
+            error.attempts = tuple(self._tries.made)
+            raise
         self._caller.budget.win_back()
         return answer
 
-    def goes_on(self, error: BaseException) -> bool:
+    def goes_on(self, error: RoomsError) -> bool:
         """Whether there is another try after ``error``."""
-        if not isinstance(error, RoomsError):
-            return False
         goes_on = self._tries.go_on(
             error,
-            elapsed=self._elapsed(),
+            elapsed=anyio.current_time() - self._began,
             chance=random(),  # noqa: S311  jitter, not a secret
             can_renew=self._can_renew,
         )
         error.gave_up = self._tries.gave_up
         return goes_on
 
-    def wait(self, _: RetryCallState) -> float:
-        """Return how many seconds to wait before it."""
+    @property
+    def wait(self) -> float:
+        """How many seconds to wait before it."""
         return self._tries.wait
 
-    def _elapsed(self) -> float:
-        return anyio.current_time() - self._began
-
-    async def _try_in_time(self) -> Answer:
+    async def _try_in_time(self, began: float) -> Answer:
         # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a
         # connection when a request is cancelled that waits for one or opens one.
-        left = max(LEAST, self._tries.seconds - self._elapsed())
-        late: TimedOutError | None = None
-        with anyio.move_on_after(left + GRACE):
+        end = self._began + self._tries.seconds
+        left = max(LEAST, end - began)
+        with anyio.CancelScope(deadline=began + left + GRACE):
             try:
                 return await self._try(left)
             except TimedOutError as error:
-                if self._elapsed() < self._tries.seconds:
+                if anyio.current_time() < end:
                     raise
-                late = error
-        raise TimedOutError(
+                raise self._too_late(was_sent=error.was_sent) from error
+        raise self._too_late(was_sent=self._sent)
+
+    def _too_late(self, *, was_sent: bool) -> TimedOutError:
+        return TimedOutError(
             f"the deadline of {self._tries.seconds:g} s for the whole call passed",
             method=self._operation.method,
             path=self._operation.target,
-            was_sent=self._sent if late is None else late.was_sent,
-        ) from late
+            was_sent=was_sent,
+        )
 
     async def _try(self, left: float) -> Answer:
         caller = self._caller
@@ -178,10 +179,12 @@ class Call(Generic[Answer]):
 
     def _in_doubt(self, error: RoomsError, started: float) -> CreateOutcomeUnknownError:
         said = str(error).removeprefix(f"{error.method} {error.path}: ").removesuffix(f" ({error.hint})")
-        return CreateOutcomeUnknownError(
+        failure = CreateOutcomeUnknownError(
             f"whether a room was created cannot be told: {said}",
             started_at=as_time(started),
             ended_at=as_time(self._caller.clock()),
             method=error.method,
             path=error.path,
         )
+        failure.attempts = tuple(self._tries.made)
+        return failure

@@ -137,18 +137,22 @@ class Sender:
                 else _refused_redirect(seen) or self._failure(error, operation, token)
             )
             if meaning is None:
+                raised_by_hook.clear()
                 raise
             # The cause's own words may be what a peer echoed; then it stays out of the chain.
             cause = None if shows(error, token.hide) else error
         else:
             return RawAnswer(response.status_code, response.headers, response.content)
-        if isinstance(meaning, RawAnswer):
-            return meaning
-        raise meaning from cause
+        try:
+            if isinstance(meaning, RawAnswer):
+                return meaning
+            raise meaning from cause
+        finally:
+            del meaning, cause  # or they would keep this frame, and this frame them
 
     def _waits(self, timeout: float | EllipsisType | None, at_most: float) -> dict[str, float | None]:
-        waits: dict[str, float | None] = dict.fromkeys(WAITS, None)
-        waits.update(self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(WAITS, timeout))
+        waits: dict[str, float | None]
+        waits = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(WAITS, timeout)
         if at_most == inf:
             return waits
         return {wait: at_most if seconds is None else min(seconds, at_most) for wait, seconds in waits.items()}

@@ -1,7 +1,9 @@
 """How a call is carried out: every fault as promised, never twice what must not be, and no longer than allowed."""
 
 import asyncio
+import gc
 import random
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -351,6 +353,64 @@ async def test_a_service_that_refuses_wins_the_budget_back(open_rooms: OpenRooms
                 await rooms.get(UUID)
         await rooms.get(UUID)
     assert script.asked == 9
+
+
+# What an error leaves behind
+
+
+class HookError(Exception):
+    """Unlike the built-in ones it can be watched."""
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.Response(404),
+        httpx.Response(503),
+        httpx.Response(302, headers={"location": "http:x"}),
+        HookError("of the application"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("deadline", [120, 0])
+@pytest.mark.parametrize("call", ["get", "create"])
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+async def test_an_error_goes_as_soon_as_nobody_wants_it(
+    call: str, deadline: float, fault: Fault | HookError, library: Any
+) -> None:
+    """Else it would keep every frame of the call, and the token in them, until the collector comes."""
+
+    def script(_: Any) -> Any:
+        if isinstance(fault, httpx.RequestError):
+            raise getattr(library, type(fault).__name__)("")
+        if isinstance(fault, httpx.Response):
+            return library.Response(fault.status_code, headers=dict(fault.headers))
+        return library.Response(200)
+
+    async def hook(_: Any) -> None:
+        if isinstance(fault, HookError):
+            raise HookError
+
+    async def failed(rooms: AsyncRooms) -> list[weakref.ref[BaseException]]:
+        try:
+            await (rooms.get(UUID) if call == "get" else rooms.create())
+        except (RoomsError, HookError) as error:
+            return [weakref.ref(link) for link in (error, error.__cause__) if link is not None]
+        raise AssertionError
+
+    async with library.AsyncClient(
+        transport=library.MockTransport(script), event_hooks={"response": [hook]}
+    ) as client:
+        rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=RetryPolicy(2, deadline=deadline))
+        gc.disable()
+        try:
+            left = [kept() for kept in await failed(rooms)]
+        finally:
+            gc.enable()
+    assert set(left) == {None}
 
 
 # The deadline
