@@ -413,6 +413,14 @@ async def test_an_error_goes_as_soon_as_nobody_wants_it(
     assert set(left) == {None}
 
 
+@pytest.mark.usefixtures("waits")
+async def test_an_error_does_not_hang_on_that_of_the_try_before(open_rooms: OpenRooms) -> None:
+    async with open_rooms(Script(*[httpx.Response(503)] * 3)) as rooms:
+        with pytest.raises(ServerError) as caught:
+            await rooms.with_options(retry=RetryPolicy(3)).list()
+    assert caught.value.__context__ is None
+
+
 # The deadline
 
 
