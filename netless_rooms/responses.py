@@ -79,7 +79,10 @@ def decode_answer(
         return _read(operation, status, headers, body, hide, now)
     except WireError as error:
         fault = DecodeError(excerpt(error.what, hide), error.where, method=operation.method, path=operation.target)
-    raise fault  # outside the block, so that the words of the body do not hang on as its context
+    try:
+        raise fault  # outside the block above, so that the words of the body do not hang on as its context
+    finally:
+        del fault  # or it would keep this frame, and this frame it
 
 
 def _read(

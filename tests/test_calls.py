@@ -371,6 +371,7 @@ class HookError(Exception):
         httpx.Response(404),
         httpx.Response(503),
         httpx.Response(302, headers={"location": "http:x"}),
+        httpx.Response(200),  # without a body, so unreadable
         HookError("of the application"),
     ],
     ids=repr,
