@@ -4,6 +4,7 @@ Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answe
 """
 
 from netless_rooms._version import __version__
+from netless_rooms.bulk import Outcomes
 from netless_rooms.checkpoints import ScanMode
 from netless_rooms.errors import (
     Attempt,
@@ -20,10 +21,12 @@ from netless_rooms.errors import (
     StatusError,
     TimedOutError,
     TokenError,
+    TooManyFailuresError,
     TransportError,
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
+from netless_rooms.outcomes import Outcome
 from netless_rooms.retries import RetryPolicy
 from netless_rooms.scan import Scan
 from netless_rooms.service import AsyncRooms
@@ -40,6 +43,8 @@ __all__ = [
     "ForbiddenError",
     "InvalidRoom",
     "NotFoundError",
+    "Outcome",
+    "Outcomes",
     "PaginationError",
     "RateLimitedError",
     "Region",
@@ -56,6 +61,7 @@ __all__ = [
     "TokenError",
     "TokenInfo",
     "TokenKind",
+    "TooManyFailuresError",
     "TransportError",
     "UnauthorizedError",
     "__version__",

@@ -14,6 +14,7 @@ RoomsError
 ├── DecodeError                    success, but the body is not what is documented
 ├── PaginationError                the list cannot be walked: it repeats, stalls or jumps
 ├── CreateOutcomeUnknownError      a create may or may not have taken effect
+├── TooManyFailuresError           many calls at once: as many failed as were allowed to
 └── TokenError                     malformed, expired, wrongly signed, not enough, or not to be had
 
 A caller's mistake that costs no request is a ``ValueError`` or ``TypeError`` instead, raised before anything
@@ -292,6 +293,39 @@ class CreateOutcomeUnknownError(RoomsError):
         super().__init__(what, method=method, path=path)
         self.started_at = started_at
         self.ended_at = ended_at
+
+
+class TooManyFailuresError(RoomsError):
+    """Of many calls at once, as many failed as ``max_failures`` allows, so no more were begun.
+
+    The outcomes of all that were begun have come out.  The last failure is the ``__cause__``.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "mend what the failures are about, then go on with outcomes.not_attempted"
+
+    failed: int
+    """How many calls failed; more than ``max_failures`` if some of those in flight failed too."""
+    attempted: int
+    """How many calls were begun."""
+    total: int | None
+    """How many were wanted; ``None`` if an async iterable was to say."""
+
+    def __init__(
+        self,
+        failed: int,
+        *,
+        attempted: int,
+        total: int | None,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        ended = "no more were begun" if total is None else f"{total - attempted} of {total} were not attempted"
+        super().__init__(f"{failed} of {attempted} calls failed, and {ended}", method=method, path=path)
+        self.failed = failed
+        self.attempted = attempted
+        self.total = total
 
 
 class TokenError(RoomsError):

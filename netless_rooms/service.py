@@ -1,16 +1,18 @@
 """``AsyncRooms``: what users call."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from datetime import datetime
+from functools import partial
 from types import EllipsisType
 from typing import Any, Literal, Self, overload
 
 from attrs import evolve
 
 from netless_rooms import http
+from netless_rooms.bulk import Outcomes, call_each, check_uuids
 from netless_rooms.calls import Caller
 from netless_rooms.credentials import Clock, TokenSource, credentials_of
 from netless_rooms.models import InvalidRoom, Room, RoomPage
@@ -19,6 +21,7 @@ from netless_rooms.operations import (
     MAX_PAGE_SIZE,
     ban_room,
     check_base_url,
+    check_count,
     check_flag,
     check_region,
     check_time,
@@ -27,6 +30,7 @@ from netless_rooms.operations import (
     get_room,
     list_rooms,
 )
+from netless_rooms.outcomes import CONCURRENCY, Terms
 from netless_rooms.paging import start_walk
 from netless_rooms.retries import USUAL, RetryPolicy, check_retry
 from netless_rooms.scan import OnInvalid, Scan, scanning, split
@@ -374,3 +378,88 @@ class AsyncRooms:
         if check_time("start", start) > check_time("end", end):
             raise ValueError(f"start must not be after end, and {start} is after {end}")
         return await created_between(self._caller, start, end)
+
+    def get_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``get`` for each of many rooms, several at once: ``async with rooms.get_many(uuids) as outcomes``.
+
+        Returns a context manager for one use, and from entering it ``Outcomes``: iterate over them, and an
+        ``Outcome`` with the room or the error comes from each call as it ends, in no certain order.
+
+        - ``uuids``: an iterable, read whole and checked here, or an async iterable, from which a uuid is pulled
+          when its call can begin; it stays yours, to go on with and to close.  A uuid that is there twice is asked
+          for twice.
+        - ``concurrency``: how many calls run at once at the most, 1 or more; never more than the client's pool
+          of connections holds.
+        - ``rate``: how many calls may begin in a second, above 0, evenly spaced: at least ``1 / rate`` seconds lie
+          between two.  ``None`` does not hold them up.  Tries again inside a call are not counted.
+        - ``max_failures``: after so many calls that failed, 1 or more, no other begins, and behind the outcomes of
+          those that had begun comes ``TooManyFailuresError``.  ``None`` goes on whatever fails.
+
+        What a call raises is the ``error`` of its outcome; what the iteration raises, and what happens when you
+        leave early, is told at ``Outcomes``.  Safe to repeat.  Raises ``TypeError`` or ``ValueError`` for a wrong
+        argument, with the position of a wrong uuid, before anything is sent.
+
+        .. versionadded:: 0.1
+        """
+        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._caller, get_room, check_uuids(uuids), terms)
+
+    def disable_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``disable`` for each of many rooms; everything else as in ``get_many``.
+
+        .. versionadded:: 0.1
+        """
+        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._caller, partial(ban_room, is_ban=True), check_uuids(uuids), terms)
+
+    def enable_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``enable`` for each of many rooms; everything else as in ``get_many``.
+
+        .. versionadded:: 0.1
+        """
+        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._caller, partial(ban_room, is_ban=False), check_uuids(uuids), terms)
+
+    def create_many(
+        self,
+        count: int,
+        *,
+        limit: int | None = None,
+        is_record: bool | None = None,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[int]]:
+        """Call ``create`` ``count`` times, 0 or more, for rooms that are alike.
+
+        ``limit`` and ``is_record`` are those of ``create``; everything else as in ``get_many``, but not safe to
+        repeat.  No create is repeated if it may have taken effect: its outcome has a ``CreateOutcomeUnknownError``
+        then, or, if it was cut after you left, its position is in ``in_doubt``.
+
+        .. versionadded:: 0.1
+        """
+        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        operation = create_room(limit=limit, is_record=is_record)
+        positions = range(check_count("count", count, at_least=0))
+        return call_each(self._caller, lambda _: operation, positions, terms)

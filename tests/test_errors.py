@@ -22,6 +22,7 @@ from netless_rooms.errors import (
     StatusError,
     TimedOutError,
     TokenError,
+    TooManyFailuresError,
     TransportError,
     UnauthorizedError,
 )
@@ -46,6 +47,8 @@ def make(kind: type[RoomsError]) -> RoomsError:
         error = kind("missing", "$[3].limit", **ASKED)
     elif issubclass(kind, CreateOutcomeUnknownError):
         error = kind("it broke", started_at=EARLIER, ended_at=EARLIER + timedelta(seconds=5), **ASKED)
+    elif issubclass(kind, TooManyFailuresError):
+        error = kind(3, attempted=9, total=20, **ASKED)
     else:
         error = kind("it broke", **ASKED)
     error.checkpoint = "a9"
@@ -150,6 +153,7 @@ def test_the_text_says_who_asked_what(kind: type[RoomsError]) -> None:
         (RateLimitedError, "slow down"),
         (PaginationError, "sound"),
         (CreateOutcomeUnknownError, "find_created_between()"),
+        (TooManyFailuresError, "outcomes.not_attempted"),
     ],
 )
 def test_the_text_ends_with_what_to_do_next(kind: type[RoomsError], advice: str) -> None:
@@ -218,3 +222,11 @@ def test_what_is_no_answer_of_the_service_is_no_status_error(kind: type[RoomsErr
 def test_a_create_in_doubt_tells_when_it_was_asked() -> None:
     error = CreateOutcomeUnknownError("it broke", started_at=EARLIER, ended_at=EARLIER)
     assert (error.started_at, error.ended_at) == (EARLIER, EARLIER)
+
+
+def test_too_many_failures_tell_how_many_are_left_if_that_is_known() -> None:
+    error = TooManyFailuresError(3, attempted=9, total=20)
+    assert str(error) == f"3 of 9 calls failed, and 11 of 20 were not attempted ({error.hint})"
+    assert (error.failed, error.attempted, error.total) == (3, 9, 20)
+    unknown = TooManyFailuresError(3, attempted=9, total=None)
+    assert str(unknown) == f"3 of 9 calls failed, and no more were begun ({error.hint})"

@@ -15,7 +15,7 @@ import netless_rooms.tokens
 PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
-    1: "wire speedups operations responses paging checkpoints retries failures signing grants",
+    1: "wire speedups operations responses paging checkpoints retries failures signing grants outcomes",
     2: "pools twin http credentials calls walks background shards scan bulk service tokens",
     3: "__init__ emulator demo",
 }
