@@ -25,7 +25,7 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from math import inf
 from typing import Final, Generic, TypeVar
 
@@ -58,8 +58,8 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
       which is then in none of the places below;
     - ``RuntimeError`` if the ``async with`` was left before, or the tasks in it were cancelled.
 
-    Calls are begun from entering on, in the order of the input.  The calls in flight and the outcomes that you
-    have not taken are together no more than may run at once, so if you are slow, the calls wait for you.
+    Calls are begun from entering on, about in the order of the input.  The calls in flight and the outcomes that
+    you have not taken are together no more than may run at once, so if you are slow, the calls wait for you.
 
     Leave whenever you like, by ``break``, an error or a cancellation: no further call is begun, and those in
     flight get up to 30 seconds to end, since what is cut may have taken effect or not.  What you raise comes out
@@ -295,21 +295,18 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
     return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
 
 
-def call_each(
+@asynccontextmanager
+async def call_each(
     caller: Caller,
     operation_for: Callable[[Input], Operation[Room]],
     given: Sequence[Input] | AsyncIterator[Input],
     terms: Terms,
-) -> AbstractAsyncContextManager[Outcomes[Input]]:
-    """Return the outcomes of one call for each of ``given``, as a context manager around the calls."""
+) -> AsyncGenerator[Outcomes[Input], None]:
+    """Make one call for each of ``given`` while the body runs, which gets the outcomes."""
 
     async def call(one: Input) -> Room:
         return await caller.perform(operation_for(one))
 
-    return _under_way(Outcomes(call, given, terms.within(caller.sender.pool_size)))
-
-
-@asynccontextmanager
-async def _under_way(outcomes: Outcomes[Input]) -> AsyncGenerator[Outcomes[Input], None]:
+    outcomes = Outcomes(call, given, terms.within(caller.sender.pool_size))
     async with background(outcomes._work, outcomes._leave):
         yield outcomes

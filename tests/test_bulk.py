@@ -324,6 +324,18 @@ async def test_the_input_may_change_after_the_call(rooms: AsyncRooms) -> None:
         assert len(await taken(outcomes)) == 3
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_the_call_itself_needs_no_event_loop(service: Service, loop: str) -> None:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(service.answer))
+    many = AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE).get_many(some(3))
+
+    async def enter() -> int:
+        async with client, many as outcomes:
+            return len(await taken(outcomes))
+
+    assert anyio.run(enter, backend=loop, backend_options=VirtualTime().options(loop)) == 3
+
+
 @pytest.mark.parametrize(
     ("uuids", "ends", "error", "says"),
     [
