@@ -1,7 +1,7 @@
 """How the documentation is built.  The package is taken as it is installed, never from the checkout."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from enum import Enum
 from typing import get_args
 
@@ -15,6 +15,7 @@ import netless_rooms
 from netless_rooms import Room, RoomsError
 from netless_rooms.emulator import RULES, Quirks
 from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
+from netless_rooms.outcomes import CONCURRENCY
 from netless_rooms.wire import WIRE_NAMES
 
 project = "netless_rooms"
@@ -30,6 +31,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),  # the standard library
     ("py:class", r"httpx2?\.Async.+"),  # the HTTP libraries: clients and transports
     ("py:class", r"netless_rooms\.http\.Client"),  # a client of either library, by what is used of it
+    ("py:class", r"netless_rooms\.bulk\.Input"),  # of many calls: a uuid or a position
     ("py:class", r"netless_rooms\.http\.InProcessTransport"),  # the emulator's, for a client; nothing to call
 ]
 
@@ -51,6 +53,7 @@ templates_path: list[str] = []
 
 # Defaults that the source gives a name, as a reader wants to see them.
 DEFAULTS = {
+    "CONCURRENCY": str(CONCURRENCY),
     "DEFAULT_BASE_URL": repr(DEFAULT_BASE_URL),
     "MAX_PAGE_SIZE": str(MAX_PAGE_SIZE),
     "LIKELIEST": "Quirks()",
@@ -69,7 +72,7 @@ def tidy_signature(
     returns: str | None,
 ) -> tuple[str | None, str | None]:
     """Show defaults by their value, a context manager as one, and no constructor where there is none to call."""
-    if isinstance(obj, type) and (issubclass(obj, Enum) or (what == "exception" and "__init__" not in vars(obj))):
+    if isinstance(obj, type) and (issubclass(obj, Enum | AsyncIterator) or (what == "exception" and "__init__" not in vars(obj))):
         return "", None
     if signature:
         signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: DEFAULTS[found[0]], signature)
