@@ -72,7 +72,9 @@ def tidy_signature(
     returns: str | None,
 ) -> tuple[str | None, str | None]:
     """Show defaults by their value, a context manager as one, and no constructor where there is none to call."""
-    if isinstance(obj, type) and (issubclass(obj, Enum | AsyncIterator) or (what == "exception" and "__init__" not in vars(obj))):
+    if isinstance(obj, type) and (
+        issubclass(obj, Enum | AsyncIterator) or (what == "exception" and "__init__" not in vars(obj))
+    ):
         return "", None
     if signature:
         signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: DEFAULTS[found[0]], signature)

@@ -1006,7 +1006,7 @@ async def follow(course: Course) -> None:
             await go()
     assert await running_tasks() == tasks
     for outcomes in journey.held:
-        assert anyio.current_time() - journey.left <= LONGEST_DRAIN
+        assert anyio.current_time() - journey.left < LONGEST_DRAIN + 0.001  # floats are added up
         inputs = course.uuids[: source.count] if course.by_pulls else course.uuids
         assert_all_accounted_for(outcomes, inputs, journey.came)
         begun = [outcome.uuid for outcome in (*journey.came, *outcomes.undelivered)] + [*outcomes.in_doubt]
@@ -1015,7 +1015,7 @@ async def follow(course: Course) -> None:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-@examples(200, many=5000)
+@examples(300, many=5000)
 @given(course=courses)
 def test_every_input_is_in_one_place_however_it_ends(loop: Literal["asyncio", "trio"], course: Course) -> None:
     if course.how == "task" and loop == "trio":
