@@ -16,13 +16,13 @@ PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
     1: "wire speedups operations responses paging checkpoints retries failures signing grants outcomes",
-    2: "pools twin http credentials calls walks background shards scan bulk service tokens",
+    2: "pools twin http credentials calls walks background shards scan bulk many service tokens",
     3: "__init__ emulator demo",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
 LOOPS_AND_HTTP = {"asyncio", "trio", "httpx", "httpx2"}
 IMPURE = {"time", "random", "os", "secrets", "uuid", "pathlib", "logging", "anyio"}
-CLIENT = {"__init__", "wire", "operations", "responses", "models", "service", "paging"}
+CLIENT = {"__init__", "wire", "operations", "responses", "models", "service", "many", "paging"}
 WIRE_WORDS = ["teamUUID", "isBan", "beginUUID", "appUUID", "isRecord", "createdAt"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -118,7 +118,8 @@ def test_every_export_tells_what_it_is_and_since_when(export: Any) -> None:
 
 @pytest.mark.parametrize("export", [export for export in PUBLIC if inspect.isclass(export.values[0])])
 def test_every_public_method_tells_what_it_does(export: type) -> None:
-    members = {name: member for name, member in vars(export).items() if not name.startswith("_")}
+    ours = [kind for kind in export.__mro__ if kind.__module__.startswith("netless_rooms")]
+    members = {name: each for kind in ours for name, each in vars(kind).items() if not name.startswith("_")}
     calls = (property, classmethod, staticmethod)
     methods = [name for name, m in members.items() if inspect.isfunction(m) or isinstance(m, calls)]
     assert [name for name in methods if not inspect.getdoc(members[name])] == []
