@@ -8,11 +8,12 @@ from typing import get_args
 import attrs
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.preserve_defaults import DefaultValue
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import netless_rooms
-from netless_rooms import Room, RoomsError
+from netless_rooms import Room, RoomsError, Scan
 from netless_rooms.emulator import RULES, Quirks
 from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
 from netless_rooms.outcomes import CONCURRENCY
@@ -76,6 +77,12 @@ def tidy_signature(
         issubclass(obj, Enum | AsyncIterator) or (what == "exception" and "__init__" not in vars(obj))
     ):
         return "", None
+    if obj is Scan:  # only AsyncRooms makes one
+        return "", None
+    # Overloads are shown as they are, with the defaults of the function behind them.
+    for parameter in getattr(getattr(obj, "__signature__", None), "parameters", {}).values():
+        if isinstance(parameter.default, DefaultValue):
+            parameter.default.name = DEFAULTS.get(parameter.default.name, parameter.default.name)
     if signature:
         signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: DEFAULTS[found[0]], signature)
     if signature and isinstance(obj, type) and attrs.has(obj):

@@ -62,10 +62,12 @@ class RoomsError(Exception):
     path: str | None
     """The path and query of that request; ``None`` where there was none."""
     checkpoint: str | None
-    """Where to go on with a walk that this error ended: ``walk(after=checkpoint)``.
+    """Where to go on, if the error came from a walk or a scan; ``None`` from other calls.
 
-    It is the last room that came out or, before the first, the ``after`` that the walk began with; ``None`` if
-    there is neither, and then the walk is to be started as it was.
+    Of a walk it is a uuid, for ``walk(after=checkpoint)``: the last room that came out or, before the first, the
+    ``after`` that the walk began with; ``None`` if there is neither.  Of a scan it is a longer text, for
+    ``scan(resume=checkpoint)``: the scan's own checkpoint or, if it could not begin, the ``resume`` that it was
+    given; ``None`` if there was none.  Where it is ``None``, begin again as before.
     """
     attempts: tuple[Attempt, ...]
     """What was tried, in order, the last try included; empty where no request was begun."""

@@ -107,24 +107,25 @@ class ManyRooms:
 
         - ``page_size``: rooms asked for at once, 1 to 1000.
         - ``prefetch``: how many pages are fetched ahead of you, 0 to 100, for each shard; memory holds as many.
-        - ``shards``: how many ranges of the uuids to scan at once, 1 to 1000, and never more than the client's
-          pool holds.  Rooms then come in the order of the uuids within each range only.  It is tried first whether
-          the service goes on from a ``beginUUID`` that names no room, which is not documented.  Without that the
-          list is split at known rooms, or else scanned in one line; ``scan.mode`` says which.  Each range must
+        - ``shards``: into how many ranges of the uuids to split the list, 1 to 1000, and how many of them to scan
+          at once, never more than the client's pool holds.  Rooms then come in the order of the uuids within each
+          range only.  Where to split is found out by asking, a few small requests, for it is not documented
+          whether the service goes on from a ``beginUUID`` that names no room.  If it does not, the list is split
+          at rooms that ``known`` keeps, or else scanned in one line; ``scan.mode`` says which.  Each range must
           come to the room behind which the next begins, or else ``PaginationError`` is raised.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``, to go on from.  Its ranges stay
           as they are, and ``shards`` of them are scanned at once.  One request more tells whether it is of this
           account.
-        - ``known``: a checkpoint of an earlier scan, mostly of one that has ended: it keeps some rooms to split
-          at.
-        - ``on_invalid``: what happens with a room that cannot be read: ``"raise"`` ends the scan with
-          ``DecodeError``; ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` brings an
-          ``InvalidRoom`` in its place.  One without a readable uuid may come again when the scan is gone on with.
+        - ``known``: a checkpoint of an earlier scan, mostly of one that has ended, which keeps some rooms to split
+          at.  Without effect if ``shards`` is 1, and not to be given together with ``resume``.
+        - ``on_invalid``: what happens with a room that cannot be read: ``"raise"`` raises ``DecodeError``;
+          ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` brings an ``InvalidRoom`` in its
+          place.  One without a readable uuid may come again when the scan is gone on with.
 
         Raises, besides what ``walk()`` raises, ``ValueError`` for a checkpoint that is damaged or of another
         region, and ``PaginationError`` for one of another account.  After an error the same scan can be gone on
-        with: iterate again.  ``error.checkpoint`` is where to go on in a new one:
-        ``scan(resume=error.checkpoint)``; ``None`` if it did not begin.
+        with: iterate again.  ``error.checkpoint`` is where to go on in a new one,
+        ``scan(resume=error.checkpoint)``; it is ``None`` if a scan without ``resume`` did not begin.
 
         .. versionadded:: 0.1
         """
@@ -144,7 +145,7 @@ class ManyRooms:
         A shard is a short text without secrets, good in any process for the same region and account.  All of them
         together are the whole list: each ends with the room behind which the next begins, or raises.  There may
         be fewer than ``shards``, 1 to 1000, and only one if the list cannot be split; how that is found out, and
-        what ``known`` is, tells ``scan()``.  Safe to repeat; a few small requests.
+        what ``known`` is, tells ``scan()``.  Safe to repeat; a small request for each shard, and one more.
 
         .. versionadded:: 0.1
         """
