@@ -53,6 +53,13 @@ def reliability(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, side by side with other ways, and write the tables and plots of the page Performance."""
+    session.install(build_wheel(session), *GROUPS["bench"])
+    session.run("python", "benchmarks", *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Ask for 100 % of statements and branches, over all Pythons together."""
     session.install(*(wanted for wanted in GROUPS["tests"] if wanted.startswith("coverage")))
@@ -71,9 +78,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types strictly, and that every public name is typed as users will see it."""
-    session.install(build_wheel(session), *GROUPS["types"], *GROUPS["tests"], "nox")
+    session.install(build_wheel(session), *GROUPS["types"], *GROUPS["tests"], *GROUPS["bench"], "nox")
     session.run("mypy")
-    session.run("mypy", "tests", "noxfile.py")
+    session.run("mypy", "tests", "benchmarks", "noxfile.py")
     session.run("basedpyright", "--ignoreexternal", "--verifytypes", "netless_rooms")
 
 

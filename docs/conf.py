@@ -25,7 +25,7 @@ copyright = author
 version = release = netless_rooms.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "performance/*"]  # the latter are parts of the page Performance
 nitpicky = True
 # Names that signatures mention and that another project documents; nothing is looked up over the network.
 nitpick_ignore_regex = [
