@@ -318,7 +318,7 @@ def some_uuids(url: str, count: int) -> list[str]:
 @asynccontextmanager
 async def decode(way: str, times: int) -> Opened:
     """Yield the decoding of a page of 1,000 rooms, ``times`` times."""
-    read, body = DECODERS[way](), b"[%b]" % Listing(PAGE).page(b"", PAGE)
+    read, body = DECODERS[way](), b"[" + Listing(PAGE).page(b"", PAGE) + b"]"
     expected = [uuid_of(room) for room in read(body)]
 
     async def work() -> list[str]:

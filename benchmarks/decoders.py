@@ -53,7 +53,7 @@ def with_cattrs() -> Decode:
         limit: int
 
     converter = make_converter(forbid_extra_keys=True)
-    renamed = {name: override(rename=wire) for name, wire in WIRE.items()}
+    renamed: Any = {name: override(rename=wire) for name, wire in WIRE.items()}
     converter.register_structure_hook(Room, make_dict_structure_fn(Room, converter, **renamed))
     return lambda body: converter.loads(body, list[Room])
 

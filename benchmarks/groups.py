@@ -76,7 +76,7 @@ class Group:
     is_about_speed: bool = False  # whether the ratios are better told as how many times as fast
 
 
-BY_HAND, BY_HAND2, OPENAI = "httpx by hand, dicts", "httpx2 by hand, dicts", "openai-python's paginator"
+BY_HAND, BY_HAND2, OPENAI = "httpx by hand", "httpx2 by hand", "openai-python's paginator"
 PLAINLY, FAST = "netless_rooms, plain", "netless_rooms[speedups]"
 
 
@@ -104,8 +104,10 @@ def walk(server: str, size: Size) -> Group:
     rows = measure(walkers(url), rounds=size.rounds, units=size.pages)
     ours, openai = row_of(rows, FAST), row_of(rows, OPENAI)
     targets = [
-        Target("time of a walk, of that of the loop by hand on httpx", 1.0, ours.ratio),
-        Target("speed of a walk, of that of openai-python's paginator", 12, openai.ms / ours.ms, at_least=True),
+        Target("time of `walk()`, compared with the loop by hand on httpx", 1.0, ours.ratio),
+        Target(
+            "speed of `walk()`, compared with openai-python's paginator", 12, openai.ms / ours.ms, at_least=True
+        ),
     ]
     return Group("walk", "ms a page", rows, targets=targets)
 
@@ -118,11 +120,11 @@ def decode(_: str, size: Size) -> Group:
 
     rows = measure(
         [
-            contender("httpx `Response.json()`, dicts", "httpx"),
-            contender("`json.loads`, dicts", "json"),
-            contender("orjson, dicts", "orjson"),
-            contender("orjson and cattrs, classes", "cattrs"),
-            contender("pydantic, strict models", "pydantic"),
+            contender("httpx `.json()`", "httpx"),
+            contender("`json.loads`", "json"),
+            contender("orjson", "orjson"),
+            contender("orjson and cattrs", "cattrs"),
+            contender("pydantic, strict", "pydantic"),
             contender("msgspec, structs", "msgspec"),
             contender("msgspec, classes of attrs", "msgspec and attrs"),
             contender(PLAINLY, "ours", PLAIN),
@@ -131,7 +133,7 @@ def decode(_: str, size: Size) -> Group:
         rounds=size.rounds,
         units=DECODINGS,
     )
-    target = Target("time to decode a page, of that of httpx's `.json()`", 1.0, row_of(rows, FAST).ratio)
+    target = Target("time to decode a page, compared with httpx's `.json()`", 1.0, row_of(rows, FAST).ratio)
     return Group("decode", "ms a page", rows, targets=[target])
 
 
@@ -153,8 +155,8 @@ def get(server: str, size: Size) -> Group:
         units=calls,
     )
     targets = [
-        Target("time of a `get`, of that of a bare one of httpx", 1.10, row_of(rows, FAST).ratio),
-        Target("the same over httpx2", 1.10, row_of(rows, over2).ratio),
+        Target("time of `get()`, compared with a bare one of httpx", 1.10, row_of(rows, FAST).ratio),
+        Target("time of `get()` over httpx2, compared with a bare one of httpx2", 1.10, row_of(rows, over2).ratio),
     ]
     return Group("get", "ms a call", rows, targets=targets)
 
@@ -173,7 +175,12 @@ def ahead(server: str, size: Size) -> Group:
         rounds=size.slow_rounds,
         units=pages,
     )
-    target = Target("speed with look-ahead, of that of a walk", 1.75, 1 / rows[2].ratio, at_least=True)
+    target = Target(
+        "speed of `scan(prefetch=1)`, compared with `walk()`, where the consumer is as slow as the network",
+        1.75,
+        1 / rows[2].ratio,
+        at_least=True,
+    )
     return Group("ahead", "ms a page", rows, targets=[target], is_about_speed=True)
 
 
@@ -185,7 +192,7 @@ def shards(server: str, size: Size) -> Group:
         [Contender("`walk()`", "walk_ours", what), *scans], rounds=size.slow_rounds, units=size.slow_pages
     )
     sixteen = rows[1 + SHARDS.index(16)]
-    target = Target("speed with 16 shards, of that of a walk", 8, 1 / sixteen.ratio, at_least=True)
+    target = Target("speed of `scan(shards=16)`, compared with `walk()`", 8, 1 / sixteen.ratio, at_least=True)
     return Group("shards", "ms a page", rows, targets=[target], is_about_speed=True)
 
 
@@ -224,7 +231,7 @@ def growth(server: str, size: Size) -> Group:
         max(of[way, most].process - of[way, few].process, of[way, most].traced - of[way, few].traced)
         for way in WAYS
     )
-    target = Target(f"memory for {most:,} rooms above that for {few:,}", 6, more, unit=" MiB")
+    target = Target(f"memory for {most:,} rooms, above that for {few:,}", 6, more, unit=" MiB")
     return Group("growth", "", growth=rows, targets=[target])
 
 
@@ -243,7 +250,7 @@ def imports(_: str, size: Size) -> Group:
     for title, taken in times.items():
         ratios = [own / others for own, others in zip(taken, times[first], strict=True)]
         rows.append(Row(title, first, median(taken) * 1000, median(ratios), *spread(ratios)))
-    target = Target("time to import this and httpx, of that of httpx alone", 1.4, rows[-1].ratio)
+    target = Target("time to import httpx and netless_rooms, compared with httpx alone", 1.4, rows[-1].ratio)
     return Group("imports", "ms", rows, targets=[target])
 
 

@@ -101,8 +101,8 @@ def verdict(target: Target) -> str:
 def ratio_table(group: Group) -> Iterator[str]:
     """Yield the rows of a group; with several bases, each row under its own."""
     several = len({row.base for row in group.rows}) > 1
-    told = "times as fast" if group.is_about_speed else "times the time"
-    yield f"| | {group.unit} | {told}{'' if several else f' of {group.rows[0].base}'} | middle half |"
+    told = "times as fast" if group.is_about_speed else "times as long"
+    yield f"| | {group.unit} | {told}{'' if several else f' as {group.rows[0].base}'} | middle half |"
     yield "|---|--:|--:|--:|"
     for row in group.rows:
         ratio, middle = ratio_cells(row, is_about_speed=group.is_about_speed)

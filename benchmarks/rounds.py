@@ -62,7 +62,9 @@ def measure(contenders: Sequence[Contender], *, rounds: int, units: int) -> list
 
 def spread(ratios: Sequence[float]) -> tuple[float, float]:
     """Return between what the middle half lies."""
-    low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    if len(ratios) == 1:
+        return ratios[0], ratios[0]
+    low, _, high = quantiles(ratios, n=4, method="inclusive")
     return low, high
 
 

@@ -122,7 +122,8 @@ def serving() -> Iterator[str]:
 
 if __name__ == "__main__":
     try:
-        from uvloop import run
-    except ImportError:  # a slower server will do where there is no uvloop
-        from asyncio import run
-    run(serve())
+        import uvloop
+    except ImportError:  # a slower server will do, for the tests
+        asyncio.run(serve())
+    else:
+        uvloop.run(serve())

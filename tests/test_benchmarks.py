@@ -75,10 +75,8 @@ def assert_same(path: str, query: str) -> None:
 @pytest.mark.parametrize("count", [0, 1, 10_000, 10_001])
 def test_a_list_of_any_length_is_whole(count: int) -> None:
     listing = Listing(count)
-    pages = [bytes(listing.page(b"", count or 1))]
-    assert [room["uuid"] for page in pages for room in json.loads(b"[%b]" % page)] == list(
-        Emulator(rooms=count).uuids()
-    )
+    rooms = json.loads(b"[" + listing.page(b"", count) + b"]")
+    assert [room["uuid"] for room in rooms] == list(Emulator(rooms=count).uuids())
 
 
 # What is compared
@@ -92,7 +90,6 @@ async def test_every_way_to_walk_brings_all_rooms(contender: Any, url: str) -> N
     assert await came_of(contender.name, **contender.arguments | {"url": url}) == expected
 
 
-@pytest.mark.skipif(not hasattr(AsyncRooms, "scan"), reason="there is no scan yet")
 @pytest.mark.parametrize("shards", SHARDS)
 @pytest.mark.asyncio
 async def test_every_scan_brings_all_rooms(shards: int, url: str) -> None:
@@ -131,7 +128,7 @@ async def came_of(name: str, **arguments: Any) -> list[str]:
 @pytest.mark.parametrize("way", DECODERS)
 def test_every_way_to_decode_reads_the_same_rooms(way: str) -> None:
     skip_without(way)
-    rooms = DECODERS[way]()(b"[%b]" % Listing(ROOMS).page(b"", 1_000))
+    rooms = DECODERS[way]()(b"[" + Listing(ROOMS).page(b"", 1_000) + b"]")
     assert [uuid_of(room) for room in rooms] == UUIDS[:1_000]
 
 
