@@ -33,7 +33,7 @@ class Size:
     repeats: int  # of what runs in fresh interpreters
 
 
-FULL: Final = Size(rounds=15, pages=30, slow_rounds=3, slow_pages=200, calls=1_000, growth=GROWTH, repeats=3)
+FULL: Final = Size(rounds=11, pages=30, slow_rounds=3, slow_pages=200, calls=1_000, growth=GROWTH, repeats=3)
 QUICK: Final = Size(rounds=3, pages=10, slow_rounds=1, slow_pages=64, calls=200, growth=GROWTH[:2], repeats=1)
 
 

@@ -1,14 +1,17 @@
 """What the benchmarks compare does the same work, on a server that answers as the emulator does."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cattrs import structure
 
 from contenders import CONTENDERS, some_uuids
 from decoders import DECODERS, uuid_of
-from groups import SHARDS, Group, Target, walkers
+from groups import GROUPS, SHARDS, Group, Target, walkers
 from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Ask, Emulator
 from plots import plots
@@ -16,6 +19,7 @@ from report import Machine, tables
 from rounds import NO_ROOMS, Row, Worker
 from stand_in import Listing, answer, serving
 
+DOCS: Final = Path(__file__).parent.parent / "docs"
 ROOMS: Final = 1_500  # more than a page, and the second one is short
 NEEDS: Final = {
     "walk_openai": ["openai"],
@@ -158,3 +162,20 @@ def test_tables_tell_ratios_and_targets_met_or_missed() -> None:
     ]
     ((name, drawn),) = plots([group])
     assert (name, drawn.count("<rect")) == ("walk", 2)
+
+
+def test_the_page_shows_all_of_one_whole_run_and_nothing_else() -> None:
+    folder = DOCS / "performance"
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    assert not results["is_quick"]
+    groups = structure(results["groups"], list[Group])
+    assert [group.key for group in groups] == [group.__name__ for group in GROUPS]
+    expected = {
+        f"{name}.md": "\n".join(lines) + "\n"
+        for name, lines in tables(structure(results["machine"], Machine), groups)
+    }
+    expected |= {f"{name}.svg": drawn for name, drawn in plots(groups)}
+    written = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.suffix != ".json"}
+    assert written == expected
+    page = (DOCS / "performance.md").read_text("utf-8")
+    assert set(re.findall(r"\bperformance/([\w.]+)", page)) == set(expected)
