@@ -8,7 +8,7 @@ from attrs import frozen
 
 from contenders import PAGE
 from fresh import import_seconds, in_fresh_process
-from rounds import Contender, Row, measure, spread
+from rounds import Contender, Row, measure, row_of
 
 NEW_IN_A_PAGE: Final = PAGE - 1  # the first room of a page is the last one of the page before
 LATENCY: Final = 50  # milliseconds that an answer takes where the network is to count
@@ -17,7 +17,7 @@ SHARDS: Final = (1, 2, 4, 8, 16, 32)
 GROWTH: Final = (10_000, 100_000, 1_000_000)
 WAYS: Final = ("walk", "scan")
 PLAIN: Final = ("msgspec", "orjson")  # what the plain package must not find
-DECODINGS: Final = 20  # of one page, in a round
+DECODINGS: Final = 50  # of one page, in a round
 
 
 @frozen(kw_only=True)
@@ -33,8 +33,8 @@ class Size:
     repeats: int  # of what runs in fresh interpreters
 
 
-FULL: Final = Size(rounds=11, pages=30, slow_rounds=3, slow_pages=200, calls=1_000, growth=GROWTH, repeats=3)
-QUICK: Final = Size(rounds=3, pages=10, slow_rounds=1, slow_pages=64, calls=200, growth=GROWTH[:2], repeats=1)
+FULL: Final = Size(rounds=15, pages=60, slow_rounds=3, slow_pages=200, calls=1_000, growth=GROWTH, repeats=3)
+QUICK: Final = Size(rounds=5, pages=20, slow_rounds=1, slow_pages=64, calls=200, growth=GROWTH[:2], repeats=1)
 
 
 @frozen
@@ -102,12 +102,11 @@ def walk(server: str, size: Size) -> Group:
     """Walk through all rooms without latency, so that only the client counts."""
     url = f"{server}/{rooms_in(size.pages)}/0"
     rows = measure(walkers(url), rounds=size.rounds, units=size.pages)
-    ours, openai = row_of(rows, FAST), row_of(rows, OPENAI)
+    ours, openai = by_title(rows, FAST), by_title(rows, OPENAI)
+    times_openai = row_of(OPENAI, openai.seconds, FAST, ours.seconds).ratio
     targets = [
         Target("time of `walk()`, compared with the loop by hand on httpx", 1.0, ours.ratio),
-        Target(
-            "speed of `walk()`, compared with openai-python's paginator", 12, openai.ms / ours.ms, at_least=True
-        ),
+        Target("speed of `walk()`, compared with openai-python's paginator", 12, times_openai, at_least=True),
     ]
     return Group("walk", "ms a page", rows, targets=targets)
 
@@ -133,7 +132,7 @@ def decode(_: str, size: Size) -> Group:
         rounds=size.rounds,
         units=DECODINGS,
     )
-    target = Target("time to decode a page, compared with httpx's `.json()`", 1.0, row_of(rows, FAST).ratio)
+    target = Target("time to decode a page, compared with httpx's `.json()`", 1.0, by_title(rows, FAST).ratio)
     return Group("decode", "ms a page", rows, targets=[target])
 
 
@@ -155,8 +154,10 @@ def get(server: str, size: Size) -> Group:
         units=calls,
     )
     targets = [
-        Target("time of `get()`, compared with a bare one of httpx", 1.10, row_of(rows, FAST).ratio),
-        Target("time of `get()` over httpx2, compared with a bare one of httpx2", 1.10, row_of(rows, over2).ratio),
+        Target("time of `get()`, compared with a bare one of httpx", 1.10, by_title(rows, FAST).ratio),
+        Target(
+            "time of `get()` over httpx2, compared with a bare one of httpx2", 1.10, by_title(rows, over2).ratio
+        ),
     ]
     return Group("get", "ms a call", rows, targets=targets)
 
@@ -246,15 +247,12 @@ def imports(_: str, size: Size) -> Group:
             if turn:
                 times[title].append(seconds)
     first = next(iter(what))
-    rows = []
-    for title, taken in times.items():
-        ratios = [own / others for own, others in zip(taken, times[first], strict=True)]
-        rows.append(Row(title, first, median(taken) * 1000, median(ratios), *spread(ratios)))
+    rows = [row_of(title, seconds, first, times[first]) for title, seconds in times.items()]
     target = Target("time to import httpx and netless_rooms, compared with httpx alone", 1.4, rows[-1].ratio)
     return Group("imports", "ms", rows, targets=[target])
 
 
-def row_of(rows: Sequence[Row], title: str) -> Row:
+def by_title(rows: Sequence[Row], title: str) -> Row:
     """Return a row by its title."""
     return next(row for row in rows if row.title == title)
 

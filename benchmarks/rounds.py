@@ -40,6 +40,13 @@ class Row:
     ratio: float  # the median of its time through the base's time in the same round
     low: float  # the middle half of these ratios lies between low and high
     high: float
+    seconds: Sequence[float] = ()  # of each round
+
+
+def row_of(title: str, seconds: Sequence[float], base: str, base_seconds: Sequence[float], units: int = 1) -> Row:
+    """Return the row of what took ``seconds`` for so many units, beside what ``base`` took."""
+    ratios = [own / others for own, others in zip(seconds, base_seconds, strict=True)]
+    return Row(title, base, median(seconds) / units * 1000, median(ratios), *spread(ratios), list(seconds))
 
 
 def measure(contenders: Sequence[Contender], *, rounds: int, units: int) -> list[Row]:
@@ -57,7 +64,8 @@ def measure(contenders: Sequence[Contender], *, rounds: int, units: int) -> list
         came = {worker.rooms for worker in workers.values()} - {NO_ROOMS}
         if len(came) > 1:
             raise RoomsDifferError({title: worker.rooms for title, worker in workers.items()})
-    return [_row(contender, contenders[0].title, times, units) for contender in contenders]
+    bases = {contender.title: contender.base or contenders[0].title for contender in contenders}
+    return [row_of(title, times[title], base, times[base], units) for title, base in bases.items()]
 
 
 def spread(ratios: Sequence[float]) -> tuple[float, float]:
@@ -66,13 +74,6 @@ def spread(ratios: Sequence[float]) -> tuple[float, float]:
         return ratios[0], ratios[0]
     low, _, high = quantiles(ratios, n=4, method="inclusive")
     return low, high
-
-
-def _row(contender: Contender, first: str, times: Mapping[str, Sequence[float]], units: int) -> Row:
-    base = contender.base or first
-    ratios = [own / others for own, others in zip(times[contender.title], times[base], strict=True)]
-    ms = median(times[contender.title]) / units * 1000
-    return Row(contender.title, base, ms, median(ratios), *spread(ratios))
 
 
 class Worker:
