@@ -300,8 +300,12 @@ async def get_many_ours(url: str, count: int, concurrency: int) -> Opened:
     async with ours(url) as api:
 
         async def work() -> list[str]:
+            got: list[str] = []
             async with api.get_many(uuids, concurrency=concurrency) as outcomes:
-                return [outcome.room.uuid async for outcome in outcomes]
+                async for outcome in outcomes:
+                    assert outcome.room is not None, outcome.error
+                    got.append(outcome.room.uuid)
+            return got
 
         yield work
 

@@ -12,7 +12,6 @@ from cattrs import structure
 from contenders import CONTENDERS, some_uuids
 from decoders import DECODERS, uuid_of
 from groups import GROUPS, SHARDS, Group, Target, walkers
-from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Ask, Emulator
 from plots import plots
 from report import Machine, tables
@@ -113,8 +112,6 @@ CALLS: Final = [
 @pytest.mark.parametrize(("name", "options"), CALLS)
 @pytest.mark.asyncio
 async def test_every_way_to_get_rooms_brings_those_asked_for(name: str, options: Any, url: str) -> None:
-    if name == "get_many_ours" and not hasattr(AsyncRooms, "get_many"):
-        pytest.skip("there is no get_many yet")
     expected = some_uuids(url, 10)
     assert expected == UUIDS[:: ROOMS // 10]
     assert sorted(await came_of(name, url=url, count=10, **options)) == expected
