@@ -194,7 +194,7 @@ async def _opened(url: str, over: str) -> AsyncGenerator[AsyncRooms, None]:
         client: Any = HttpxAiohttpClient()
     else:
         library = import_module(over)
-        many = library.Limits(max_connections=None, max_keepalive_connections=None)
+        many = library.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
         client = library.AsyncClient(limits=many)
     async with client:
         yield AsyncRooms(client, token=KEY, region="us-sv", base_url=url)
