@@ -228,9 +228,9 @@ async def pages_ours(url: str, over: str = "httpx") -> Opened:
 
 
 @asynccontextmanager
-async def scan_ours(url: str, prefetch: int = 1, shards: int = 1, pause: float = 0) -> Opened:
+async def scan_ours(url: str, over: str = "httpx", prefetch: int = 1, shards: int = 1, pause: float = 0) -> Opened:
     """Yield ``scan()``; as ``walk_ours``."""
-    async with ours(url) as rooms:
+    async with ours(url, over) as rooms:
 
         async def work() -> list[str]:
             uuids: list[str] = []

@@ -189,9 +189,13 @@ def shards(server: str, size: Size) -> Group:
     """Scan several parts of the list at once."""
     what = {"url": f"{server}/{rooms_in(size.slow_pages)}/{LATENCY}"}
     scans = [Contender(f"`scan(shards={n})`", "scan_ours", what | {"shards": n}) for n in SHARDS]
-    rows = measure(
-        [Contender("`walk()`", "walk_ours", what), *scans], rounds=size.slow_rounds, units=size.slow_pages
-    )
+    others = [
+        Contender(f"`scan(shards={n})` over {over}", "scan_ours", what | {"shards": n, "over": over})
+        for over in ("httpx2", "aiohttp")
+        for n in SHARDS[-2:]
+    ]
+    walked = Contender("`walk()`", "walk_ours", what)
+    rows = measure([walked, *scans, *others], rounds=size.slow_rounds, units=size.slow_pages)
     sixteen = rows[1 + SHARDS.index(16)]
     target = Target("speed of `scan(shards=16)`, compared with `walk()`", 8, 1 / sixteen.ratio, at_least=True)
     return Group("shards", "ms a page", rows, targets=[target], is_about_speed=True)

@@ -1,5 +1,6 @@
 """The figures as drawings: SVG in the colours of the page, light or dark."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import log2
@@ -66,7 +67,8 @@ def bars(name: str, title: str, rows: Sequence[Row]) -> str:
 
 def shard_lines(rows: Sequence[Row]) -> str:
     """Draw how many times as fast as a walk so many shards are, and what as many times would be."""
-    measured = [(float(row.title.partition("=")[2].rstrip(")`")), 1 / row.ratio) for row in rows[1:]]
+    found = [(re.fullmatch(r"`scan\(shards=(\d+)\)`", row.title), 1 / row.ratio) for row in rows]
+    measured = [(float(shards[1]), times) for shards, times in found if shards]  # those over httpx
     counts = [shards for shards, _ in measured]
     plane = Plane((counts[0], counts[-1]), (counts[0], counts[-1]), log2)
     body = [
