@@ -4,8 +4,8 @@ A list is scanned in one range, or in several that follow each other: each begin
 another, behind which the next begins.  What is left of them is where a scan stands.
 
 The text is six fields and a check sum, joined by ``~``: version, region, mode, account, ranges, known rooms.  All
-of it is letters, digits and ``-_.~%``, so it needs no quoting anywhere.  The account is told by a digest, so that
-a text of another one is refused; uuids of rooms stand in it, but no token and no secret.
+of it is letters, digits and ``-_.,~%``.  The account is told by a digest, so that a text of another one is
+refused; uuids of rooms stand in it, but no token and no secret.
 """
 
 import re
@@ -25,7 +25,6 @@ from netless_rooms.operations import check_uuid
 
 VERSION: Final = "scan1"
 MOST_KNOWN: Final = 15  # known rooms in a text; they split a list into one more
-FIELD: Final = re.compile("[!-}]*")
 
 
 class ScanMode(StrEnum):
@@ -70,7 +69,8 @@ class Checkpoint:
 
     def __str__(self) -> str:
         ranges = ",".join(f"{part.after or ''}.{part.through or ''}" for part in self.ranges)
-        fields = [VERSION, quote(self.region, safe=""), self.mode, self.account or "", ranges]
+        region = quote(self.region, safe="").replace("~", "%7E")
+        fields = [VERSION, region, self.mode, self.account or "", ranges]
         text = "~".join([*fields, ".".join(self.known)])
         return f"{text}~{_sum(text)}"
 
@@ -106,7 +106,7 @@ def _range(name: str, text: str) -> Range:
 
 
 def _sum(text: str) -> str:
-    return f"{crc32(text.encode()):08x}"
+    return f"{crc32(text.encode(errors='backslashreplace')):08x}"
 
 
 def account_of(team_uuid: str) -> str:
