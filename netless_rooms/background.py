@@ -17,11 +17,11 @@ async def background(
 ) -> AsyncGenerator[None, None]:
     """Run ``work`` beside the body; behind the body run ``leave``, then cancel what is left of ``work``.
 
-    ``leave`` runs however the body ended, and is not disturbed by the cancellation that may have ended it; it has
-    to come to an end by itself.
+    ``leave`` runs however the body ended.  The cancellation that may have ended the body disturbs neither it nor
+    ``work``, so ``leave`` has to come to an end by itself, and soon.
     """
     raised: BaseException | None = None
-    scope = CancelScope()
+    scope = CancelScope(shield=True)
 
     async def run() -> None:
         with scope:
@@ -33,9 +33,11 @@ async def background(
             yield
         except BaseException as error:  # not lost: raised again below, when the group has ended
             raised = error
-        with CancelScope(shield=True):
+        group.cancel_scope.shield = True  # or a cancellation from outside would be raised instead of ``raised``
+        try:
             await leave()
-        scope.cancel()
+        finally:
+            scope.cancel()
     if raised is not None:
         try:
             raise raised
