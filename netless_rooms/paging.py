@@ -90,14 +90,14 @@ class Cursor:
     ) -> None:
         self.ended: bool = False
         self.last = after
-        self._through = through
+        self.through = through
         self._in_order = in_order or through is not None
         self._page_size = page_size
         self._origin = begin if after is None else after
         self._origin_as_listed = None if self._origin is None else documented_spelling(self._origin)
         self._origin_is_out = after is not None
         self._came = 0  # how many rooms came out of this walk
-        self._reading = Reading.UNKNOWN
+        self.reading: Reading = Reading.UNKNOWN
         self.rises: bool = True  # whether every uuid so far was above the one before
         self._known: set[str] = set()  # once they do not rise: every room that came out
         self._suspect: str | None = None  # the first uuid that did not rise
@@ -165,10 +165,10 @@ class Cursor:
                 return NOTHING
         if not self.rises:
             self._remember(new)
-        if self._through is not None and new[-1] >= self._through:
-            new = new[: bisect_left(new, self._through) + 1]
-            if new[-1] != self._through:
-                raise WalkBrokenError(f"it passes {self._through}, where the next range begins, without it")
+        if self.through is not None and new[-1] >= self.through:
+            new = new[: bisect_left(new, self.through) + 1]
+            if new[-1] != self.through:
+                raise WalkBrokenError(f"it passes {self.through}, where the next range begins, without it")
             part = slice(part.start, part.start + len(new))
             self.ended = True
         self._came += len(new)
@@ -177,11 +177,11 @@ class Cursor:
         return part
 
     def _nothing_new(self, *, held: bool, is_all: bool) -> slice:
-        if held and self._reading is Reading.EXCLUSIVE:
+        if held and self.reading is Reading.EXCLUSIVE:
             raise WalkBrokenError(
                 f"it stalls: {self._cursor} came alone, though earlier answers began behind their room"
             )
-        if not held and self._reading is Reading.INCLUSIVE:
+        if not held and self.reading is Reading.INCLUSIVE:
             raise WalkBrokenError(
                 f"from {self._cursor or 'the start'} on nothing came, though earlier answers began with their room"
             )
@@ -197,18 +197,18 @@ class Cursor:
                 f"behind {self._cursor or 'its start'} come only rooms whose uuid cannot be read, "
                 "so nobody can tell whether it goes on behind them"
             )
-        elif self._through is not None:
-            raise WalkBrokenError(f"it ends before {self._through}, where the next range begins")
+        elif self.through is not None:
+            raise WalkBrokenError(f"it ends before {self.through}, where the next range begins")
         else:
             self.ended = True
         return NOTHING
 
     def _learn_reading(self, *, held: bool) -> None:
         if held:
-            self._reading = Reading.INCLUSIVE
-        elif self._came and self._reading is Reading.UNKNOWN:
+            self.reading = Reading.INCLUSIVE
+        elif self._came and self.reading is Reading.UNKNOWN:
             # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
-            self._reading = Reading.EXCLUSIVE
+            self.reading = Reading.EXCLUSIVE
 
     def _first_that_falls(self, new: Sequence[str]) -> str | None:
         previous = self.last or ""

@@ -6,17 +6,19 @@ Each range has a cursor of its own.  In the background a few tasks take one rang
 pages into a queue; the caller's ``async for`` takes them out.  A fetch needs a permit.  There are ``prefetch`` of
 them for each task, and one more whenever the caller waits for a page: so many pages are ahead of the caller, and
 no more.  What a fetch raises goes through the queue like a page, behind the rooms that came before, and its range
-waits until the caller goes on.
+waits until the caller goes on.  Then all ranges that failed meanwhile go on, and what they raised is forgotten.
 
 A page that was fetched but not gone through is in no checkpoint: only what the caller took counts.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from math import inf
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+from itertools import repeat
+from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
 import anyio
+from anyio.lowlevel import checkpoint
 from attrs import evolve, frozen
 
 from netless_rooms.background import background
@@ -26,11 +28,8 @@ from netless_rooms.errors import RoomsError
 from netless_rooms.models import InvalidRoom, Room
 from netless_rooms.operations import MAX_PAGE_SIZE, check_count
 from netless_rooms.paging import Cursor
-from netless_rooms.shards import account_in, at_once, begin, check_account
+from netless_rooms.shards import account_in, at_once, begin, check_account, check_end
 from netless_rooms.walks import next_rooms
-
-if TYPE_CHECKING:
-    from types import AsyncGeneratorType
 
 DRAIN: Final = 1.0  # seconds that leaving a scan waits for the requests under way, before it cancels them
 MOST_KEPT: Final = 1000  # of the rooms that were skipped
@@ -106,7 +105,9 @@ async def _scanning(
 class Scan(Generic[Item]):
     """A scan under way, inside its ``async with``: an async iterable of rooms.
 
-    Stop iterating and begin again as you like, after an error too: it goes on behind the last room that came out.
+    Stop iterating and begin again as you like, after an error or a cancelled wait too: it goes on behind the last
+    room that came out.  Only one task at a time may wait for the next room.  Behind the ``async with``, a scan
+    that had not come to its end raises ``RuntimeError``.
 
     .. versionadded:: 0.1
     """
@@ -136,9 +137,11 @@ class Scan(Generic[Item]):
         self._landmarks = Landmarks(list(start.known))
         self._at_once = at_once(caller, max(1, min(options.shards, len(start.ranges))))
         self._permits = anyio.Semaphore(options.prefetch * self._at_once)
-        self._queue_in, self._queue = anyio.create_memory_object_stream[tuple[_Lane, Any]](inf)
-        self._is_waiting = False
-        self._items: AsyncGeneratorType[Item, None] | None = None
+        # What came, in order.  No stream: a page on its way out of one is lost if its receiver is cancelled.
+        self._came: deque[tuple[_Lane, Any]] = deque()
+        self._has_come = anyio.Event()
+        self._page: Iterator[tuple[_Lane, Any]] = iter(())  # what is left of the one that is gone through
+        self._is_waiting = self._is_asked = self._has_raised = False
         self._asking = 0
         self._is_left = False
         self._calm = anyio.Event()
@@ -167,62 +170,76 @@ class Scan(Generic[Item]):
             )
         )
 
-    def __aiter__(self) -> AsyncIterator[Item]:
-        # After a break the same generator goes on; one that has raised is dead.
-        if self._items is None or self._items.ag_frame is None:
-            self._items = cast("AsyncGeneratorType[Item, None]", self._each())
-        return self._items
+    def __aiter__(self) -> Self:
+        return self
 
-    async def _each(self) -> AsyncGenerator[Item, None]:
-        """Take the pages out of the queue; nothing is held open across a ``yield``."""
-        for lane in self._lanes:
-            lane.go_on.set()
+    async def __anext__(self) -> Item:
+        # No generator: one that was cancelled, raised or was closed is dead, and would end quietly ever after.
         while True:
-            try:
-                lane, part = await self._next_part()
-            except anyio.EndOfStream:
-                return
-            if isinstance(part, Exception):
-                try:
-                    raise self._with_checkpoint(part)
-                finally:
-                    del part  # or it would keep this frame, and this frame it
-            if not part:
-                lane.is_done = True
-                continue
-            self._is_waiting = False
-            self.page_count += 1
-            self._account = self._account or account_in(part)
-            for item in part if self._on_invalid == "raise" else self._readable(part):
+            for lane, item in self._page:
                 lane.last = item.uuid or lane.last
+                if self._on_invalid == "skip" and isinstance(item, InvalidRoom):
+                    self._skip(item)
+                    continue
                 self.room_count += 1
-                yield item
-            if lane.last is not None:
-                self._landmarks.pass_by(lane.last)
+                return cast("Item", item)
+            await self._turn_page()
+
+    def _skip(self, room: InvalidRoom) -> None:
+        self.skipped_count += 1
+        if len(self.skipped) < MOST_KEPT:
+            self.skipped.append(room)
+
+    async def _turn_page(self) -> None:
+        """Take the next page; nothing is taken before it is there, so nothing is lost if the wait is cancelled."""
+        if self._is_asked:
+            raise RuntimeError("another task waits for the next room of this scan; iterate in one task at a time")
+        self._is_asked = True
+        try:
+            lane, part = await self._next_part()
+        finally:
+            self._is_asked = False
+        if isinstance(part, Exception):
+            self._has_raised = True
+            if isinstance(part, RoomsError):
+                part.checkpoint = self.checkpoint
+            try:
+                raise part
+            finally:
+                del part  # or it would keep this frame, and this frame it
+        self._is_waiting = False
+        self.page_count += 1
+        self._account = self._account or account_in(part)
+        self._landmarks.pass_by(part[-1].uuid)  # behind a room without one no page ends
+        self._page = zip(repeat(lane), part, strict=False)
 
     async def _next_part(self) -> tuple["_Lane", Any]:
-        if self._is_left and not all(lane.is_done for lane in self._lanes):
-            raise RuntimeError("this scan was left; go on in a new one, with scan(resume=scan.checkpoint)")
+        if self._has_raised:
+            self._has_raised = False
+            for failed in self._lanes:
+                failed.go_on.set()
+        while True:
+            self._stop_if_over()
+            if not self._is_waiting:  # else the page that was waited for has not come yet
+                self._is_waiting = True
+                self._permits.release()
+            await checkpoint()
+            while not self._came and not self._is_left:
+                self._has_come = anyio.Event()
+                await self._has_come.wait()
+            self._stop_if_over()
+            lane, part = self._came.popleft()
+            if isinstance(part, Exception) and lane.go_on.is_set():
+                continue  # tried again already, when the scan went on after the failure of another range
+            if part != ():
+                return lane, part
+            lane.is_done = True
+
+    def _stop_if_over(self) -> None:
+        if all(lane.is_done for lane in self._lanes):
+            raise StopAsyncIteration
         if self._is_left:
-            raise anyio.EndOfStream
-        if not self._is_waiting:  # else the page that was waited for has not come yet
-            self._is_waiting = True
-            self._permits.release()
-        return await self._queue.receive()
-
-    def _with_checkpoint(self, error: Exception) -> Exception:
-        if isinstance(error, RoomsError):
-            error.checkpoint = self.checkpoint
-        return error
-
-    def _readable(self, part: tuple[Any, ...]) -> Iterator[Any]:
-        for item in part:
-            if self._on_invalid == "skip" and isinstance(item, InvalidRoom):
-                self.skipped_count += 1
-                if len(self.skipped) < MOST_KEPT:
-                    self.skipped.append(item)
-            else:
-                yield item
+            raise RuntimeError("this scan was left; go on in a new one, with scan(resume=scan.checkpoint)")
 
     # What runs in the background
 
@@ -234,50 +251,63 @@ class Scan(Generic[Item]):
             for lane in waiting:
                 await self._fetch(lane)
 
-        with self._queue_in:
-            async with anyio.create_task_group() as group:
-                for _ in range(self._at_once):
-                    group.start_soon(fetch_some)
+        async with anyio.create_task_group() as group:
+            for _ in range(self._at_once):
+                group.start_soon(fetch_some)
 
     async def _fetch(self, lane: "_Lane") -> None:
-        part: Any = None
-        while part != ():
+        has_more = True
+        while has_more:
             await self._permits.acquire()
-            part = await self._ask(lane)
-            while isinstance(part, Exception):
-                lane.go_on = anyio.Event()
-                self._queue_in.send_nowait((lane, part))
-                await lane.go_on.wait()
-                part = await self._ask(lane)
-            self._queue_in.send_nowait((lane, part))
+            has_more = await self._fetch_page(lane)
         self._permits.release()  # the end is no page
 
+    async def _fetch_page(self, lane: "_Lane") -> bool:
+        part: Any
+        while isinstance(part := await self._ask(lane), Exception):
+            lane.go_on = anyio.Event()
+            self._bring(lane, part)
+            del part  # the caller's, with all that its traceback keeps
+            await lane.go_on.wait()
+        self._bring(lane, part)
+        return bool(part)
+
+    def _bring(self, lane: "_Lane", part: Any) -> None:
+        self._came.append((lane, part))
+        self._has_come.set()
+
     async def _ask(self, lane: "_Lane") -> Any:
-        if self._is_left:
-            await anyio.sleep_forever()
-        self._asking += 1
-        try:
-            return await next_rooms(self._caller, lane.cursor, tolerant=self._on_invalid != "raise")
-        except Exception as error:
-            return error
-        finally:
-            self._asking -= 1
-            if self._is_left and not self._asking:
-                self._calm.set()
+        """Return the next rooms of a range, none at its end, or what was raised."""
+        rooms: tuple[Any, ...] = ()
+        while not rooms and not lane.has_ended:
+            if self._is_left:
+                await anyio.sleep_forever()
+            self._asking += 1
+            try:
+                if lane.cursor.ended:
+                    await check_end(self._caller, lane.cursor)
+                    lane.has_ended = True
+                else:
+                    rooms = await next_rooms(self._caller, lane.cursor, tolerant=self._on_invalid != "raise")
+            except Exception as error:
+                return error
+            finally:
+                self._asking -= 1
+                if self._is_left and not self._asking:
+                    self._calm.set()
+        return rooms
 
     async def leave(self) -> None:
-        """Let requests under way come to an end, as far as that does not take long, and begin no other.
+        """Let requests under way come to an end, as far as that does not take long, and ask for nothing more.
 
         httpx loses a connection when a request is cancelled that waits for one or opens one.
         """
         self._is_left = True
-        if self._items is not None and not self._items.ag_running:
-            await self._items.aclose()
+        self._page = iter(())
+        self._has_come.set()
         if self._asking:
             with anyio.move_on_after(DRAIN):
                 await self._calm.wait()
-        self._queue_in.close()
-        self._queue.close()
 
 
 class _Lane:
@@ -288,5 +318,8 @@ class _Lane:
         self.last = part.after
         """The last room that the caller took, or the one to begin behind."""
         self.is_done = False
+        """Whether the caller has gone through all of it."""
+        self.has_ended = False
+        """Whether there is nothing more to fetch, and that is proven."""
         self.cursor = Cursor(after=part.after, through=part.through, in_order=in_order, page_size=page_size)
         self.go_on = anyio.Event()

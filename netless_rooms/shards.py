@@ -23,9 +23,17 @@ from netless_rooms.checkpoints import (
     ranges_between,
     spread,
 )
-from netless_rooms.errors import ForbiddenError, PaginationError, RateLimitedError, StatusError, UnauthorizedError
+from netless_rooms.errors import (
+    DecodeError,
+    ForbiddenError,
+    PaginationError,
+    RateLimitedError,
+    StatusError,
+    UnauthorizedError,
+)
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 from netless_rooms.operations import ROOMS_PATH, list_rooms
+from netless_rooms.paging import Cursor, Reading
 
 FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
@@ -42,8 +50,8 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
     if shards == 1:
         return line
     first = await _rooms_from(caller, None)
-    if known is not None:
-        _check_account(first, known)
+    if known is not None and known.account is not None:
+        _check_account(first, known.account)
     rooms = await _rooms_to_cut_at(caller, shards, first)
     if rooms:
         return evolve(line, mode=ScanMode.SHARDS, account=account_in(first), ranges=ranges_between(rooms))
@@ -56,11 +64,32 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
 async def check_account(caller: Caller, resume: Checkpoint) -> None:
     """Raise ``PaginationError`` if the rooms are of another account than those that the checkpoint is of."""
     if resume.account is not None:
-        _check_account(await _rooms_from(caller, None), resume)
+        _check_account(await _rooms_from(caller, None), resume.account)
 
 
-def _check_account(first: MixedPage, told: Checkpoint) -> None:
-    if told.account != account_in(first):
+async def check_end(caller: Caller, cursor: Cursor) -> None:
+    """Raise ``PaginationError`` if an end with nothing at all is none.
+
+    To a room that has left the list the service may answer with nothing, as one that reads its cursor exclusively
+    does to the last room; then it is no end, and what comes from the first room on tells one from the other.
+    """
+    if cursor.last is None or cursor.through is not None or cursor.reading is Reading.INCLUSIVE:
+        return
+    first = _first_named(await _rooms_from(caller, None))
+    if first is None or _first_named(await _rooms_from(caller, first)) != first:
+        return
+    cursor.reading, cursor.ended = Reading.INCLUSIVE, False
+    raise PaginationError(
+        f"from {cursor.last} on nothing came, though from {first} on that room itself does",
+        method="GET",
+        path=ROOMS_PATH,
+    )
+
+
+def _check_account(first: MixedPage, told: str) -> None:
+    accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
+    # Of rooms that cannot be read nobody knows the account; no rooms are not those that the checkpoint is of.
+    if told not in accounts and (accounts or not first):
         raise PaginationError(
             "the checkpoint is of another account: none of the first rooms is of the one that it tells",
             method="GET",
@@ -90,9 +119,11 @@ async def _rooms_to_cut_at(caller: Caller, shards: int, first: MixedPage) -> tup
         pages = await _pages_from(caller, asked)
     except ELSE:
         raise
-    except StatusError:  # an unknown uuid may be called a bad request, or not found
+    except (StatusError, DecodeError):  # an unknown uuid may be called a bad request, or not found, or be no list
         return None
-    return cuts(asked, [_first_named(page) for page in pages])
+    rooms = cuts(asked, [_first_named(page) for page in pages])
+    # To cut behind the first room is no use, and a list in another order, which seeks in that, begins so from all.
+    return rooms and tuple(uuid for uuid in rooms if uuid != _first_named(first))
 
 
 def _gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:

@@ -31,28 +31,30 @@ async def each_page(caller: Caller, cursor: Cursor) -> AsyncGenerator[RoomPage, 
 
 async def next_page(caller: Caller, cursor: Cursor) -> RoomPage:
     """Return the next rooms that are new; none is the proven end."""
-    return RoomPage(await next_rooms(caller, cursor, tolerant=False))
+    rooms: tuple[Room, ...] = ()
+    while not rooms and not cursor.ended:
+        rooms = await next_rooms(caller, cursor, tolerant=False)
+    return RoomPage(rooms)
 
 
 async def next_rooms(caller: Caller, cursor: Cursor, *, tolerant: bool) -> tuple[Any, ...]:
-    """Return the same as a tuple, with an ``InvalidRoom`` for what cannot be read if ``tolerant``."""
-    while not cursor.ended:
-        wanted = cursor.next_request()
-        try:
-            asked: Operation[Any] = list_rooms(begin_uuid=wanted.begin, limit=wanted.limit, tolerant=tolerant)
-            answered = await caller.perform(asked)
-            new = cursor.advance([room.uuid for room in answered])
-        except WalkBrokenError as broken:
-            error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
-            error.checkpoint = cursor.last
-            raise error from None
-        except RoomsError as error:
-            error.checkpoint = cursor.last
-            raise
-        rooms: tuple[Any, ...] = answered[new]
-        if rooms:
-            return rooms
-    return ()
+    """Make one request and return what is new in its answer; there may be more if it is nothing.
+
+    What cannot be read is an ``InvalidRoom`` if ``tolerant``.
+    """
+    wanted = cursor.next_request()
+    try:
+        asked: Operation[Any] = list_rooms(begin_uuid=wanted.begin, limit=wanted.limit, tolerant=tolerant)
+        answered = await caller.perform(asked)
+        rooms: tuple[Any, ...] = answered[cursor.advance([room.uuid for room in answered])]
+    except WalkBrokenError as broken:
+        error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
+        error.checkpoint = cursor.last
+        raise error from None
+    except RoomsError as error:
+        error.checkpoint = cursor.last
+        raise
+    return rooms
 
 
 async def created_between(caller: Caller, start: datetime, end: datetime) -> tuple[Room, ...]:

@@ -42,7 +42,14 @@ CALLS: dict[str, Callable[[AsyncRooms], Awaitable[object]]] = {
     "create": lambda rooms: rooms.create(),
     "get": lambda rooms: rooms.get("a"),
     "walk": lambda rooms: anext(rooms.walk()),
+    "scan": lambda rooms: first_of_scan(rooms, shards=1),
+    "scan in shards": lambda rooms: first_of_scan(rooms, shards=3),
 }
+
+
+async def first_of_scan(rooms: AsyncRooms, shards: int) -> object:
+    async with rooms.scan(shards=shards) as scan:
+        return await anext(scan)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)
