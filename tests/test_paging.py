@@ -2,6 +2,8 @@
 
 import gc
 import weakref
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -341,3 +343,154 @@ def test_what_breaks_a_walk_is_told(answers: list[list[str]], words: str) -> Non
     with pytest.raises(WalkBrokenError, match=words):
         for answer in answers:
             cursor.advance(answer)
+
+
+# Ranges of a list in order, and rooms whose uuid cannot be read.
+
+
+MixedListing = Callable[[str | None, int], Sequence[str | None]]
+
+
+def documents(service: GoodService, nameless: set[str]) -> MixedListing:
+    """Return a service in whose answers some rooms have no uuid."""
+    return lambda begin, limit: [None if uuid in nameless else uuid for uuid in service(begin, limit)]
+
+
+def come(service: MixedListing, cursor: Cursor, *, between: Callable[[], None] = lambda: None) -> list[str | None]:
+    """Return what comes out of ``service`` until ``cursor`` has ended."""
+    came: list[str | None] = []
+    for _ in range(1000):
+        asked = cursor.next_request()
+        answered = service(asked.begin, asked.limit)
+        part = cursor.advance(answered)
+        came += answered[part]
+        if cursor.ended:
+            return came
+        between()
+    raise AssertionError("still walking after 1000 requests")
+
+
+@st.composite
+def services_in_order(draw: st.DrawFn) -> GoodService:
+    service = draw(good_services())
+    service.uuids.sort()
+    return service
+
+
+@given(services_in_order(), PAGE_SIZES, st.data())
+def test_ranges_cut_at_any_rooms_bring_each_room_once(
+    service: GoodService, page_size: int, data: st.DataObject
+) -> None:
+    there = list(service.uuids)
+    cut = sorted(data.draw(st.sets(st.sampled_from(there)))) if there else []
+
+    def create() -> None:
+        near = data.draw(st.sampled_from([*there, "8"]))
+        new = near + data.draw(st.text("0123456789abcdef", min_size=1, max_size=3))
+        if new not in service.uuids and len(service.uuids) < 60:
+            service.uuids.append(new)
+            service.uuids.sort()
+
+    creates = data.draw(st.booleans())
+    came: list[str | None] = []
+    for after, through in pairwise([None, *cut, None]):
+        cursor = Cursor(after=after, through=through, in_order=True, page_size=page_size)
+        came += come(service, cursor, between=create if creates else lambda: None)
+        assert cursor.last == (through or cursor.last)
+        assert cursor.rises
+    assert len(came) == len(set(came))
+    assert came == sorted(came, key=str)
+    assert [uuid for uuid in came if uuid in set(there)] == there
+    assert creates or came == there
+
+
+@given(services_in_order(), PAGE_SIZES, st.data())
+def test_a_range_that_must_not_bring_its_last_room_never_ends_quietly(
+    service: GoodService, page_size: int, data: st.DataObject
+) -> None:
+    through = data.draw(st.text("0123456789abcdef", min_size=1, max_size=3))
+    if through in service.uuids:
+        service.uuids.remove(through)
+    before = [uuid for uuid in service.uuids if uuid < through]
+    after = data.draw(st.sampled_from([None, *before]))
+    cursor = Cursor(after=after, through=through, page_size=page_size)
+    with pytest.raises(WalkBrokenError, match=f"{through}, where the next range begins"):
+        come(service, cursor)
+    assert not cursor.ended
+
+
+@given(st.permutations(["a", "b", "c", "d", "e"]), PAGE_SIZES, st.sampled_from([None, "e", "c"]))
+def test_a_range_of_a_list_in_another_order_is_whole_or_breaks(
+    uuids: list[str], page_size: int, through: str | None
+) -> None:
+    cursor = Cursor(through=through, in_order=True, page_size=page_size)
+    try:
+        came = come(GoodService(uuids), cursor)
+    except WalkBrokenError:
+        came = []
+    if came == []:
+        assert uuids != sorted(uuids)
+        assert not cursor.ended
+    else:
+        assert came == uuids[: uuids.index(through or uuids[-1]) + 1]
+
+
+def test_a_falling_first_room_breaks_a_range_and_not_a_walk() -> None:
+    assert Cursor(after="b", page_size=9).advance(["b", "a"]) == slice(1, 2)
+    for cursor in (Cursor(after="b", in_order=True, page_size=9), Cursor(after="b", through="c", page_size=9)):
+        with pytest.raises(WalkBrokenError, match="a comes too late for the order of uuids: scan with shards=1"):
+            cursor.advance(["b", "a"])
+
+
+@given(services_in_order(), PAGE_SIZES, st.data())
+def test_rooms_without_a_uuid_come_in_their_place(
+    service: GoodService, page_size: int, data: st.DataObject
+) -> None:
+    there = service.uuids
+    service.cap, service.shorten = 1000, None  # else pages could be of nameless rooms alone
+    nameless = data.draw(st.sets(st.sampled_from(there[:-1]))) if len(there) > 1 else set()
+    cut = sorted(data.draw(st.sets(st.sampled_from(there))) - nameless) if there else []
+    came: list[str | None] = []
+    for after, through in pairwise([None, *cut, None]):
+        came += come(
+            documents(service, nameless),
+            Cursor(after=after, through=through, in_order=bool(cut), page_size=page_size),
+        )
+    assert came == [None if uuid in nameless else uuid for uuid in there]
+
+
+@given(good_services(), PAGE_SIZES, st.data())
+def test_rooms_without_a_uuid_are_never_lost_or_doubled_quietly(
+    service: GoodService, page_size: int, data: st.DataObject
+) -> None:
+    there = service.uuids
+    nameless = data.draw(st.sets(st.sampled_from(there))) if there else set()
+    try:
+        came = come(documents(service, nameless), Cursor(page_size=page_size))
+    except WalkBrokenError:
+        assert nameless
+    else:
+        assert came == [None if uuid in nameless else uuid for uuid in there]
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_a_last_room_without_a_uuid_breaks_the_walk(inclusive: bool) -> None:
+    service = documents(GoodService(["a", "b", "c"], inclusive=inclusive), {"c"})
+    with pytest.raises(WalkBrokenError, match="behind b come only rooms whose uuid cannot be read"):
+        come(service, Cursor(page_size=2))
+    with pytest.raises(WalkBrokenError, match="behind its start come only rooms whose uuid cannot be read"):
+        come(lambda *_: [None], Cursor(page_size=2))
+
+
+def test_a_nameless_room_behind_the_last_of_a_range_is_of_the_next() -> None:
+    service = documents(GoodService(["a", "b", "c", "d"]), {"c"})
+    assert come(service, Cursor(through="b", page_size=9)) == ["a", "b"]
+    assert come(service, Cursor(after="b", page_size=9)) == [None, "d"]
+    assert come(service, Cursor(after="b", through="d", page_size=1)) == [None, "d"]
+
+
+def test_a_room_without_a_uuid_before_the_cursor_breaks_the_walk() -> None:
+    cursor = Cursor(after="b", page_size=9)
+    with pytest.raises(WalkBrokenError, match="asked from b on, a room came before it"):
+        cursor.advance([None, "b", "c"])
+    assert cursor.advance([None, "c"]) == slice(0, 2)  # an exclusive cursor
