@@ -5,7 +5,7 @@ the emulator's rooms, at what came out, and at the log of the line.  ``promises`
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -30,8 +30,18 @@ from hypothesis.stateful import (
 )
 
 from figures import count, examples
+from interrupts import Stepped, running_tasks
 from line import Exchange, Line, Unreachable, caller
-from netless_rooms import AsyncRooms, CreateOutcomeUnknownError, NotFoundError, RetryPolicy, Room, RoomsError
+from netless_rooms import (
+    AsyncRooms,
+    CreateOutcomeUnknownError,
+    NotFoundError,
+    PaginationError,
+    RetryPolicy,
+    Room,
+    RoomsError,
+    Scan,
+)
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
 from promises import WON_BACK, Ending, Meaning, Spent, check_call, meaning_of
 from virtual_time import VirtualTime
@@ -178,30 +188,6 @@ class Outcome(Ending, Generic[Result]):
         return self.came[0]
 
 
-class Stepped:
-    """Runs a coroutine and calls ``interrupt`` when it suspends for the ``step``-th time."""
-
-    def __init__(self, inner: Coroutine[Any, Any, None], step: int, interrupt: Callable[[], object]) -> None:
-        self._inner = inner
-        self._left = step
-        self._interrupt = interrupt
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        go_on, value = self._inner.send, None
-        while True:
-            try:
-                asked = go_on(value)
-            except StopIteration:
-                return
-            self._left -= 1
-            if self._left == 0:
-                self._interrupt()
-            try:
-                go_on, value = self._inner.send, (yield asked)
-            except BaseException as thrown:  # it goes on to the inner one
-                go_on, value = self._inner.throw, thrown
-
-
 async def make(call: Callable[[], Awaitable[Result]], cancel: Cancel | None) -> Outcome[Result]:
     outcome: Outcome[Result] = Outcome()
 
@@ -238,12 +224,6 @@ async def make(call: Callable[[], Awaitable[Result]], cancel: Cancel | None) -> 
 def is_in_doubt(ending: Ending) -> bool:
     """Whether a create that ended so may have made a room that nobody was told of."""
     return ending.was_interrupted or isinstance(ending.error, CreateOutcomeUnknownError)
-
-
-async def running_tasks() -> set[int]:
-    """Return which tasks there are beside this one."""
-    current = anyio.get_current_task().id
-    return {task.id for task in anyio.get_running_tasks()} - {current}
 
 
 def document_of(room: Room) -> dict[str, object]:
@@ -555,6 +535,65 @@ class Proof(RuleBasedStateMachine):
         if calls:  # none for the walk of no rooms
             check_call(calls[-1], self.policy, self.spent, ending)
         assert calls or ending.error is None
+
+    @rule(seed=seeds)
+    def scan(self, seed: int) -> None:
+        chance = self.chance(seed)
+        options: dict[str, Any] = {"prefetch": chance.randint(0, 3), "shards": chance.choice([1, 2, 5])}
+        there = list(self.emulator.uuids())
+        came: list[str] = []
+        position: str | None = None
+        for leg in [*(draw_leg(chance) for _ in range(chance.randint(0, 3))), None]:
+            skew = self.skew
+            if leg is None:
+                self.skew = 0.0
+            outcome, position = self.scan_leg(leg or Leg(page_size=1 + len(came) % 5), options, position, came)
+            self.skew = skew
+            assert len(came) == len(set(came)), "rooms came twice"
+            assert not isinstance(outcome.error, PaginationError)
+            if outcome.came == [True]:
+                break
+        assert outcome.came == [True], "a scan without faults comes to its end"
+        assert set(there) <= set(came), "rooms were lost"
+
+    def scan_leg(
+        self, leg: Leg, options: dict[str, Any], position: str | None, came: list[str]
+    ) -> tuple[Outcome[bool], str | None]:
+        """Scan on from ``position``, adding to ``came``; return whether the end was reached, and where it is."""
+        rooms: list[Room] = []
+        scans: list[Scan[Room]] = []
+
+        async def go() -> bool:
+            async with self.rooms.scan(page_size=leg.page_size, resume=position, **options) as scan:
+                scans.append(scan)
+                while len(rooms) != leg.stop:
+                    async for room in scan:
+                        rooms.append(room)
+                        if len(rooms) == leg.newcomer:
+                            self.banned[self.emulator.add_room()] = False
+                        break
+                    else:
+                        return True
+            return False
+
+        count("calls", "scan")
+        outcome = self.do(go, leg.faults, leg.cancel)
+        # Requests of several ranges go at once, and some may be under way when it is left: which call took from
+        # the budget, or won back, cannot be told.
+        requests = len(self.line.log)
+        most = max(self.spent.most, min(self.spent.most + requests, self.policy.budget))
+        self.spent = Spent(max(0.0, self.spent.least - WON_BACK * requests), most)
+        self.check_rooms(rooms)
+        came += [room.uuid for room in rooms]
+        if scans:
+            position = scans[0].checkpoint
+        if outcome.error is not None:
+            assert outcome.error.checkpoint == position
+        stopped = (
+            "cancelled" if outcome.was_interrupted else "left" if outcome.error is None else "ended by an error"
+        )
+        count("scans", "complete" if outcome.came == [True] else f"{stopped}, then gone on")
+        return outcome, position
 
     @rule(seed=seeds)
     def several_at_once(self, seed: int) -> None:
