@@ -239,35 +239,33 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
             return
         del self._waiting[index]
         self._begun[index] = shield = CancelScope(shield=True)
-        outcome: Outcome | None = None
         try:
             with shield:
-                outcome = await self._outcome_of(index, given)
+                await self._bring_about(index, given)
         finally:
-            del self._begun[index]
-            if outcome is None:
+            if self._begun.pop(index, None) is not None:
                 self._in_doubt[index] = given
-            else:
-                self._keep(outcome)
-            self._tell()
+                self._tell()
 
-    async def _outcome_of(self, index: int, given: Input) -> Outcome:
+    async def _bring_about(self, index: int, given: Input) -> None:
+        # The outcome is in no variable of a coroutine: an error keeps the frames that it came through and those
+        # around them, which would keep the outcome, which keeps the error.
         uuid = given if isinstance(given, str) else None
         try:
             room = await self._call_for(given)
         except Exception as error:
-            # Not kept in a variable, or its traceback would keep this frame, and this frame it.
-            return Outcome(index=index, uuid=uuid, error=error)
-        return Outcome(index=index, uuid=uuid or room.uuid, room=room)
+            self._end(Outcome(index=index, uuid=uuid, error=error))
+        else:
+            self._end(Outcome(index=index, uuid=uuid or room.uuid, room=room))
 
-    def _keep(self, outcome: Outcome) -> None:
+    def _end(self, outcome: Outcome) -> None:
+        del self._begun[outcome.index]
         self._ready.append(outcome)
-        if outcome.error is None:
-            return
-        self._failures += 1
-        if self._terms.max_failures is not None and self._failures >= self._terms.max_failures:
+        self._failures += outcome.error is not None
+        if outcome.error is not None and self._failures >= (self._terms.max_failures or inf):
             self._last_failure = outcome.error
             self._stopped = True
+        self._tell()
 
 
 class CheckedUuids(AsyncIterator[str]):
