@@ -9,6 +9,7 @@ from netless_rooms.checkpoints import ScanMode
 from netless_rooms.errors import (
     Attempt,
     BadRequestError,
+    CheckpointError,
     ClientUnusableError,
     CreateOutcomeUnknownError,
     DecodeError,
@@ -37,6 +38,7 @@ __all__ = [
     "AsyncRooms",
     "Attempt",
     "BadRequestError",
+    "CheckpointError",
     "ClientUnusableError",
     "CreateOutcomeUnknownError",
     "DecodeError",

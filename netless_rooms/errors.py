@@ -13,6 +13,7 @@ RoomsError
 │   └── ServerError           5xx  the service or a gateway failed; whether it took effect is unknown
 ├── DecodeError                    success, but the body is not what is documented
 ├── PaginationError                the list cannot be walked: it repeats, stalls or jumps
+├── CheckpointError                a scan cannot go on from a checkpoint of another account
 ├── CreateOutcomeUnknownError      a create may or may not have taken effect
 ├── TooManyFailuresError           many calls at once: as many failed as were allowed to
 └── TokenError                     malformed, expired, wrongly signed, not enough, or not to be had
@@ -266,6 +267,15 @@ class PaginationError(RoomsError):
     """
 
     hint = "the rooms so far are sound; the service's list is not what it documents"
+
+
+class CheckpointError(RoomsError):
+    """A scan cannot go on: the checkpoint is of another account than the rooms that the service lists.
+
+    .. versionadded:: 0.1
+    """
+
+    hint = "use a token of the account that was scanned, or begin anew without the checkpoint"
 
 
 class CreateOutcomeUnknownError(RoomsError):

@@ -123,7 +123,7 @@ class ManyRooms:
           place.  One without a readable uuid may come again when the scan is gone on with.
 
         Raises, besides what ``walk()`` raises, ``ValueError`` for a checkpoint that is damaged or of another
-        region, and ``PaginationError`` for one of another account.  After an error the same scan can be gone on
+        region, and ``CheckpointError`` for one of another account.  After an error the same scan can be gone on
         with: iterate again.  ``error.checkpoint`` is where to go on in a new one,
         ``scan(resume=error.checkpoint)``; it is ``None`` if a scan without ``resume`` did not begin.
 

@@ -98,7 +98,7 @@ async def _scanning(
         error.checkpoint = None if resume is None else str(resume)
         raise
     scan: Scan[Any] = Scan(caller, start, options)
-    async with background(scan.work, scan.leave):
+    async with background(scan._work, scan._leave):
         yield scan
 
 
@@ -243,7 +243,7 @@ class Scan(Generic[Item]):
 
     # What runs in the background
 
-    async def work(self) -> None:
+    async def _work(self) -> None:
         """Fetch all ranges, a few at a time."""
         waiting = iter(self._lanes)
 
@@ -297,7 +297,7 @@ class Scan(Generic[Item]):
                     self._calm.set()
         return rooms
 
-    async def leave(self) -> None:
+    async def _leave(self) -> None:
         """Let requests under way come to an end, as far as that does not take long, and ask for nothing more.
 
         httpx loses a connection when a request is cancelled that waits for one or opens one.

@@ -24,6 +24,7 @@ from netless_rooms.checkpoints import (
     spread,
 )
 from netless_rooms.errors import (
+    CheckpointError,
     DecodeError,
     ForbiddenError,
     PaginationError,
@@ -62,7 +63,7 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
 
 
 async def check_account(caller: Caller, resume: Checkpoint) -> None:
-    """Raise ``PaginationError`` if the rooms are of another account than those that the checkpoint is of."""
+    """Raise ``CheckpointError`` if the rooms are of another account than those that the checkpoint is of."""
     if resume.account is not None:
         _check_account(await _rooms_from(caller, None), resume.account)
 
@@ -90,7 +91,7 @@ def _check_account(first: MixedPage, told: str) -> None:
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
     # Of rooms that cannot be read nobody knows the account; no rooms are not those that the checkpoint is of.
     if told not in accounts and (accounts or not first):
-        raise PaginationError(
+        raise CheckpointError(
             "the checkpoint is of another account: none of the first rooms is of the one that it tells",
             method="GET",
             path=ROOMS_PATH,

@@ -12,6 +12,7 @@ import pytest
 import netless_rooms
 from netless_rooms import Attempt, errors
 from netless_rooms.errors import (
+    CheckpointError,
     CreateOutcomeUnknownError,
     DecodeError,
     ForbiddenError,
@@ -152,6 +153,7 @@ def test_the_text_says_who_asked_what(kind: type[RoomsError]) -> None:
         (NotFoundError, "uuid"),
         (RateLimitedError, "slow down"),
         (PaginationError, "sound"),
+        (CheckpointError, "without the checkpoint"),
         (CreateOutcomeUnknownError, "find_created_between()"),
         (TooManyFailuresError, "outcomes.not_attempted"),
     ],

@@ -20,6 +20,7 @@ from anyio.lowlevel import checkpoint
 from interrupts import Stepped, running_tasks
 from netless_rooms import (
     AsyncRooms,
+    CheckpointError,
     DecodeError,
     ForbiddenError,
     InvalidRoom,
@@ -478,13 +479,13 @@ async def test_a_checkpoint_of_another_account_or_region_is_refused(shards: int)
             lambda: scanned(rooms, shards=2, known=scan.checkpoint),
             lambda: rooms.split(2, known=scan.checkpoint),
         ):
-            with pytest.raises(PaginationError, match="the checkpoint is of another account"):
+            with pytest.raises(CheckpointError, match="the checkpoint is of another account"):
                 await call()
-        with pytest.raises(PaginationError) as caught:
+        with pytest.raises(CheckpointError) as caught:
             await scanned(rooms, resume=scan.checkpoint)
         assert caught.value.checkpoint == scan.checkpoint
         other.uuids.clear()
-        with pytest.raises(PaginationError, match="another account"):
+        with pytest.raises(CheckpointError, match="another account"):
             await scanned(rooms, resume=scan.checkpoint)
         eu = rooms.with_options(region="eu")
         with pytest.raises(ValueError, match="resume is of the region 'sg'"):
