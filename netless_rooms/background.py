@@ -13,15 +13,15 @@ from anyio import CancelScope, create_task_group
 
 @asynccontextmanager
 async def background(
-    work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]]
+    work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]], *, shield: bool = False
 ) -> AsyncGenerator[None, None]:
     """Run ``work`` beside the body; behind the body run ``leave``, then cancel what is left of ``work``.
 
-    ``leave`` runs however the body ended.  The cancellation that may have ended the body disturbs neither it nor
-    ``work``, so ``leave`` has to come to an end by itself, and soon.
+    ``leave`` runs however the body ended, and no cancellation disturbs it, so it has to come to an end by itself,
+    and soon.  What cancels the body from outside cancels ``work`` too, unless there is a ``shield``.
     """
     raised: BaseException | None = None
-    scope = CancelScope(shield=True)
+    scope = CancelScope(shield=shield)
 
     async def run() -> None:
         with scope:

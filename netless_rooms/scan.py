@@ -98,7 +98,7 @@ async def _scanning(
         error.checkpoint = None if resume is None else str(resume)
         raise
     scan: Scan[Any] = Scan(caller, start, options)
-    async with background(scan._work, scan._leave):
+    async with background(scan._work, scan._leave, shield=True):
         yield scan
 
 

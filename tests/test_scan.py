@@ -4,6 +4,7 @@ All on clocks that jump, so that waiting takes no time.
 """
 
 import asyncio
+import gc
 import pickle
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -969,13 +970,15 @@ async def test_memory_holds_a_few_pages_whatever_the_number_of_rooms() -> None:
         try:
             async with rooms.scan(page_size=10) as scan:
                 async for _ in scan:
+                    if scan.room_count % 100 == 0:
+                        gc.collect()  # an answer of httpx is a cycle
                     if scan.room_count == 200:
                         tracemalloc.reset_peak()
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert scan.room_count == 2500
-    assert peak < 9_000_000  # of 50
+    assert peak < 6_000_000  # of 50
 
 
 # Cancelling
