@@ -31,7 +31,7 @@ from typing import Final, Generic, TypeVar
 
 from anyio import CancelScope, Event, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from netless_rooms.background import background
 from netless_rooms.calls import Caller
@@ -234,7 +234,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         return self._pulled - len(self._waiting)
 
     async def _call(self, index: int, given: Input) -> None:
-        await checkpoint_if_cancelled()
+        await checkpoint()  # where a cancellation that came before the first step ends it
         if self._stopped:
             return
         del self._waiting[index]
