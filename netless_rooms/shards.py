@@ -79,7 +79,7 @@ async def check_end(caller: Caller, cursor: Cursor) -> None:
     first = _first_named(await _rooms_from(caller, None))
     if first is None or _first_named(await _rooms_from(caller, first)) != first:
         return
-    cursor.reading, cursor.ended = Reading.INCLUSIVE, False
+    cursor.ended = False  # asked again, it may be there again
     raise PaginationError(
         f"from {cursor.last} on nothing came, though from {first} on that room itself does",
         method="GET",

@@ -4,9 +4,8 @@ All on clocks that jump, so that waiting takes no time.
 """
 
 import asyncio
-import gc
 import pickle
-import tracemalloc
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import product
@@ -270,6 +269,10 @@ async def test_an_end_with_nothing_is_proven_by_the_first_room(count: int) -> No
     async with rooms_of(service) as rooms:
         assert len(await scanned(rooms)) == count
         assert service.asked == [None, world.uuids[-1]]
+    service = Service(World([], inclusive=False))
+    async with rooms_of(service) as rooms:
+        assert await scanned(rooms) == []
+        assert service.asked == [None]
 
 
 # What breaks a scan in shards
@@ -390,6 +393,13 @@ async def test_a_probe_whose_answer_is_lost_is_an_error() -> None:
             with pytest.raises(TransportError):
                 await rooms.split(4)
             assert len(service.asked) <= 5
+    service = Service(in_turn(World(hexes(40)), None, None, httpx.ReadError("cut")), seconds=0.1)
+    async with rooms_of(service) as rooms:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(rooms._caller.sender), "pool_size", 1)
+            with pytest.raises(TransportError):
+                await rooms.split(40)
+        assert len(service.asked) == 3
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
@@ -412,6 +422,7 @@ async def test_what_seeks_only_sometimes_is_scanned_in_one_line(instead: Any, at
         [hexes(1)[0], str(behind(hexes(1)[0]))],
         ["x", "f" * 32],
         [hexes(4)[3]],
+        [f"f{n}{hexes(1)[0][2:]}" for n in range(4)],
         [*hexes(4)[:2], "x" * 32],
     ],
     ids=len,
@@ -957,28 +968,15 @@ async def test_a_scan_inside_a_generator_is_clean_if_that_is_closed() -> None:
             assert came == hexes(20)[:most]
 
 
-async def test_memory_holds_a_few_pages_whatever_the_number_of_rooms() -> None:
-    # Each room has a long field.
-    def listing(begin: str | None, limit: int) -> Any:
-        first = 0 if begin is None else int(begin[:8])
-        numbers = range(first, min(first + limit, 2500))
-        return [{**document, "uuid": f"{number:08}89c611eaa629dbb375b5adfc"} for number in numbers]
-
-    document = World([]).room("x") | {"new": "x" * 20_000}
-    async with rooms_of(Service(listing)) as rooms:
-        tracemalloc.start()
-        try:
-            async with rooms.scan(page_size=10) as scan:
-                async for _ in scan:
-                    if scan.room_count % 100 == 0:
-                        gc.collect()  # an answer of httpx is a cycle
-                    if scan.room_count == 200:
-                        tracemalloc.reset_peak()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    assert scan.room_count == 2500
-    assert peak < 6_000_000  # of 50
+@pytest.mark.parametrize("options", MODES, ids=repr)
+async def test_a_page_that_was_gone_through_is_kept_nowhere(options: Any) -> None:
+    came: list[weakref.ref[Room]] = []
+    async with rooms_of(Service(World(hexes(400)))) as rooms, rooms.scan(page_size=10, **options) as scan:
+        async for found in scan:
+            came.append(weakref.ref(found))
+            assert sum(each() is not None for each in came) <= 11
+    assert len(came) == 400
+    assert sum(each() is not None for each in came) <= 1
 
 
 # Cancelling
