@@ -92,6 +92,11 @@ def test_words_of_the_wire_stand_only_where_the_wire_is_spelled(file: Path) -> N
     assert [text for text in texts if any(word in text for word in WIRE_WORDS)] == []
 
 
+def test_the_package_holds_modules_and_nothing_else() -> None:
+    others = {file.name for file in PACKAGE.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert {name for name in others if not name.endswith(".py")} == {"py.typed"}
+
+
 # What is public
 
 PUBLIC = [
