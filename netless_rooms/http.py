@@ -93,7 +93,7 @@ class Sender:
             raise ValueError(f"base_url cannot be read: {error}") from None
         self._client = client
         self._library = library
-        self._twin_class = twin_class(type(client))
+        self._twin_class = twin_class(type(client), library.Cookies)
         self.base_url = base_url
 
     @property

@@ -10,22 +10,23 @@ from typing import Any, TypeAlias
 Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 
-class _NoCookies(dict[str, str]):
-    """The cookies of a twin: it has none, and keeps none."""
+class _Unnoticed:
+    """Comes before the client's class, so that this hears nothing of a class below it, and registers none."""
 
-    def extract_cookies(self, _: object) -> None:
-        """Take none; to look for some is a tenth of what a call costs."""
+    def __init_subclass__(cls) -> None: ...
 
 
-def twin_class(kind: type) -> type:
+def twin_class(kind: type, cookies: type) -> type:
     """Return a class like ``kind`` that keeps no cookies, and whose end does nothing.
 
-    A twin that closes its transport when it ends would close yours.
+    A twin that closes its transport when it ends would close yours.  ``cookies`` is the library's class of them.
     """
-    changes: dict[str, Any] = {"cookies": _NoCookies()}
+    # To look for some is a tenth of what a call costs.
+    none = type(cookies.__name__, (cookies,), {"extract_cookies": lambda *_: None})
+    changes: dict[str, Any] = {"cookies": property(lambda _: none(), lambda *_: None)}
     if hasattr(kind, "__del__"):
         changes["__del__"] = lambda _: None
-    return type(kind.__name__, (kind,), changes)
+    return type(kind.__name__, (_Unnoticed, kind), changes)
 
 
 def twin_of(client: object, kind: type, raised_by_hook: list[Exception], seen: list[Any]) -> Any:

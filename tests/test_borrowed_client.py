@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,35 @@ async def test_a_client_that_was_never_used_is_left_as_it_was(library: Any) -> N
     assert dict(client.cookies) == {}
     async with client:  # a client that has sent cannot be entered any more; this one has not
         pass
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+async def test_a_class_of_clients_hears_of_no_other_and_may_deal_with_cookies(library: Any) -> None:
+    told: list[str] = []
+    came: list[dict[str, str]] = []
+
+    class Named(library.AsyncClient):  # type: ignore[misc]  # the library is a parameter
+        def __init_subclass__(cls, *, name: str) -> None:
+            told.append(name)
+
+    class Ours(Named, name="ours"):
+        @cached_property
+        def cookies(self) -> Any:
+            return library.Cookies({"a": "of-the-client"})
+
+        async def send(self, *arguments: Any, **options: Any) -> Any:
+            self.cookies.set("b", "of-a-call")
+            self.cookies = library.Cookies({"c": "of-a-call"})
+            answer = await super().send(*arguments, **options)
+            came.append({cookie.name: cookie.value for cookie in self.cookies.jar})
+            return answer
+
+    def script(_: Any) -> Any:
+        return library.Response(200, json=[], headers={"set-cookie": "session=of-the-service; Path=/"})
+
+    client = Ours(transport=library.MockTransport(script))
+    assert dict(client.cookies) == {"a": "of-the-client"}
+    await AsyncRooms(client, token=TOKEN, region="sg").list()
+    assert told == ["ours"]
+    assert came == [{}]
+    assert dict(client.cookies) == {"a": "of-the-client"}
