@@ -23,9 +23,9 @@ bringing them again, and from there on remembers all.  So rooms come out once ev
 bring something new, which bounds the number of requests by about twice the number of pages.
 
 What breaks a walk: a uuid that already came; the cursor anywhere but first in its own answer (the cursor was
-ignored); an end of the other reading (nothing at all behind an inclusive cursor, the cursor alone behind an
-exclusive one: the list stalls); recalling that does not come to the last room again, or finds fewer than came
-out; an end without the uuid that made it recall.
+ignored); the list from its start again, if that is known; an end of the other reading (nothing at all behind an
+inclusive cursor, the cursor alone behind an exclusive one: the list stalls); recalling that does not come to the
+last room again, or finds fewer than came out; an end without the uuid that made it recall.
 
 A range of a list that is walked in several at once ends with a room, ``through``, which is where the next range
 begins.  There the order of uuids is a condition: what comes in another order, passes that room without bringing it
@@ -75,8 +75,8 @@ class Cursor:
     """The position of one walk: ask ``next_request``, give the answer's uuids to ``advance``, until ``ended``.
 
     ``page_size`` is 1 to 1000.  ``begin`` is a room to start with, ``after`` one to start behind; not both.
-    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``last`` is the last room
-    that came out; before the first it is ``after``.
+    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``start`` is the first room
+    of the list, if that is known.  ``last`` is the last room that came out; before the first it is ``after``.
     """
 
     def __init__(
@@ -86,12 +86,14 @@ class Cursor:
         after: str | None = None,
         through: str | None = None,
         in_order: bool = False,
+        start: str | None = None,
         page_size: int,
     ) -> None:
         self.ended: bool = False
         self.last = after
         self.through = through
         self._in_order = in_order or through is not None
+        self._start = start
         self._page_size = page_size
         self._origin = begin if after is None else after
         self._origin_as_listed = None if self._origin is None else documented_spelling(self._origin)
@@ -157,6 +159,8 @@ class Cursor:
         if falling is not None:
             if self._in_order:
                 raise WalkBrokenError(f"{falling} comes too late for the order of uuids: scan with shards=1")
+            if falling == self._start:
+                raise WalkBrokenError(f"asked from {self._cursor} on, it began again with {falling}")
             self.rises = False
             if self._came:
                 self._suspect = falling

@@ -90,14 +90,15 @@ async def split(caller: Caller, shards: int, known: str | None) -> tuple[str, ..
 async def _scanning(
     caller: Caller, options: Options, resume: Checkpoint | None, known: Checkpoint | None
 ) -> AsyncGenerator["Scan[Any]", None]:
+    first = None
     try:
         if resume is not None:
-            await check_account(caller, resume)
+            first = await check_account(caller, resume)
         start = resume or await begin(caller, options.shards, known)
     except RoomsError as error:
         error.checkpoint = None if resume is None else str(resume)
         raise
-    scan: Scan[Any] = Scan(caller, start, options)
+    scan: Scan[Any] = Scan(caller, start, options, first)
     async with background(scan._work, scan._leave, shield=True):
         yield scan
 
@@ -123,7 +124,7 @@ class Scan(Generic[Item]):
     skipped: list[InvalidRoom]
     """The first thousand of them."""
 
-    def __init__(self, caller: Caller, start: Checkpoint, options: Options) -> None:
+    def __init__(self, caller: Caller, start: Checkpoint, options: Options, first: str | None) -> None:
         self.mode = start.mode
         self.room_count = self.page_count = self.skipped_count = 0
         self.skipped = []
@@ -132,7 +133,8 @@ class Scan(Generic[Item]):
         self._account = start.account
         self._on_invalid = options.on_invalid
         self._lanes = [
-            _Lane(part, options.page_size, in_order=start.mode is not ScanMode.LINE) for part in start.ranges
+            _Lane(part, options.page_size, first, in_order=start.mode is not ScanMode.LINE)
+            for part in start.ranges
         ]
         self._landmarks = Landmarks(list(start.known))
         self._at_once = at_once(caller, max(1, min(options.shards, len(start.ranges))))
@@ -313,7 +315,7 @@ class Scan(Generic[Item]):
 class _Lane:
     """One range under way."""
 
-    def __init__(self, part: Range, page_size: int, *, in_order: bool) -> None:
+    def __init__(self, part: Range, page_size: int, first: str | None, *, in_order: bool) -> None:
         self.through = part.through
         self.last = part.after
         """The last room that the caller took, or the one to begin behind."""
@@ -321,5 +323,7 @@ class _Lane:
         """Whether the caller has gone through all of it."""
         self.has_ended = False
         """Whether there is nothing more to fetch, and that is proven."""
-        self.cursor = Cursor(after=part.after, through=part.through, in_order=in_order, page_size=page_size)
+        self.cursor = Cursor(
+            after=part.after, through=part.through, in_order=in_order, start=first, page_size=page_size
+        )
         self.go_on = anyio.Event()

@@ -62,10 +62,13 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
     return line
 
 
-async def check_account(caller: Caller, resume: Checkpoint) -> None:
-    """Raise ``CheckpointError`` if the rooms are of another account than those that the checkpoint is of."""
-    if resume.account is not None:
-        _check_account(await _rooms_from(caller, None), resume.account)
+async def check_account(caller: Caller, resume: Checkpoint) -> str | None:
+    """Return the first room of the list; ``CheckpointError`` if it is of another account than the checkpoint."""
+    if resume.account is None:
+        return None
+    first = await _rooms_from(caller, None)
+    _check_account(first, resume.account)
+    return _first_named(first)
 
 
 async def check_end(caller: Caller, cursor: Cursor) -> None:

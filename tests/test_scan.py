@@ -258,6 +258,21 @@ async def test_a_cursor_that_is_gone_is_no_end() -> None:
         assert came + await uuids_of(scan) == world.uuids
 
 
+@pytest.mark.parametrize("inclusive", [True, False])
+async def test_a_cursor_that_is_gone_is_no_start(inclusive: bool) -> None:
+    world = World(hexes(12), inclusive=inclusive, unknown="ignored")
+    async with rooms_of(Service(world)) as rooms:
+        async with rooms.scan(page_size=2) as scan:
+            came = await uuids_of(scan, 7)
+        world.uuids.remove(came[6])
+        async with rooms.scan(resume=scan.checkpoint, page_size=2) as further:
+            for _ in range(3):
+                with pytest.raises(PaginationError, match=f"from {came[6]} on, it began again with {came[0]}"):
+                    await anext(further)
+            world.add(came[6])
+            assert came + await uuids_of(further) == world.uuids
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 async def test_an_end_with_nothing_is_proven_by_the_first_room(count: int) -> None:
     world = World(hexes(count), inclusive=False)
