@@ -86,7 +86,7 @@ def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
     if version != VERSION:
         uuid = ": it looks like a room's uuid, behind which walk(after=...) goes on" if is_uuid(text) else ""
         raise ValueError(f"{name} must be a checkpoint of a scan{uuid}")
-    if total != _sum(body) or len(fields) != 5:
+    if total != _sum(body) or len(fields) != 5 or fields[1] not in list(ScanMode):
         raise ValueError(f"{name} is damaged: a checkpoint must be kept whole")
     of, mode, account, ranges, known = fields
     if unquote(of) != region:

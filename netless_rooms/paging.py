@@ -158,7 +158,7 @@ class Cursor:
         falling = self._first_that_falls(new) if self.rises else None
         if falling is not None:
             if self._in_order:
-                raise WalkBrokenError(f"{falling} comes too late for the order of uuids: scan with shards=1")
+                raise WalkBrokenError(f"{falling} comes too late for the order of uuids: scan anew with shards=1")
             if falling == self._start:
                 raise WalkBrokenError(f"asked from {self._cursor} on, it began again with {falling}")
             self.rises = False

@@ -123,6 +123,7 @@ def test_a_cut_text_is_refused() -> None:
         ("scan2~eu~line~~.~~00000000", "resume was made by another release"),
         ("scan10", "must be a checkpoint of a scan"),
         ("scan1~eu~line~~.~~00000000", "resume is damaged: a checkpoint must be kept whole"),
+        ("scan1~eu~circle~~.~~6f7edee4", "resume is damaged"),  # and its check sum right
     ],
 )
 def test_what_is_wrong_with_a_text_is_told(text: str, words: str) -> None:

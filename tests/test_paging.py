@@ -438,7 +438,7 @@ def test_a_range_of_a_list_in_another_order_is_whole_or_breaks(
 def test_a_falling_first_room_breaks_a_range_and_not_a_walk() -> None:
     assert Cursor(after="b", page_size=9).advance(["b", "a"]) == slice(1, 2)
     for cursor in (Cursor(after="b", in_order=True, page_size=9), Cursor(after="b", through="c", page_size=9)):
-        with pytest.raises(WalkBrokenError, match="a comes too late for the order of uuids: scan with shards=1"):
+        with pytest.raises(WalkBrokenError, match=r"a comes too late .* scan anew with shards=1"):
             cursor.advance(["b", "a"])
 
 
