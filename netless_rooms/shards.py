@@ -53,12 +53,13 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
     first = await _rooms_from(caller, None)
     if known is not None and known.account is not None:
         _check_account(first, known.account)
+    line = evolve(line, account=account_in(first))
     rooms = await _rooms_to_cut_at(caller, shards, first)
     if rooms:
-        return evolve(line, mode=ScanMode.SHARDS, account=account_in(first), ranges=ranges_between(rooms))
+        return evolve(line, mode=ScanMode.SHARDS, ranges=ranges_between(rooms))
     if known is not None and known.known:
         rooms = spread(known.known, shards - 1)
-        return evolve(line, mode=ScanMode.KNOWN_ROOMS, account=account_in(first), ranges=ranges_between(rooms))
+        return evolve(line, mode=ScanMode.KNOWN_ROOMS, ranges=ranges_between(rooms))
     return line
 
 

@@ -521,6 +521,17 @@ async def test_a_checkpoint_of_another_account_or_region_is_refused(shards: int)
             await eu.split(3, known=scan.checkpoint)
 
 
+async def test_a_list_that_cannot_be_split_has_one_shard_of_its_account() -> None:
+    world, other = World(hexes(24), unknown=404), World(hexes(24))
+    other.invalid = {uuid: {"teamUUID": "another"} for uuid in other.uuids}
+    async with rooms_of(Service(world)) as rooms:
+        (shard,) = await rooms.split(4)
+        assert await scanned(rooms, resume=shard) == world.uuids
+    async with rooms_of(Service(other)) as rooms:
+        with pytest.raises(CheckpointError):
+            await scanned(rooms, resume=shard)
+
+
 async def test_only_rooms_that_can_be_read_tell_the_account() -> None:
     world = World(hexes(24), cap=2)
     async with rooms_of(Service(world)) as rooms:
