@@ -1,8 +1,10 @@
 """How the documentation is built.  The package is taken as it is installed, never from the checkout."""
 
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from enum import Enum
+from pathlib import Path
 from typing import get_args
 
 import attrs
@@ -13,11 +15,14 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import netless_rooms
-from netless_rooms import Room, RoomsError, Scan
+from netless_rooms import RoomsError, Scan
 from netless_rooms.emulator import RULES, Quirks
 from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
 from netless_rooms.outcomes import CONCURRENCY
-from netless_rooms.wire import WIRE_NAMES
+
+sys.path.insert(0, str(Path(__file__).parent))
+import pictures  # noqa: E402  beside this file
+import wire_tables  # noqa: E402
 
 project = "netless_rooms"
 author = "netless_rooms contributors"
@@ -37,7 +42,7 @@ nitpick_ignore_regex = [
 ]
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -49,7 +54,8 @@ html_theme = "furo"
 html_title = f"netless_rooms {release}"
 html_copy_source = False
 html_show_sourcelink = False
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["ways.css"]
 templates_path: list[str] = []
 
 # Defaults that the source gives a name, as a reader wants to see them.
@@ -109,16 +115,23 @@ class Generated(SphinxDirective):
         raise NotImplementedError
 
 
-class WireFields(Generated):
-    """The fields of a room: on the wire, here, and what they mean."""
+class WireTable(Generated):
+    """What goes over the line, one part of it: on the wire, here, and where that is documented."""
+
+    required_arguments = 1
 
     def lines(self) -> Iterator[str]:
-        meanings = ModuleAnalyzer.for_module(Room.__module__).find_attr_docs()
-        yield "| on the wire | here | meaning |"
-        yield "|---|---|---|"
-        for name, wire in WIRE_NAMES.items():
-            meaning = " ".join(meanings[Room.__name__, name]).strip()
-            yield f"| `{wire}` | `{name}` | {meaning} |"
+        return wire_tables.TABLES[self.arguments[0]]()
+
+
+class Picture(SphinxDirective):
+    """A picture that is drawn when the page is built, in the colours of the page."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        draw = {"floors": pictures.draw_floors, "journey": pictures.draw_journey}[self.arguments[0]]
+        return [nodes.raw("", draw(), format="html")]
 
 
 class EmulatorRules(Generated):
@@ -167,7 +180,8 @@ def _other(default: object) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what is defined here."""
     app.connect("autodoc-process-signature", tidy_signature)
-    app.add_directive("wire-fields", WireFields)
+    app.add_directive("wire-table", WireTable)
+    app.add_directive("picture", Picture)
     app.add_directive("emulator-rules", EmulatorRules)
     app.add_directive("quirk-readings", QuirkReadings)
     app.add_directive("error-tree", ErrorTree)
