@@ -21,8 +21,8 @@ from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
 from netless_rooms.outcomes import CONCURRENCY
 
 sys.path.insert(0, str(Path(__file__).parent))
-import pictures  # noqa: E402  beside this file
-import wire_tables  # noqa: E402
+import pictures
+import wire_tables
 
 project = "netless_rooms"
 author = "netless_rooms contributors"
@@ -55,7 +55,7 @@ html_title = f"netless_rooms {release}"
 html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
-html_css_files = ["ways.css"]
+html_css_files = ["looks.css"]
 templates_path: list[str] = []
 
 # Defaults that the source gives a name, as a reader wants to see them.

@@ -1,7 +1,7 @@
 """Draws the pictures of the page Architecture: the floors of the house, and the way of one call.
 
-They are drawn when the documentation is built.  Which module stands on which floor is read from the test that holds
-the imports to it, so the picture cannot tell otherwise.  Colours are the theme's own, for light and for dark.
+They are drawn when the documentation is built.  Which module stands on which floor is read from the test that
+holds the imports to it, so the picture cannot tell otherwise.  Colours are the theme's own, light and dark.
 """
 
 import ast

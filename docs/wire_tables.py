@@ -107,26 +107,26 @@ def room() -> Iterator[str]:
 
     meanings = ModuleAnalyzer.for_module(Room.__module__).find_attr_docs()
     types = {field.name: field.type for field in attrs.fields(Room)}
-    yield from _head("on the wire", "type there", "here", "type here", "meaning", "source")
+    yield from _head("on the wire", "here", "meaning", "source")
     for name, wire in WIRE_NAMES.items():
         kind = types[name]
         meaning = " ".join(meanings[Room.__name__, name]).strip()
         here = f"{{py:attr}}`~netless_rooms.Room.{name}`"
-        yield _row(f"`{wire}`", ON_THE_WIRE[kind], here, HERE[kind], meaning, ROOM_SOURCES[wire])
+        yield _row(f"`{wire}`<br>{ON_THE_WIRE[kind]}", f"{here}<br>{HERE[kind]}", meaning, ROOM_SOURCES[wire])
 
 
 def request() -> Iterator[str]:
     """Write what a request has."""
-    yield from _head("where", "on the wire", "call", "here", "type and rule", "source")
+    yield from _head("on the wire", "calls", "here", "type and rule", "source")
     for (place, name), (calls, here, rule, source) in REQUEST.items():
-        yield _row(place, f"`{name}`", calls, here, rule, source)
+        yield _row(f"{place}<br>`{name}`", calls, here, rule, source)
 
 
 def answer() -> Iterator[str]:
     """Write what is read of an answer."""
-    yield from _head("where", "on the wire", "here", "type and unit", "source")
-    for row in ANSWER:
-        yield _row(*row)
+    yield from _head("on the wire", "here", "type and unit", "source")
+    for place, name, *told in ANSWER:
+        yield _row(f"{place}<br>{name}", *told)
 
 
 def token() -> Iterator[str]:
