@@ -5,9 +5,13 @@ built wheel, never against the checkout.
 """
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
@@ -44,6 +48,40 @@ def tests(session: nox.Session) -> None:
     session.notify("coverage")
 
 
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests on the lowest Python with the lowest version of everything that pyproject.toml allows."""
+    session.install(build_wheel(session), *GROUPS["tests"], *lowest_versions())
+    session.run("python", "-m", "pip", "check")
+    session.run("python", "-P", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build what is published, look at all of it, and run some tests where somebody unpacked it."""
+    session.install(*GROUPS["package"])
+    folder = Path(session.create_tmp()) / "package"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-P", "-m", "build", "--outdir", f"{folder}")
+    (source,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    session.run("python", "-P", "-m", "twine", "check", "--strict", f"{source}", f"{wheel}")
+
+    # With nothing but what it needs, it can be imported, whole.
+    session.run("python", "-m", "venv", f"{folder / 'bare'}")
+    bare = str(shutil.which("python", path=f"{folder / 'bare' / 'bin'}{os.pathsep}{folder / 'bare' / 'Scripts'}"))
+    session.run(bare, "-m", "pip", "install", "--quiet", f"{wheel}", external=True)
+    session.run(bare, "-m", "pip", "check", external=True)
+    session.run(bare, "-P", "-c", "from netless_rooms import *; print(__version__)", external=True)
+
+    shutil.unpack_archive(source, folder / "unpacked", filter="data")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    session.install(f"netless-rooms[all] @ {wheel.resolve().as_uri()}", *GROUPS["tests"])
+    with session.chdir(unpacked):
+        some = ("documents", "extras", "house", "packaging", "paging", "service", "wire")
+        files = [f"tests/test_{name}.py" for name in some]
+        session.run("python", "-P", "-m", "pytest", "README.md", "docs/tutorial.md", "docs/why.md", *files)
+
+
 @nox.session
 def reliability(session: nox.Session) -> None:
     """Prove it with many thousands of faults, cancellations and damaged answers, and print what was tried."""
@@ -73,6 +111,8 @@ def lint(session: nox.Session) -> None:
     session.install(*GROUPS["lint"])
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    workflows = [str(file) for file in Path(".github", "workflows").glob("*.yml")]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
 
 
 @nox.session
@@ -80,15 +120,16 @@ def types(session: nox.Session) -> None:
     """Check types strictly, and that every public name is typed as users will see it."""
     session.install(build_wheel(session), *GROUPS["types"], *GROUPS["tests"], *GROUPS["bench"], "nox")
     session.run("mypy")
-    session.run("mypy", "tests", "benchmarks", "noxfile.py")
+    session.run("mypy", "tests", "benchmarks", "noxfile.py", "docs/links.py", "docs/pictures.py")
     session.run("basedpyright", "--ignoreexternal", "--verifytypes", "netless_rooms")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build/html; a warning is an error."""
+    """Build the documentation into docs/_build/html; a warning or a wrong link is an error."""
     session.install(build_wheel(session), *GROUPS["docs"])
     session.run("python", "-P", "-m", "sphinx", "-WnE", "--keep-going", "docs", "docs/_build/html")
+    session.run("python", "-P", "docs/links.py", "docs/_build/html")
 
 
 def build_wheel(session: nox.Session) -> str:
@@ -97,3 +138,20 @@ def build_wheel(session: nox.Session) -> str:
     session.run_install("python", "-m", "pip", "wheel", ".", "--no-deps", "--quiet", f"--wheel-dir={folder}")
     newest = max(folder.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
     return f"netless-rooms[all] @ {newest.resolve().as_uri()}"
+
+
+def lowest_versions() -> Iterator[str]:
+    """Yield all that the package, its extras and its tests need, each at the lowest version that all allow."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    lowest: dict[str, Version] = {}
+    for line in [
+        *PROJECT["project"]["dependencies"],
+        *(each for extra in extras for each in extra),
+        *GROUPS["tests"],
+    ]:
+        requirement = Requirement(line)
+        for bound in requirement.specifier:  # none for the extra that is all the others
+            version = Version(bound.version)
+            lowest[requirement.name] = max(version, lowest.get(requirement.name, version))
+    for name, version in lowest.items():
+        yield f"{name}=={version}"

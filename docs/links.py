@@ -1,7 +1,7 @@
 """Looks at every link and picture of the built documentation: ``python docs/links.py docs/_build/html``.
 
-What is on these pages has to be there, headings included.  What is elsewhere is not asked, only looked at: it has to
-be an ``https`` address.
+What is on these pages has to be there, headings included.  What is elsewhere is not asked, only looked at: it has
+to be an ``https`` address.
 """
 
 import sys
