@@ -1,19 +1,35 @@
 """What the README and the documentation name is there: sessions, extras, files, headings, versions, names."""
 
 import ast
+import json
 import re
 import tomllib
-from collections.abc import Iterator
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
+from xml.etree import ElementTree
 
 import pytest
 
+import links
 import netless_rooms
-from netless_rooms import emulator
+import pictures
+import wire_tables
+from netless_rooms import Role, emulator, operations
+from netless_rooms.wire import WIRE_NAMES
+from test_house import FLOORS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)]
+BESIDE = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+PAGES = [*BESIDE, *sorted(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)]
+# The words of the field that no page explains anew.
+FIELD_TERMS = set(
+    """operation page cursor token role region backoff jitter budget checkpoint shard emulator
+    walk scan quirk fault outcome deadline sibling twin floor wire uuid extra""".split()  # noqa: SIM905  so it fits
+)
 
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -21,7 +37,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relati
 
 @every_page
 def test_every_session_that_is_named_exists(page: Path) -> None:
-    named = set(re.findall(r"nox -s ([\w-]+)", page.read_text("utf-8")))
+    named = set(re.findall(r"nox -s ([a-z]+)", page.read_text("utf-8")))
     assert named <= set(sessions())
 
 
@@ -63,6 +79,123 @@ def test_the_reference_has_every_public_name_once() -> None:
     documented = re.findall(r"(?m)^\.\. auto\w+:: (\S+)$", pages)
     public = {f"{module.__name__}.{name}" for module in (netless_rooms, emulator) for name in module.__all__}
     assert sorted(documented) == sorted(public - {"netless_rooms.__version__"})
+
+
+def test_the_changelog_tells_of_every_public_name() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    public = {*netless_rooms.__all__, *emulator.__all__} - {"__version__"}
+    assert [name for name in sorted(public) if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_contributing_tells_of_every_session() -> None:
+    told = re.findall(r"(?m)^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert sorted(told) == sorted(sessions())
+
+
+# The glossary
+
+
+def test_the_glossary_has_the_words_of_the_field_in_order() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    terms = re.findall(r"(?m)^(\w.*)\n  \S", text)
+    assert terms == sorted(terms, key=str.lower)
+    assert FIELD_TERMS - set(terms) == set()
+
+
+# Architecture and its pictures
+
+
+def test_architecture_asks_the_question_of_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    asked = re.findall(r"(?m)^\| ((?:`\w+`(?:, )?)+) \| .+\? \|$", text)
+    modules = {name for names in FLOORS.values() for name in names.split()}
+    assert {name for row in asked for name in re.findall(r"`(\w+)`", row)} == modules - {"__init__", "_version"}
+
+
+def test_the_picture_of_the_floors_shows_every_module() -> None:
+    drawn = re.findall(r'class="mono"[^>]*>(\w+)<', pictures.draw_floors())
+    modules = {name for names in FLOORS.values() for name in names.split()}
+    assert sorted(drawn) == sorted(modules - {"__init__", "_version"} | {"netless_rooms"})
+
+
+def test_the_way_of_a_call_is_told_as_it_is_drawn() -> None:
+    _, _, told = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("```{picture} journey\n```\n")
+    steps = re.findall(r"(?m)^(\d+)\. (.+)$", told.partition("\n## ")[0])
+    inside = [(number, name) for number, (lane, _, name, _) in enumerate(pictures.JOURNEY, 1) if lane]
+    assert len(steps) == len(pictures.JOURNEY)
+    assert [name for number, name in inside if f"`{name}`" not in dict(steps)[f"{number}"]] == []
+    floors = {pictures.EFFECTS: FLOORS[2], pictures.RULES: FLOORS[1]}
+    assert all(name in floors[lane].split() for lane, _, name, _ in pictures.JOURNEY if lane)
+
+
+@pytest.mark.parametrize("draw", [pictures.draw_floors, pictures.draw_journey])
+def test_nothing_of_a_picture_is_outside_of_it(draw: Callable[[], str]) -> None:
+    picture = ElementTree.fromstring(draw())  # noqa: S314  it is ours
+    _, _, width, height = map(float, picture.attrib["viewBox"].split())
+    boxes = [each.attrib for each in picture.iter() if each.tag.endswith("rect")]
+    assert len(boxes) > 10
+    for box in boxes:
+        assert 0 <= float(box["x"]) < float(box["x"]) + float(box["width"]) <= width
+        assert 0 <= float(box["y"]) < float(box["y"]) + float(box["height"]) <= height
+
+
+# What goes over the wire
+
+
+def test_every_field_of_a_room_has_its_source() -> None:
+    assert list(wire_tables.ROOM_SOURCES) == list(WIRE_NAMES.values())
+
+
+def test_the_page_on_the_wire_names_all_that_a_request_can_have() -> None:
+    listed = operations.list_rooms(begin_uuid="a", limit=1)
+    bodies = [operations.create_room(limit=1, is_record=True).body, operations.ban_room("a", is_ban=True).body]
+    sent = {("query", name) for name in parse_qs(listed.query)}
+    sent |= {("body", name) for body in bodies for name in json.loads(body or b"")}
+    sent |= {("header", name) for name in operations.request_headers(token="t", region="eu")}
+    assert set(wire_tables.REQUEST) == sent | {("path", "{uuid}")}
+
+
+def test_the_page_on_the_wire_names_all_that_is_in_a_token() -> None:
+    token = emulator.Emulator().key.room_token("a", role=Role.READER, lifetime=timedelta(minutes=1))
+    pairs = parse_qs(urlsafe_b64decode(token.partition("_")[2] + "==").decode())
+    assert sorted(wire_tables.TOKEN) == sorted(pairs)
+
+
+@pytest.mark.parametrize("name", ["request", "answer", "token"])
+def test_every_row_of_a_table_has_all_its_columns(name: str) -> None:
+    assert len({line.count(" | ") for line in wire_tables.TABLES[name]() if "---" not in line}) == 1
+
+
+# The links of the built pages
+
+
+def test_links_are_right_if_what_they_name_is_there(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "two.html").write_text('<h1 id="top">Two</h1><a href="../one.html">back</a>', "utf-8")
+    body = (
+        '<a href="deep/two.html#top">two</a><a href="#here" id="here">here</a><a href="https://example.org/">e</a>'
+    )
+    (tmp_path / "one.html").write_text(body, "utf-8")
+    assert list(links.wrong_links(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("element", "fault"),
+    [
+        ('<a href="two.html">', "two.html: no such file"),
+        ('<a href="#nowhere">', "#nowhere: no such place on the page"),
+        ('<img src="a.png">', "a.png: no such file"),
+        ('<a href="http://example.org/">', "http://example.org/: not an https address"),
+        ('<a href="https://nowhere">', "https://nowhere: not an https address"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path, element: str, fault: str) -> None:
+    (tmp_path / "one.html").write_text(element, "utf-8")
+    assert list(links.wrong_links(tmp_path)) == [f"one.html: {fault}"]
+
+
+def test_no_pages_at_all_are_a_fault(tmp_path: Path) -> None:
+    assert list(links.wrong_links(tmp_path)) == [f"{tmp_path}: no page"]
 
 
 def sessions() -> Iterator[str]:
