@@ -1,0 +1,1 @@
+"""The command line ``netless-rooms``: a module for each group of commands, registered in ``app``."""

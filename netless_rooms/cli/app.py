@@ -1,0 +1,66 @@
+"""All commands, and running one: what it raises becomes one line and an exit code.
+
+A command is a function in a module of its group, registered here by its place, so that only the module of the
+command that is run is imported.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+import anyio
+from cyclopts import App, CycloptsError
+
+from netless_rooms._version import __version__
+from netless_rooms.cli.exits import CommandError, Exit, code_of, told
+from netless_rooms.cli.help_pages import Pages
+from netless_rooms.cli.terminal import say
+from netless_rooms.errors import RoomsError
+from netless_rooms.signing import redact
+
+app: Final = App(
+    name="netless-rooms",
+    help="Look after the rooms of Netless, the service behind Agora Interactive Whiteboard.",
+    help_format="plaintext",
+    help_formatter=Pages(),
+    version=__version__,
+)
+app.command("netless_rooms.cli.rooms:create", name="create", help="Create a room.")
+app.command("netless_rooms.cli.rooms:get", name="get", help="Show one room.")
+app.command("netless_rooms.cli.rooms:list_page", name="list", help="Show one page of the list, as served.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command in ``arguments`` and return the exit code."""
+    try:
+        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+        return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
+    except CycloptsError as error:
+        return _fail(Exit.USAGE, redact(f"{error} See --help."))
+    except CommandError as error:
+        return _fail(error.code, str(error))
+    except RoomsError as error:
+        return _fail(code_of(error), told(error))
+    except BrokenPipeError:
+        _forget_stdout()
+        return Exit.BROKEN_PIPE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _perform(command: Callable[[], Any], *, is_async: bool) -> int:
+    code = anyio.run(command) if is_async else command()
+    return Exit.DONE if code is None else code
+
+
+def _fail(code: int, text: str) -> int:
+    say(text)
+    return code
+
+
+def _forget_stdout() -> None:
+    """Let Python not write again, on its way out, what nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

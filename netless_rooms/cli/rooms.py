@@ -1,0 +1,51 @@
+"""The commands for one room and for one page: ``create``, ``get``, ``list``."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from netless_rooms.cli.arguments import NotNegative, PageSize, Uuid
+from netless_rooms.cli.output import FormatFlag, show, show_one
+from netless_rooms.cli.rows import ROOM, room_row
+from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
+
+
+async def create(
+    *,
+    limit: Annotated[NotNegative | None, Parameter(help="Most writers at once; 0 is no maximum.")] = None,
+    recording: Annotated[
+        bool | None, Parameter(help="Whether to record; not supported yet by the service.")
+    ] = None,
+    format: FormatFlag = None,  # noqa: A002  the flag's own name
+    settings: Settings = FROM_ENVIRONMENT,
+) -> None:
+    """Create a room and show it."""
+    async with open_rooms(settings) as rooms:
+        room = await rooms.create(limit=limit, is_record=recording)
+    show_one(room_row(room), ROOM, format)
+
+
+async def get(
+    uuid: Annotated[Uuid, Parameter(help="The room's uuid, 32 hex digits.")],
+    /,
+    *,
+    format: FormatFlag = None,  # noqa: A002
+    settings: Settings = FROM_ENVIRONMENT,
+) -> None:
+    """Show a room."""
+    async with open_rooms(settings) as rooms:
+        room = await rooms.get(uuid)
+    show_one(room_row(room), ROOM, format)
+
+
+async def list_page(
+    *,
+    begin_uuid: Annotated[Uuid | None, Parameter(help="The room to start from.")] = None,
+    limit: Annotated[PageSize | None, Parameter(help="Most rooms wanted, 1 to 1000; 100 if not given.")] = None,
+    format: FormatFlag = None,  # noqa: A002
+    settings: Settings = FROM_ENVIRONMENT,
+) -> None:
+    """Show one page of the list, as the service serves it."""
+    async with open_rooms(settings) as rooms:
+        page = await rooms.list(begin_uuid=begin_uuid, limit=limit)
+    show([room_row(room) for room in page], ROOM, format)

@@ -1,0 +1,41 @@
+"""What goes to a terminal: plain text that strangers cannot make it act on."""
+
+import sys
+from typing import Final, TextIO
+from unicodedata import category
+
+ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
+JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
+HIDDEN: Final = "\ufffd"
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with the replacement character for whatever a terminal or an editor may act on.
+
+    Names of rooms come from strangers.  An escape sequence could repaint the screen, a line break could fake a
+    line of ours, a mark of direction could turn the text around.
+    """
+    if text.isprintable():
+        return text
+    return "".join(HIDDEN if category(each) in ACTING and each not in JOINERS else each for each in text)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person sees what is written there."""
+    return stream.isatty()
+
+
+def say(text: str) -> None:
+    """Write one line for people, to stderr."""
+    _write(sys.stderr, f"netless-rooms: {visible(text)}\n")
+
+
+def put(text: str) -> None:
+    """Write to stdout, and make sure that it has left this process."""
+    _write(sys.stdout, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
