@@ -31,6 +31,9 @@ app: Final = App(
 app.command("netless_rooms.cli.rooms:create", name="create", help="Create a room.")
 app.command("netless_rooms.cli.rooms:get", name="get", help="Show one room.")
 app.command("netless_rooms.cli.rooms:list_page", name="list", help="Show one page of the list, as served.")
+app.command(
+    "netless_rooms.cli.scan:scan", name="scan", help="Show all rooms, each exactly once; can be gone on with."
+)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,10 +1,12 @@
 """Kinds of arguments that several commands take."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
+from attrs import frozen
 from cyclopts import Parameter, validators
 
 from netless_rooms.operations import MAX_PAGE_SIZE, check_uuid
+from netless_rooms.scan import MOST_AHEAD, MOST_SHARDS
 
 
 def _names_a_room(_: object, value: str | None) -> None:
@@ -16,3 +18,18 @@ Uuid = Annotated[str, Parameter(validator=_names_a_room)]
 PageSize = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_PAGE_SIZE))]
 AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHARDS))]
+Ahead = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MOST_AHEAD))]
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Way:
+    """How to go through the list; it has no effect on which rooms come."""
+
+    shards: Annotated[Shards, Parameter(help="Parts of the list to go through at once; 1.")] = 1
+    prefetch: Annotated[Ahead, Parameter(help="Pages to fetch ahead, for each shard; 1.")] = 1
+    page_size: Annotated[PageSize, Parameter(help="Rooms to ask for at once; 1000.")] = MAX_PAGE_SIZE
+
+
+USUAL_WAY: Final = Way()

@@ -46,7 +46,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
             f"set {'; and '.join(wanted)} (without an account: `netless-rooms emulate` prints some to try with)",
         )
     _warn_of_secrets(settings)
-    base_url = _setting(settings, "base_url") or DEFAULT_BASE_URL
+    base_url = base_url_of(settings)
     async with AsyncExitStack() as stack:
         try:
             rooms = await stack.enter_async_context(
@@ -55,6 +55,11 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
         except ValueError as error:
             raise CommandError(Exit.SETTINGS, str(error).replace(OVER_HTTP, "")) from None
         yield rooms
+
+
+def base_url_of(settings: Settings) -> str:
+    """Return where the service is."""
+    return _setting(settings, "base_url") or DEFAULT_BASE_URL
 
 
 def project_key(settings: Settings) -> AccessKey:

@@ -1,0 +1,91 @@
+"""The commands that need no account: ``emulate`` and ``demo``."""
+
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
+from shlex import quote
+from typing import Annotated, Any, Final
+
+import anyio
+from cyclopts import Parameter, Token, validators
+
+from netless_rooms.cli.arguments import NotNegative
+from netless_rooms.cli.exits import CommandError, Exit
+from netless_rooms.cli.progress import count
+from netless_rooms.cli.terminal import put, say
+from netless_rooms.models import Region
+
+WORDS: Final[dict[str, Any]] = {"true": True, "false": False}
+
+
+def read_quirk(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Return the quirks as they were spelled."""
+    return tuple(token.value for token in tokens)
+
+
+async def emulate(
+    *,
+    rooms: Annotated[NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
+    port: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=65535), help="0 takes a free one; 8765.")
+    ] = 8765,
+    host: Annotated[str, Parameter(help="Where to listen; 127.0.0.1, which is this machine only.")] = "127.0.0.1",
+    quirk: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", metavar="NAME=VALUE", help="Another reading, such as cursor=exclusive; may be repeated."
+        ),
+    ] = (),
+) -> None:
+    """Serve an emulated service until Ctrl-C, and print what to set in another terminal."""
+    try:
+        from netless_rooms.emulator import Emulator, Quirks
+    except ImportError as error:
+        raise CommandError(Exit.SETTINGS, str(error)) from None
+    try:
+        emulator = Emulator(rooms=rooms, quirks=Quirks(**dict(map(_quirk, quirk))))
+    except (TypeError, ValueError) as error:
+        raise CommandError(Exit.USAGE, str(error).removeprefix("Quirks.__init__() ")) from None
+    if not _is_loopback(host):
+        say("warning: others can reach it, its key is known to everybody, and nothing is encrypted")
+    try:
+        async with emulator.serve(host=host, port=port) as base_url:
+            put(exports(base_url, emulator.key.access_key, emulator.key.secret_key))
+            say(f"{count(rooms, 'room')} on {base_url}; put the lines above into another terminal; Ctrl-C ends it")
+            await anyio.sleep_forever()
+    except RuntimeError as error:
+        raise CommandError(Exit.SETTINGS, str(error)) from None
+
+
+def exports(base_url: str, access_key: str, secret_key: str) -> str:
+    """Return the lines that set everything for a shell."""
+    settings = {
+        "BASE_URL": base_url,
+        "ACCESS_KEY": access_key,
+        "SECRET_KEY": secret_key,
+        "REGION": Region.US_SV.value,
+    }
+    return "".join(f"export NETLESS_{name}={quote(value)}\n" for name, value in settings.items())
+
+
+def demo() -> int:
+    """Show the main job at work on an emulated service."""
+    try:
+        from netless_rooms.demo import main
+    except ImportError as error:
+        raise CommandError(Exit.SETTINGS, str(error)) from None
+    return main()
+
+
+def _quirk(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"--quirk must look like cursor=exclusive, not {text!r}")
+    return name, WORDS.get(value, int(value) if value.isdecimal() else value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,63 @@
+"""The rooms that a command is about: uuids from the arguments, or from stdin."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from netless_rooms.cli.exits import CommandError, Exit
+from netless_rooms.cli.terminal import is_terminal
+from netless_rooms.operations import check_uuid
+
+
+@frozen
+class Chosen:
+    """The rooms to do something with, each once, in the order in which they were given."""
+
+    uuids: tuple[str, ...]
+    from_stdin: bool
+
+
+def chosen(arguments: Sequence[str], *, done: str) -> Chosen:
+    """Return the rooms of ``arguments``; of stdin if they are ``-``, or if there are none and something is piped in.
+
+    From stdin come lines, each with a uuid, or with a JSON object such as ``scan`` and this command print.  Lines
+    of this command's own output whose ``outcome`` is ``done`` are left out, so that it can be fed its own output.
+    """
+    if tuple(arguments) != ("-",) and (arguments or is_terminal(sys.stdin)):
+        if not arguments:
+            raise CommandError(Exit.USAGE, "give uuids of rooms, or pipe them in; see --help")
+        return Chosen(tuple(dict.fromkeys(arguments)), from_stdin=False)
+    try:
+        return Chosen(tuple(dict.fromkeys(_read(sys.stdin, done))), from_stdin=True)
+    except UnicodeDecodeError:
+        raise CommandError(
+            Exit.USAGE, "what is piped in is no text; give a uuid or a JSON object a line"
+        ) from None
+
+
+def _read(lines: Iterable[str], done: str) -> Iterable[str]:
+    for number, line in enumerate(lines, 1):
+        if text := line.strip():
+            row = _row(text) if text.startswith("{") else {"uuid": text}
+            if row.get("outcome") != done:
+                yield _uuid(number, row)
+
+
+def _row(text: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return row
+
+
+def _uuid(number: int, row: dict[str, Any]) -> str:
+    try:
+        return check_uuid(f"line {number}", row.get("uuid"))  # type: ignore[arg-type]  # or it raises
+    except TypeError:
+        raise CommandError(Exit.USAGE, f"line {number} has no uuid; give a uuid or a JSON object a line") from None
+    except ValueError as error:
+        raise CommandError(Exit.USAGE, str(error)) from None
