@@ -23,17 +23,36 @@ from netless_rooms.signing import redact
 
 app: Final = App(
     name="netless-rooms",
-    help="Look after the rooms of Netless, the service behind Agora Interactive Whiteboard.",
+    help=(
+        "Look after the rooms of Netless, the service behind Agora Interactive Whiteboard.\n\n"
+        "Set NETLESS_REGION, and NETLESS_TOKEN or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY."
+    ),
     help_format="plaintext",
     help_formatter=Pages(),
     version=__version__,
 )
-app.command("netless_rooms.cli.rooms:create", name="create", help="Create a room.")
-app.command("netless_rooms.cli.rooms:get", name="get", help="Show one room.")
-app.command("netless_rooms.cli.rooms:list_page", name="list", help="Show one page of the list, as served.")
+app.command("netless_rooms.cli.rooms:create", name="create", sort_key=1, help="Create a room.")
+app.command("netless_rooms.cli.rooms:get", name="get", sort_key=2, help="Show one room.")
 app.command(
-    "netless_rooms.cli.scan:scan", name="scan", help="Show all rooms, each exactly once; can be gone on with."
+    "netless_rooms.cli.rooms:list_page", name="list", sort_key=3, help="Show one page of the list, as served."
 )
+app.command("netless_rooms.cli.scan:scan", name="scan", sort_key=4, help="Show all rooms, and go on if it stops.")
+app.command("netless_rooms.cli.stats:stats", name="stats", sort_key=5, help="Count rooms by month of creation.")
+app.command(
+    "netless_rooms.cli.switching:disable",
+    name="disable",
+    sort_key=6,
+    help="Disable rooms: none is in or can join.",
+)
+app.command("netless_rooms.cli.switching:enable", name="enable", sort_key=7, help="Undo disable.")
+app.command(
+    "netless_rooms.cli.tokens:app", name="token", sort_key=8, help="Make a token from the key, or read one."
+)
+app.command("netless_rooms.cli.serving:emulate", name="emulate", sort_key=10, help="Serve an emulated service.")
+app.command(
+    "netless_rooms.cli.serving:demo", name="demo", sort_key=11, help="Show it at work, without an account."
+)
+app.command("netless_rooms.cli.completion:completion", name="completion", sort_key=12, help="Complete in a shell.")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,6 +1,5 @@
 """The commands that need no account: ``emulate`` and ``demo``."""
 
-import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 from shlex import quote

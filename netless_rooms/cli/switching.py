@@ -11,7 +11,7 @@ from cyclopts import Parameter, validators
 
 from netless_rooms.bulk import Outcomes
 from netless_rooms.cli.arguments import AtLeastOne, Uuid
-from netless_rooms.cli.exits import CommandError, Exit, code_of, told
+from netless_rooms.cli.exits import CommandError, Exit, told
 from netless_rooms.cli.output import FormatFlag, encode, format_for
 from netless_rooms.cli.progress import Pace, count, progress
 from netless_rooms.cli.rows import Columns, Format, Row
@@ -20,7 +20,6 @@ from netless_rooms.cli.terminal import is_terminal, put, say
 from netless_rooms.cli.uuids import Chosen, chosen
 from netless_rooms.errors import RoomsError, TooManyFailuresError
 from netless_rooms.outcomes import CONCURRENCY, Outcome
-from netless_rooms.service import AsyncRooms
 
 OUTCOME: Final = Columns(fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0})
 ENOUGH_FAILURES: Final = 100
@@ -161,6 +160,6 @@ class Report:
         if total == 1 and isinstance(self._last, RoomsError):
             raise self._last
         say(
-            f"{outcomes.failed:,} of {count(total, 'room')} failed; feed this command its own jsonl to try them again"
+            f"{outcomes.failed:,} of {count(total, 'room')} failed; pipe the jsonl output in to try the rest again"
         )
         return Exit.PARTLY

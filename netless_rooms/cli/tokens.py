@@ -3,7 +3,7 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter, Token
 

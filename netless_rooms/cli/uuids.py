@@ -21,7 +21,7 @@ class Chosen:
 
 
 def chosen(arguments: Sequence[str], *, done: str) -> Chosen:
-    """Return the rooms of ``arguments``; of stdin if they are ``-``, or if there are none and something is piped in.
+    """Return the rooms of ``arguments``; of stdin if they are ``-``, or if none and something is piped in.
 
     From stdin come lines, each with a uuid, or with a JSON object such as ``scan`` and this command print.  Lines
     of this command's own output whose ``outcome`` is ``done`` are left out, so that it can be fed its own output.
