@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
         return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
     except CycloptsError as error:
-        return _fail(Exit.USAGE, redact(f"{error} See --help."))
+        return _fail(Exit.USAGE, redact(f"{str(error).rstrip('.')}; see --help"))
     except CommandError as error:
         return _fail(error.code, str(error))
     except RoomsError as error:

@@ -16,7 +16,6 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.signing import redact
 
 
 class Exit(IntEnum):
@@ -92,7 +91,7 @@ def told(error: RoomsError) -> str:
     text = str(error).replace(UNCHECKED, "")
     if error.hint:
         text = text.replace(f"({error.hint})", f"({_advice(error)})")
-    return redact(text)
+    return text
 
 
 def _advice(error: RoomsError) -> str:

@@ -6,7 +6,8 @@ from shlex import quote
 from typing import Annotated, Any, Final
 
 import anyio
-from cyclopts import Parameter, Token, validators
+from attrs import fields
+from cyclopts import Parameter, validators
 
 from netless_rooms.cli.arguments import NotNegative
 from netless_rooms.cli.exits import CommandError, Exit
@@ -15,11 +16,6 @@ from netless_rooms.cli.terminal import put, say
 from netless_rooms.models import Region
 
 WORDS: Final[dict[str, Any]] = {"true": True, "false": False}
-
-
-def read_quirk(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """Return the quirks as they were spelled."""
-    return tuple(token.value for token in tokens)
 
 
 async def emulate(
@@ -42,9 +38,9 @@ async def emulate(
     except ImportError as error:
         raise CommandError(Exit.SETTINGS, str(error)) from None
     try:
-        emulator = Emulator(rooms=rooms, quirks=Quirks(**dict(map(_quirk, quirk))))
+        emulator = Emulator(rooms=rooms, quirks=Quirks(**_chosen(quirk, [field.name for field in fields(Quirks)])))
     except (TypeError, ValueError) as error:
-        raise CommandError(Exit.USAGE, str(error).removeprefix("Quirks.__init__() ")) from None
+        raise CommandError(Exit.USAGE, str(error)) from None
     if not _is_loopback(host):
         say("warning: others can reach it, its key is known to everybody, and nothing is encrypted")
     try:
@@ -76,11 +72,14 @@ def demo() -> int:
     return main()
 
 
-def _quirk(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise ValueError(f"--quirk must look like cursor=exclusive, not {text!r}")
-    return name, WORDS.get(value, int(value) if value.isdecimal() else value)
+def _chosen(quirks: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for text in quirks:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise ValueError(f"there is no quirk {name!r}: take one of {', '.join(known)}")
+        chosen[name] = WORDS.get(value, int(value) if value.isdecimal() else value)
+    return chosen
 
 
 def _is_loopback(host: str) -> bool:

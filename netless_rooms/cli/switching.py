@@ -10,7 +10,7 @@ from attrs import frozen
 from cyclopts import Parameter, validators
 
 from netless_rooms.bulk import Outcomes
-from netless_rooms.cli.arguments import AtLeastOne, Uuid
+from netless_rooms.cli.arguments import AtLeastOne, Uuids
 from netless_rooms.cli.exits import CommandError, Exit, told
 from netless_rooms.cli.output import FormatFlag, encode, format_for
 from netless_rooms.cli.progress import Pace, count, progress
@@ -23,8 +23,6 @@ from netless_rooms.outcomes import CONCURRENCY, Outcome
 
 OUTCOME: Final = Columns(fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0})
 ENOUGH_FAILURES: Final = 100
-
-Uuids = Annotated[Uuid, Parameter(help="The rooms; `-`, or none and a pipe, reads them from stdin.")]
 
 
 @Parameter(name="*")

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from netless_rooms.cli.arguments import STDIN
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.terminal import is_terminal
 from netless_rooms.operations import check_uuid
@@ -26,7 +27,9 @@ def chosen(arguments: Sequence[str], *, done: str) -> Chosen:
     From stdin come lines, each with a uuid, or with a JSON object such as ``scan`` and this command print.  Lines
     of this command's own output whose ``outcome`` is ``done`` are left out, so that it can be fed its own output.
     """
-    if tuple(arguments) != ("-",) and (arguments or is_terminal(sys.stdin)):
+    if STDIN in arguments and len(arguments) > 1:
+        raise CommandError(Exit.USAGE, "give - alone, or uuids, not both")
+    if STDIN not in arguments and (arguments or is_terminal(sys.stdin)):
         if not arguments:
             raise CommandError(Exit.USAGE, "give uuids of rooms, or pipe them in; see --help")
         return Chosen(tuple(dict.fromkeys(arguments)), from_stdin=False)
