@@ -14,21 +14,12 @@ def _names_a_room(_: object, value: str | None) -> None:
         check_uuid("it", value)
 
 
-def _names_a_room_or_stdin(_: object, values: tuple[str, ...]) -> None:
-    for value in values:
-        if value.startswith("-") and value != STDIN:
-            raise ValueError(f"there is no such flag as {value}")
-        if value != STDIN:
-            check_uuid("it", value)
-
-
 STDIN: Final = "-"
 Uuid = Annotated[str, Parameter(validator=_names_a_room)]
-# A lone hyphen is an argument only if others with a hyphen are too; those are refused, lest a misspelled flag pass.
+# Only so is a lone hyphen an argument; whoever takes these has to refuse misspelled flags.
 Uuids = Annotated[
     str,
     Parameter(
-        validator=_names_a_room_or_stdin,
         allow_leading_hyphen=True,
         help="The rooms; `-`, or none and a pipe, reads them from stdin.",
     ),

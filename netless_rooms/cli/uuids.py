@@ -11,6 +11,7 @@ from netless_rooms.cli.arguments import STDIN
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.terminal import is_terminal
 from netless_rooms.operations import check_uuid
+from netless_rooms.signing import redact
 
 
 @frozen
@@ -32,13 +33,22 @@ def chosen(arguments: Sequence[str], *, done: str) -> Chosen:
     if STDIN not in arguments and (arguments or is_terminal(sys.stdin)):
         if not arguments:
             raise CommandError(Exit.USAGE, "give uuids of rooms, or pipe them in; see --help")
-        return Chosen(tuple(dict.fromkeys(arguments)), from_stdin=False)
+        return Chosen(tuple(dict.fromkeys(map(_argument, arguments))), from_stdin=False)
     try:
         return Chosen(tuple(dict.fromkeys(_read(sys.stdin, done))), from_stdin=True)
     except UnicodeDecodeError:
         raise CommandError(
             Exit.USAGE, "what is piped in is no text; give a uuid or a JSON object a line"
         ) from None
+
+
+def _argument(text: str) -> str:
+    if text.startswith("-"):
+        raise CommandError(Exit.USAGE, f"there is no flag {redact(text)}; see --help")
+    try:
+        return check_uuid("a uuid", text)
+    except ValueError as error:
+        raise CommandError(Exit.USAGE, str(error)) from None
 
 
 def _read(lines: Iterable[str], done: str) -> Iterable[str]:
