@@ -74,10 +74,10 @@ def _standing(said: dict[str, Any]) -> Standing:
 def write_standing(path: Path, standing: Standing) -> None:
     """Replace the file as a whole, and make sure that it is on the disk."""
     new = path.with_name(f"{path.name}.new")
+    text = json.dumps({"kind": KIND, **asdict(standing)}, indent=1)
     try:
         with new.open("w", encoding="utf-8") as file:
-            json.dump({"kind": KIND, **asdict(standing)}, file, indent=1)
-            file.write("\n")
+            file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

@@ -66,7 +66,12 @@ def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, settings: Setti
 
 @app.command
 def room(
-    uuid: Uuid, /, *, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, settings: Settings = FROM_ENVIRONMENT
+    uuid: Annotated[Uuid, Parameter(help="What it is for.")],
+    /,
+    *,
+    role: RoleFlag,
+    lifetime: LifetimeFlag = TEN_MINUTES,
+    settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Print a new token for one room."""
     put(f"{project_key(settings).room_token(uuid, role=role, lifetime=lifetime)}\n")
@@ -74,7 +79,12 @@ def room(
 
 @app.command
 def task(
-    uuid: Uuid, /, *, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, settings: Settings = FROM_ENVIRONMENT
+    uuid: Annotated[Uuid, Parameter(help="What it is for.")],
+    /,
+    *,
+    role: RoleFlag,
+    lifetime: LifetimeFlag = TEN_MINUTES,
+    settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Print a new token for one file-conversion task."""
     put(f"{project_key(settings).task_token(uuid, role=role, lifetime=lifetime)}\n")

@@ -1,0 +1,463 @@
+"""The commands ``scan`` and ``stats``: what comes out, and that nothing is lost or doubled whenever they stop."""
+
+import csv
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+import pytest
+
+from netless_rooms.cli import journal, recording, sinks
+from netless_rooms.cli.filters import ALL
+from netless_rooms.cli.journal import Standing, read_standing, write_standing
+from netless_rooms.cli.rows import ROOM
+from netless_rooms.emulator import Emulator, Failure
+from samples import UUID
+from scripted import answer, room
+from shell import Shell, Stream
+
+PAGE = ["--page-size", 10]
+
+
+@pytest.fixture
+def shell(emulator: Emulator) -> Shell:
+    return Shell(emulator)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[object]:
+    return ["--checkpoint", tmp_path / "checkpoint", "--output", tmp_path / "rooms.jsonl"]
+
+
+def uuids_in(text: str) -> list[str]:
+    return [json.loads(line)["uuid"] for line in text.splitlines()]
+
+
+def stop(emulator: Emulator, status: int = 400) -> None:
+    """Let the second page of ten fail."""
+    emulator.faults += [None, Failure(status)]
+
+
+# What comes out
+
+
+def test_scan_shows_every_room_once(shell: Shell) -> None:
+    ran = shell("scan", *PAGE)
+    assert (ran.code, ran.err) == (0, "")
+    assert uuids_in(ran.out) == list(shell.emulator.uuids())
+
+
+@pytest.mark.parametrize("spelling", ["table", "csv", "jsonl"])
+def test_the_names_of_the_columns_come_once(spelling: str, shell: Shell) -> None:
+    ran = shell("scan", *PAGE, "--format", spelling)
+    assert ran.out.count("created_at ") + ran.out.count(",created_at,") == (spelling != "jsonl")
+    assert len(ran.out.splitlines()) == 25 + (spelling != "jsonl")
+
+
+def test_a_list_without_rooms_has_names_of_columns_too(shell: Shell) -> None:
+    shell.emulator = Emulator()
+    assert shell("scan", "--format", "csv").out.startswith("uuid,team_uuid,")
+    assert shell("scan").out == ""
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_shards_bring_the_same_rooms(shards: int, shell: Shell) -> None:
+    ran = shell("scan", "--shards", shards, "--prefetch", 0, *PAGE)
+    assert sorted(uuids_in(ran.out)) == list(shell.emulator.uuids())
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (["--banned"], "b"),
+        (["--not-banned"], "acd"),
+        (["--recording"], "c"),
+        (["--not-recording", "--not-banned"], "ad"),
+        (["--created-after", "2024-01-31"], "bcd"),
+        (["--created-after", "2024-01-31T00:00:00.001"], "cd"),
+        (["--created-before", "2024-01-31T01:00+01:00"], "a"),
+        (["--created-after", "2024-01-31", "--created-before", "2024-03-01"], "bc"),
+        (["--team", "another"], "d"),
+        (["--app", "mine"], "a"),
+    ],
+)
+def test_filters_pick_rooms(flags: list[str], wanted: str, shell: Shell) -> None:
+    shell.emulator = Emulator()
+    members: list[dict[str, Any]] = [
+        {"createdAt": "2024-01-30T23:59:59.999Z", "appUUID": "mine"},
+        {"createdAt": "2024-01-31T00:00:00.000Z", "isBan": True},
+        {"createdAt": "2024-02-29T00:00:00.000Z", "isRecord": True},
+        {"createdAt": "2024-03-01T00:00:00.000Z", "teamUUID": "another"},
+    ]
+    for name, each in zip("abcd", members, strict=True):
+        shell.emulator.add_room(uuid=name, **each)
+    assert "".join(uuids_in(shell("scan", *flags).out)) == wanted
+
+
+def test_a_file_gets_what_its_name_says(shell: Shell, tmp_path: Path) -> None:
+    assert shell("scan", "--output", tmp_path / "a.csv").out == ""
+    shell("scan", "--output", tmp_path / "a")
+    with (tmp_path / "a.csv").open(encoding="utf-8") as file:
+        assert [row["uuid"] for row in csv.DictReader(file)] == list(shell.emulator.uuids())
+    assert uuids_in((tmp_path / "a").read_text()) == list(shell.emulator.uuids())
+    assert "a table is for people" in shell.fails(2, "scan", "--output", tmp_path / "b", "--format", "table")
+
+
+# Rooms that cannot be read
+
+
+def test_unreadable_rooms_are_raised_skipped_or_shown(shell: Shell, tmp_path: Path) -> None:
+    shell.emulator = Emulator(rooms=25)
+    shell.emulator.add_room(uuid=UUID, isBan="perhaps", note="NETLESSSDK_dGhlLXNlY3JldC1wYXJ0")
+    files = ["--checkpoint", tmp_path / "c", "--output", tmp_path / "o"]
+    ran = shell("scan", *files, *PAGE)
+    assert ran.code == 6
+    assert "go on, with --on-invalid skip to leave out what cannot be read" in ran.err
+    ran = shell("scan", *files, *PAGE, "--on-invalid", "skip")
+    assert (ran.code, ran.err) == (0, "netless-rooms: 1 room could not be read and were left out\n")
+    assert len(uuids_in((tmp_path / "o").read_text())) == 25
+    ran = shell("scan", "--on-invalid", "yield", "--banned")
+    unreadable = [row for row in map(json.loads, ran.out.splitlines()) if "invalid" in row]
+    assert [(row["uuid"], row["invalid"][:42]) for row in unreadable] == [
+        (UUID, 'expected true or false, got "perhaps" at $')
+    ]
+    assert unreadable[0]["document"]["note"] == "NETLESS…"
+    shown = shell("scan", "--on-invalid", "yield", "--format", "csv").out
+    assert shown.splitlines()[0].endswith(",extra,invalid")
+    assert shown.count("expected true or false") == 1
+
+
+def test_a_document_that_is_not_to_be_had_without_a_token_is_left_out() -> None:
+    from netless_rooms.cli.rows import invalid_row
+    from netless_rooms.models import InvalidRoom
+
+    document = {"note": 'NETLESSSDK_x"'}
+    assert invalid_row(InvalidRoom(uuid=None, what="it", where="$", document=document))["document"] is None
+
+
+# Going on
+
+
+def test_a_scan_that_failed_goes_on_exactly(shell: Shell, files: list[object]) -> None:
+    stop(shell.emulator)
+    said = shell.fails(6, "scan", *files, *PAGE)
+    assert "10 rooms kept; give the same command again to go on" in said
+    assert shell("scan", *files).code == 0
+    assert uuids_in(Path(str(files[3])).read_text()) == list(shell.emulator.uuids())
+
+
+def test_a_scan_without_a_checkpoint_says_how_it_could_go_on(shell: Shell) -> None:
+    stop(shell.emulator)
+    ran = shell("scan", *PAGE)
+    assert ran.code == 6
+    assert "with --checkpoint FILE it could be gone on with" in ran.err
+    assert len(uuids_in(ran.out)) == 10
+
+
+def test_a_scan_to_stdout_goes_on_with_one_line_of_names(shell: Shell, tmp_path: Path) -> None:
+    stop(shell.emulator)
+    arguments = ["scan", "--checkpoint", tmp_path / "c", "--format", "csv", *PAGE]
+    first, second = shell(*arguments), shell(*arguments)
+    assert (first.code, second.code) == (6, 0)
+    rows = list(csv.DictReader((first.out + second.out).splitlines()))
+    assert [row["uuid"] for row in rows] == list(shell.emulator.uuids())
+
+
+def test_a_scan_that_has_ended_does_nothing_more(shell: Shell, files: list[object]) -> None:
+    shell("scan", *files, "--banned")
+    before, asked = Path(str(files[3])).read_bytes(), len(shell.emulator.requests)
+    ran = shell("scan", *files, "--banned")
+    assert ran.code == 0
+    assert "a scan that has ended, with 25 rooms seen and" in ran.err
+    assert Path(str(files[3])).read_bytes() == before
+    assert len(shell.emulator.requests) == asked
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (["--banned"], "of a scan with no --banned, and this one has --banned"),
+        (["--not-banned"], "and this one has --not-banned"),
+        (["--created-after", "2024-01-01"], "this one has --created-after 2024-01-01T00:00:00.000Z"),
+        (["--format", "csv"], "of a scan with --format jsonl, and this one has --format csv"),
+        (["--base-url", "https://another.example"], "--base-url https://another.example"),
+        (["--region", "sg"], "is of the region 'us-sv'"),
+    ],
+)
+def test_a_checkpoint_of_another_scan_is_refused(
+    changed: list[str], words: str, shell: Shell, files: list[object]
+) -> None:
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    assert words in shell.fails(10, "scan", *files, *changed)
+
+
+def test_another_output_is_refused(shell: Shell, files: list[object], tmp_path: Path) -> None:
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    assert "this one has no --output" in shell.fails(10, "scan", *files[:2])
+    assert "must be two files" in shell.fails(2, "scan", *files[:2], "--output", tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_of_another_account_is_refused(shell: Shell, files: list[object]) -> None:
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    shell.emulator = Emulator()
+    for uuid in ("a", "b"):
+        shell.emulator.add_room(uuid=uuid, teamUUID="another")
+    said = shell.fails(10, "scan", *files)
+    assert "begin anew with another checkpoint file" in said
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "no json", '{"kind": "netless-rooms scan 1", "asked": 1}', "[" * 100_000, "\udcff"]
+)
+def test_another_file_is_no_checkpoint(text: str, shell: Shell, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    note.write_text(text, errors="surrogateescape")
+    before = note.read_bytes()
+    shell.fails(10, "scan", "--checkpoint", note)
+    assert note.read_bytes() == before
+    assert shell.emulator.requests == []
+
+
+def test_files_that_cannot_be_used_are_told_in_a_line(shell: Shell, tmp_path: Path) -> None:
+    nowhere = tmp_path / "no" / "where"
+    assert f"{nowhere}: No such file" in shell.fails(10, "scan", "--output", nowhere)
+    assert "No such file" in shell.fails(10, "scan", "--checkpoint", nowhere)
+    assert "Is a directory" in shell.fails(10, "scan", "--checkpoint", tmp_path)
+
+
+def test_an_output_that_is_there_is_left_alone(shell: Shell, files: list[object], tmp_path: Path) -> None:
+    output = tmp_path / "rooms.jsonl"
+    output.write_text("mine\n")
+    assert "is there already" in shell.fails(10, "scan", *files)
+    assert "is there already" in shell.fails(10, "scan", *files[2:])
+    assert output.read_text() == "mine\n"
+    assert not (tmp_path / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("change", [lambda text: "x" + text[1:], lambda text: text[:-9], lambda _: ""])
+def test_an_output_that_was_changed_is_left_alone(
+    change: Callable[[str], str], shell: Shell, files: list[object], tmp_path: Path
+) -> None:
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    output = tmp_path / "rooms.jsonl"
+    output.write_text(change(output.read_text()))
+    before = output.read_text()
+    assert "does not begin with" in shell.fails(10, "scan", *files)
+    assert output.read_text() == before
+
+
+def test_two_scans_do_not_write_to_one_file(shell: Shell, files: list[object], tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    with (tmp_path / "rooms.jsonl").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another scan is writing" in shell.fails(10, "scan", *files)
+
+
+def test_a_system_without_locks_scans_too(
+    shell: Shell, files: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert shell("scan", *files).code == 0
+
+
+def test_a_disk_that_is_full_is_told_and_gone_on_behind(
+    shell: Shell, files: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fsync, times = os.fsync, iter(range(1, 100))
+
+    def full(number: int) -> None:
+        if next(times) == 2:
+            raise OSError(28, "No space left on device")
+        fsync(number)
+
+    monkeypatch.setattr("os.fsync", full)
+    said = shell.fails(10, "scan", *files, *PAGE)
+    assert said == f"{tmp_path}/rooms.jsonl: No space left on device"
+    assert shell("scan", *files).code == 0
+    assert uuids_in((tmp_path / "rooms.jsonl").read_text()) == list(shell.emulator.uuids())
+
+
+# However it ends
+
+
+class Killed(BaseException):
+    """The process is gone; nothing of ours runs any more."""
+
+
+EFFECTS = {"open", "write", "flush", "fsync", "replace", "truncate", "close"}
+
+
+@contextmanager
+def killing_at(step: int) -> Iterator[list[int]]:
+    """Kill whatever runs before or behind the ``step``-th thing that keeping does to the system."""
+    ours = {sinks.__file__, journal.__file__}
+    passed = [0]
+
+    def count(frame: FrameType | None, event: str, called: Any) -> None:
+        if event not in {"c_call", "c_return"} or called.__name__ not in EFFECTS:
+            return
+        while frame is not None and frame.f_code.co_filename not in ours:
+            frame = frame.f_back
+        passed[0] += frame is not None
+        if frame is not None and passed[0] == step:
+            sys.setprofile(None)
+            raise Killed
+
+    sys.setprofile(count)
+    try:
+        yield passed
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_nothing_is_lost_or_doubled_wherever_the_process_dies(tmp_path: Path) -> None:
+    shell = Shell(Emulator(rooms=5))
+    every = list(shell.emulator.uuids())
+    step, is_through = 0, False
+    while not is_through:
+        step += 1
+        checkpoint, output = tmp_path / f"{step}", tmp_path / f"{step}.csv"
+        arguments = ["scan", "--checkpoint", checkpoint, "--output", output, "--page-size", 4]
+        with killing_at(step) as passed, suppress(Killed):
+            shell(*arguments)
+        is_through = passed[0] < step
+        ran = shell(*arguments)
+        assert ran.code == 0, (step, ran)
+        with output.open(encoding="utf-8") as file:
+            assert [row["uuid"] for row in csv.DictReader(file)] == every, step
+        assert (read_standing(checkpoint) or Standing(asked={})).ended
+    assert step > 50
+
+
+class Interrupting(httpx.AsyncBaseTransport):
+    """Ctrl-C is pressed while a request is under way."""
+
+    def __init__(self, emulator: Emulator, at: int) -> None:
+        self._inner = emulator.transport()
+        self._left = at
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        if self._left == 0:
+            signal.raise_signal(signal.SIGINT)
+        return await self._inner.handle_async_request(request)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_ctrl_c_is_quiet_and_the_scan_goes_on_exactly(
+    at: int, shell: Shell, files: list[object], tmp_path: Path
+) -> None:
+    shell.transport = Interrupting(shell.emulator, at)
+    ran = shell("scan", *files, *PAGE)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.startswith("netless-rooms: stopped: ")
+    assert ran.err.count("\n") == 1
+    shell.transport = None
+    assert shell("scan", *files).code == 0
+    assert uuids_in((tmp_path / "rooms.jsonl").read_text()) == list(shell.emulator.uuids())
+
+
+def test_ctrl_c_says_nothing_if_there_is_nothing_to_say(shell: Shell) -> None:
+    shell.transport = Interrupting(shell.emulator, 2)
+    ran = shell("scan", *PAGE)
+    assert (ran.code, ran.err) == (130, "")
+    assert len(uuids_in(ran.out)) == 10
+
+
+def test_what_was_written_to_a_broken_pipe_comes_again(shell: Shell, tmp_path: Path) -> None:
+    class Broken(Stream):
+        def write(self, text: str) -> int:
+            if self.tell():
+                raise BrokenPipeError
+            return super().write(text)
+
+        def fileno(self) -> int:
+            return unread.fileno()
+
+    arguments = ["scan", "--checkpoint", tmp_path / "c", *PAGE]
+    with (tmp_path / "unread").open("w") as unread:
+        first = shell(*arguments, out=Broken())
+    second = shell(*arguments)
+    assert (first.code, first.err, second.code) == (141, "", 0)
+    assert uuids_in(first.out + second.out) == list(shell.emulator.uuids())
+
+
+def test_a_room_that_was_not_taken_is_not_counted_as_done(tmp_path: Path) -> None:
+    class Ahead:
+        room_count = 1
+
+    with recording.recording(tmp_path / "c", None, {}, filters=ALL, columns=ROOM, format="jsonl") as recorder:
+        recorder.keep(Ahead())  # type: ignore[arg-type]  # what a scan looks like that is one room ahead
+    standing = read_standing(tmp_path / "c")
+    assert standing == Standing(asked={})
+
+
+def test_a_checkpoint_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    write_standing(path, Standing(asked={"a": None}, scan="x", size=3))
+    assert read_standing(path) == Standing(asked={"a": None}, scan="x", size=3)
+    assert [each.name for each in tmp_path.iterdir()] == ["c"]
+
+
+# People who look
+
+
+def test_progress_and_a_summary_are_for_terminals(shell: Shell, tmp_path: Path) -> None:
+    shell.terminals = frozenset({"stderr"})
+    ran = shell("scan", "--output", tmp_path / "o", "--banned", *PAGE)
+    assert ran.code == 0
+    assert "25 rooms seen and 1 of them written" in ran.err
+    assert "rooms a second" in ran.err
+    shell.terminals = frozenset({"stderr", "stdout"})
+    assert "rooms a second" not in shell("scan").err
+
+
+# stats
+
+
+def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:
+    shell.emulator = Emulator()
+    for day in range(1, 5):
+        shell.emulator.add_room(createdAt=f"2024-02-0{day}T00:00:00.000Z", isBan=day == 1)
+    shell.emulator.add_room(createdAt="2023-11-30T23:59:59.999Z")
+    rows = [json.loads(line) for line in shell("stats", "--page-size", 2).out.splitlines()]
+    assert rows == [
+        {"month": "2023-11", "rooms": 1, "banned": 0, "banned_share": 0.0},
+        {"month": "2024-02", "rooms": 4, "banned": 1, "banned_share": 0.25},
+    ]
+    assert shell("stats", "--format", "csv", "--banned").out.splitlines()[1:] == ["2024-02,1,1,1.0"]
+    shell.terminals = frozenset({"stdout", "stderr"})
+    assert shell("stats").out.splitlines() == [
+        "month      rooms   banned   share",
+        "2023-11        1        0    0.0%  ░░░░░░░░",
+        "2024-02        4        1   25.0%  ████████░░░░░░░░░░░░░░░░░░░░░░",
+        "all            5        1   20.0%",
+    ]
+
+
+def test_stats_of_nothing_are_nothing(shell: Shell) -> None:
+    shell.emulator = Emulator()
+    assert shell("stats").out == ""
+    assert shell("stats", "--format", "table").out.splitlines()[1:] == ["all            0        0    0.0%"]
+
+
+def test_stats_tells_of_rooms_that_it_could_not_count(shell: Shell) -> None:
+    shell.transport = httpx.MockTransport(
+        lambda request: answer([] if "beginUUID" in str(request.url) else [room("b"), room("a", isBan=1)][1:])
+    )
+    ran = shell("stats", "--on-invalid", "skip")
+    assert "1 room could not be read and are not counted" in ran.err
