@@ -194,9 +194,7 @@ def test_ctrl_c_shows_what_became_of_every_room(shell: Shell) -> None:
     assert banned(shell.emulator) == "abcdef"
 
 
-def test_what_is_no_error_of_the_library_is_told_by_its_name(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_error_of_the_library_is_told_by_its_name(shell: Shell) -> None:
     def odd() -> None:
         raise LookupError(TOKEN)
 

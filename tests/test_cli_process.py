@@ -1,0 +1,195 @@
+"""The command line as a process of its own: signals, pipes, terminals, shells, and what it imports."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from netless_rooms.cli.journal import read_standing
+from netless_rooms.emulator import Emulator, Hang
+from shell import EVERYTHING, Shell
+
+COMMAND = [sys.executable, "-P", "-m", "netless_rooms"]
+unix = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes are others there")
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    return Emulator(rooms=3_000)
+
+
+@pytest.fixture
+def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
+    """Return an environment in which the emulator is reached over a socket."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
+        yield {**os.environ, **EVERYTHING, "NETLESS_BASE_URL": url, "NETLESS_TOKEN": ""}
+
+
+def started(environment: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
+    words = [*COMMAND, *map(str, arguments)]
+    return subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", text=True
+    )
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_the_package_runs_as_a_command(environment: dict[str, str]) -> None:
+    code, out, err = ended(started(environment, "list", "--limit", 2))
+    assert (code, len(out.splitlines()), err) == (0, 2, "")
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_a_missing_extra_is_told_in_a_line(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; from netless_rooms.__main__ import main; sys.exit(main([]))"
+    )
+    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr == "netless-rooms needs an extra: pip install 'netless-rooms[cli]'\n"
+
+
+def test_the_library_does_not_import_the_command_line() -> None:
+    parts = {"cyclopts", "netless_rooms.cli", "netless_rooms.__main__"}
+    code = f"import sys, netless_rooms; print({parts} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")
+
+
+def test_help_imports_no_command() -> None:
+    code = (
+        "import sys; from netless_rooms.__main__ import main; main(['--help']); "
+        "print({'netless_rooms.cli.scan', 'netless_rooms.cli.rooms', 'netless_rooms.demo'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert ran.stdout.endswith("set()\n")
+
+
+@unix
+def test_a_scan_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    checkpoint, output = tmp_path / "c", tmp_path / "o.jsonl"
+    arguments = ["scan", "--checkpoint", checkpoint, "--output", output, "--page-size", 500, "--prefetch", 0]
+    for _ in range(3):
+        emulator.faults[:] = [None, None, None, Hang()]  # so that it is somewhere in the list
+        rooms = rooms_at(checkpoint)
+        process = started(environment, *arguments)
+        while rooms_at(checkpoint) == rooms:
+            assert process.poll() is None
+        process.kill()
+        assert ended(process)[0] == -signal.SIGKILL
+    emulator.faults.clear()
+    assert ended(started(environment, *arguments)) == (0, "", "")
+    assert [json.loads(line)["uuid"] for line in output.read_text().splitlines()] == list(emulator.uuids())
+
+
+def rooms_at(checkpoint: Path) -> int:
+    standing = read_standing(checkpoint)
+    return 0 if standing is None else standing.rooms
+
+
+@unix
+def test_ctrl_c_ends_a_scan_quietly_and_it_goes_on(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "c"
+    emulator.faults[:] = [None, Hang()]
+    process = started(environment, "scan", "--checkpoint", checkpoint)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    while len(emulator.requests) < 2:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, err) == (130, "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n")
+    code, rest, err = ended(started(environment, "scan", "--checkpoint", checkpoint))
+    assert (code, err) == (0, "")
+    assert [json.loads(line)["uuid"] for line in (first + out + rest).splitlines()] == list(emulator.uuids())
+
+
+@unix
+def test_a_reader_that_goes_away_is_no_error_to_talk_of(environment: dict[str, str]) -> None:
+    process = started(environment, "scan")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+@unix
+def test_ctrl_c_ends_the_emulator_which_can_be_used_by_copy_and_paste() -> None:
+    process = started(dict(os.environ), "emulate", "--port", 0, "--rooms", 3)
+    assert process.stdout is not None
+    exports = [process.stdout.readline() for _ in range(4)]
+    script = f"{''.join(exports)}exec {' '.join(COMMAND)} scan"
+    ran = subprocess.run(["/bin/sh", "-c", script], capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, len(ran.stdout.splitlines()), ran.stderr) == (0, 3, "")
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, out) == (130, "")
+    assert "Ctrl-C ends it" in err
+    assert "Traceback" not in err
+
+
+@unix
+def test_a_real_terminal_gets_a_table_and_progress(environment: dict[str, str], tmp_path: Path) -> None:
+    assert "created_at" in seen_in_terminal({**environment, "COLUMNS": "90"}, "list", "--limit", "3")
+    seen = seen_in_terminal(environment, "scan", "--output", str(tmp_path / "o"))
+    assert "3,000 rooms written" in seen
+
+
+def seen_in_terminal(environment: dict[str, str], *arguments: str) -> str:
+    """Return all that a command writes to a terminal."""
+    primary, secondary = os.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env=environment, stdin=secondary, stdout=secondary, stderr=secondary
+    )
+    os.close(secondary)
+    seen = b""
+    try:
+        while piece := os.read(primary, 1 << 16):
+            seen += piece
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(primary)
+    assert process.wait(timeout=60) == 0
+    return seen.decode()
+
+
+BASH = shutil.which("bash") or ""
+
+
+@pytest.mark.skipif(not BASH, reason="there is no bash")
+def test_bash_completes_commands_and_flags(tmp_path: Path) -> None:
+    script = tmp_path / "completion.bash"
+    script.write_text(Shell(Emulator())("completion", "bash").out)
+    assert "disable" in completed(script, "netless-rooms", "dis")
+    assert completed(script, "netless-rooms", "scan", "--created-") == {"--created-after", "--created-before"}
+    assert completed(script, "netless-rooms", "token", "") >= {"sdk", "room", "task", "read"}
+
+
+def completed(script: Path, *words: str) -> set[str]:
+    """Return what bash offers behind the last of ``words``."""
+    typed = " ".join(f"'{word}'" for word in words)
+    code = (
+        f"source '{script}'; COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; COMP_LINE='{' '.join(words)}'; "
+        "COMP_POINT=${#COMP_LINE}; how=$(complete -p netless-rooms); how=${how##*-F }; ${how%% *}; "
+        "printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    ran = subprocess.run([BASH, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert ran.stderr == ""
+    return {line.strip() for line in ran.stdout.splitlines()}
