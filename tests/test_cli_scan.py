@@ -151,6 +151,18 @@ def test_a_scan_that_failed_goes_on_exactly(shell: Shell, files: list[object]) -
     assert "10 rooms kept; give the same command again to go on" in said
     assert shell("scan", *files).code == 0
     assert uuids_in(Path(str(files[3])).read_text()) == list(shell.emulator.uuids())
+    standing = read_standing(Path(str(files[1])))
+    assert standing is not None
+    assert (standing.rooms, standing.written, standing.ended) == (25, 25, True)
+
+
+def test_what_is_not_vouched_for_is_cut_off(shell: Shell, files: list[object], tmp_path: Path) -> None:
+    stop(shell.emulator)
+    shell("scan", *files, *PAGE)
+    with (tmp_path / "rooms.jsonl").open("a") as file:
+        file.write("half a row, and more than all that comes" * 1_000)
+    assert shell("scan", *files).code == 0
+    assert uuids_in((tmp_path / "rooms.jsonl").read_text()) == list(shell.emulator.uuids())
 
 
 def test_a_scan_without_a_checkpoint_says_how_it_could_go_on(shell: Shell) -> None:
@@ -217,7 +229,17 @@ def test_a_checkpoint_of_another_account_is_refused(shell: Shell, files: list[ob
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "no json", '{"kind": "netless-rooms scan 1", "asked": 1}', "[" * 100_000, "\udcff"]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "no json",
+        '{"kind": "scan 9"}',
+        '{"kind": "netless-rooms scan 1", "asked": 1}',
+        "[" * 100_000,
+        "\udcff",
+    ],
 )
 def test_another_file_is_no_checkpoint(text: str, shell: Shell, tmp_path: Path) -> None:
     note = tmp_path / "note"
