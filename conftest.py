@@ -1,7 +1,8 @@
 """Runs every Python block of the README and of the documentation, and compares what it prints.
 
 A ``python`` block goes on where the blocks above it on the page stopped.  A ``text`` block is what the Python
-block before it prints; output that no ``text`` block shows is a mistake too.
+block before it prints; output that no ``text`` block shows is a mistake too.  A ``console`` block is a recording
+of the command line, and is played again.
 """
 
 from contextlib import redirect_stdout
@@ -11,6 +12,8 @@ from typing import Any
 from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.myst import CodeBlockParser
+
+from recorded import play, tidy
 
 PRINTED = "what the last block printed"  # no identifier, so no block can name it by accident
 
@@ -36,9 +39,15 @@ def nothing_left(namespace: dict[str, Any]) -> None:
     assert not namespace.pop(PRINTED, ""), "a block prints, and no text block behind it shows what"
 
 
+def leave(namespace: dict[str, Any]) -> None:
+    """End a page."""
+    tidy(namespace)
+    nothing_left(namespace)
+
+
 pytest_collect_file = Sybil(
-    parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare)],
+    parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare), CodeBlockParser("console", play)],
     patterns=["README.md", "docs/**/*.md", "docs/*.md"],
     excludes=["docs/_build/**"],
-    teardown=nothing_left,
+    teardown=leave,
 ).pytest()

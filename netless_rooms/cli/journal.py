@@ -73,14 +73,15 @@ def _standing(said: dict[str, Any]) -> Standing:
 
 def write_standing(path: Path, standing: Standing) -> None:
     """Replace the file as a whole, and make sure that it is on the disk."""
-    new = path.with_name(f"{path.name}.new")
+    old = path.resolve()  # or a link would be replaced, and not what it leads to
+    new = old.with_name(f"{old.name}.new")
     text = json.dumps({"kind": KIND, **asdict(standing)}, indent=1)
     try:
         with new.open("w", encoding="utf-8") as file:
             file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
+        new.replace(old)
     except OSError as error:
         raise unusable(path, error) from None
 

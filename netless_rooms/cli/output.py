@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from io import StringIO
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from netless_rooms.cli.rows import NO_WIDTH, Columns, Format, Row, encode_csv, encode_jsonl
 from netless_rooms.cli.terminal import is_terminal, put, visible
+
+GAP: Final = 2  # between two columns
 
 FormatFlag = Annotated[
     Format | None,
@@ -63,13 +65,13 @@ def _table(rows: Sequence[Row], columns: Columns, *, head: bool) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, show_header=head, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, width in columns.shown.items():
-        table.add_column(name, min_width=width or None, max_width=width or None, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(spell(row.get(name))) for name in columns.shown))
     seen = is_terminal(sys.stdout)
     written = StringIO()
     console = Console(file=written, force_terminal=seen, width=None if seen else NO_WIDTH, highlight=False)
+    table = Table(box=None, show_header=head, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for name, width in columns.widths(console.width, GAP).items():
+        table.add_column(name, min_width=columns.shown[name], max_width=width, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(spell(row.get(name))) for name in columns.shown))
     console.print(table)
     return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())

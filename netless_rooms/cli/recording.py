@@ -96,7 +96,7 @@ def recording(
     format: Format,  # noqa: A002
 ) -> Iterator[Recorder]:
     """Give what keeps the rooms; ``CommandError`` if a file does not belong to this scan."""
-    if checkpoint is not None and checkpoint == output:
+    if checkpoint is not None and output is not None and checkpoint.resolve() == output.resolve():
         raise CommandError(Exit.USAGE, "--checkpoint and --output must be two files")
     known = None if checkpoint is None else read_standing(checkpoint)
     if checkpoint is not None and known is not None:

@@ -31,7 +31,13 @@ class Columns:
 
     fields: tuple[str, ...]
     shown: Mapping[str, int]
-    """The width of each column of a table; 0 is as wide as it gets."""
+    """The width of each column of a table; 0 shares what is left."""
+
+    def widths(self, total: int, gap: int) -> dict[str, int]:
+        """Return the most that each column of a table may take, if all together get ``total``."""
+        left = total - sum(self.shown.values()) - gap * len(self.shown)
+        sharing = list(self.shown.values()).count(0)
+        return {name: width or max(1, left // sharing) for name, width in self.shown.items()}
 
 
 ROOM: Final = Columns(

@@ -36,12 +36,11 @@ async def scan(
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Show all rooms, each exactly once."""
-    checkpoint, output = _resolved(checkpoint), _resolved(output)
     chosen = _format(format, output)
     is_wide = on_invalid == "yield" and chosen != "jsonl"
     asked = {
         "format": chosen,
-        "output": output and str(output),
+        "output": output and str(output.resolve()),
         "base_url": base_url_of(settings),
         "on_invalid": "yield" if is_wide else None,
         **filters.spelled(),
@@ -117,7 +116,3 @@ def _format(asked: Format | None, output: Path | None) -> Format:
     if asked == "table":
         raise CommandError(Exit.USAGE, "a table is for people: write --format jsonl or csv to a file")
     return asked or ("csv" if output.suffix == ".csv" else "jsonl")
-
-
-def _resolved(path: Path | None) -> Path | None:
-    return path and path.resolve()
