@@ -1,7 +1,8 @@
 """A shell for tests: runs the command line in this process, against an emulator, as if somebody had typed it."""
 
 import io
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 from unittest.mock import patch
@@ -79,18 +80,26 @@ class Shell:
 
 @contextmanager
 def _without(name: str) -> Iterator[None]:
-    import os
-
     with patch.dict("os.environ"):
         os.environ.pop(name, None)
         yield
 
 
+class Stopping(httpx.AsyncBaseTransport):
+    """Something happens while a request is under way."""
+
+    def __init__(self, emulator: Emulator, at: int, happens: Callable[[], object]) -> None:
+        self._inner = emulator.transport()
+        self._left = at
+        self._happens = happens
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        if self._left == 0:
+            self._happens()
+        return await self._inner.handle_async_request(request)
+
+
 def lines(*texts: str) -> str:
     """Return lines to be piped in."""
     return "".join(f"{text}\n" for text in texts)
-
-
-def columns(text: str, *places: int) -> list[Sequence[str]]:
-    """Return some words of each line."""
-    return [[line.split()[place] for place in places] for line in text.splitlines()]

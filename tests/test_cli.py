@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import httpx
 import pytest
@@ -10,10 +11,10 @@ from netless_rooms import __version__
 from netless_rooms.cli.app import app
 from netless_rooms.cli.rows import encode_csv, spell_time
 from netless_rooms.cli.terminal import visible
-from netless_rooms.emulator import Closed, Emulator
+from netless_rooms.emulator import Closed, Emulator, Hang
 from samples import UUID
 from scripted import TOKEN, answer, room
-from shell import EVERYTHING, KEY, Shell
+from shell import EVERYTHING, KEY, Shell, Stopping, Stream
 
 PAGES = [[], *([name] for name in app if not name.startswith("-"))]
 PAGES += [["token", name] for name in app["token"] if not name.startswith("-")]
@@ -226,8 +227,6 @@ def test_visible_leaves_text_of_all_languages_alone() -> None:
 
 
 def test_an_output_without_unicode_gets_question_marks(shell: Shell) -> None:
-    from shell import Stream
-
     class Latin(Stream):
         encoding = "latin-1"
 
@@ -299,6 +298,23 @@ def test_words_of_the_library_that_are_replaced_are_those_that_it_uses() -> None
 
     with pytest.raises(ValueError, match=OVER_HTTP):
         AsyncRooms(httpx.AsyncClient(), token="t", region="sg", base_url="http://service.example")
+
+
+def test_ctrl_c_during_a_create_tells_that_the_room_may_exist(shell: Shell) -> None:
+    shell.emulator.faults.append(Hang(work_done=True))
+    shell.transport = Stopping(shell.emulator, 1, lambda: signal.raise_signal(signal.SIGINT))
+    ran = shell("create")
+    assert (ran.code, ran.out) == (130, "")
+    assert "stopped: the room may exist: see with netless-rooms scan --created-after 20" in ran.err
+
+
+def test_an_output_that_is_full_is_told_in_a_line(shell: Shell) -> None:
+    class Full(Stream):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    ran = shell("list", out=Full())
+    assert (ran.code, ran.err) == (10, "netless-rooms: the output cannot be written: No space left on device\n")
 
 
 # Completion

@@ -2,16 +2,14 @@
 
 import json
 import signal
-from collections.abc import Callable
 
-import httpx
 import pytest
 
 from netless_rooms.emulator import Emulator, Failure
 from netless_rooms.retries import RetryPolicy
 from samples import UUID
 from scripted import TOKEN
-from shell import Ran, Shell, lines
+from shell import Ran, Shell, Stopping, lines
 
 
 @pytest.fixture
@@ -162,21 +160,6 @@ def test_after_too_many_failures_the_rest_is_shown_and_can_be_piped_in_again(she
     assert "mend what the failures are about, then give the rest again" in ran.err
     assert shell("disable", "--yes", typed=ran.out).code == 0
     assert banned(shell.emulator) == "abcdef"
-
-
-class Stopping(httpx.AsyncBaseTransport):
-    """Something happens while a request is under way."""
-
-    def __init__(self, emulator: Emulator, at: int, happens: Callable[[], object]) -> None:
-        self._inner = emulator.transport()
-        self._left = at
-        self._happens = happens
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._left -= 1
-        if self._left == 0:
-            self._happens()
-        return await self._inner.handle_async_request(request)
 
 
 def test_ctrl_c_shows_what_became_of_every_room(shell: Shell) -> None:

@@ -170,6 +170,27 @@ def seen_in_terminal(environment: dict[str, str], *arguments: str) -> str:
     return seen.decode()
 
 
+@unix
+def test_ctrl_c_at_the_question_does_nothing(emulator: Emulator, environment: dict[str, str]) -> None:
+    primary, secondary = os.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "disable", "a", "b"],
+        env=environment,
+        stdin=secondary,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stderr is not None
+    question = "Disable 2 rooms? [y/N] "
+    assert process.stderr.read(len(question)) == question
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, "", "")
+    assert emulator.requests == []
+    os.close(primary)
+    os.close(secondary)
+
+
 BASH = shutil.which("bash") or ""
 
 

@@ -21,7 +21,7 @@ from netless_rooms.cli.rows import ROOM
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from scripted import answer, room
-from shell import Shell, Stream
+from shell import Shell, Stopping, Stream
 
 PAGE = ["--page-size", 10]
 
@@ -365,25 +365,11 @@ def test_nothing_is_lost_or_doubled_wherever_the_process_dies(tmp_path: Path) ->
     assert step > 50
 
 
-class Interrupting(httpx.AsyncBaseTransport):
-    """Ctrl-C is pressed while a request is under way."""
-
-    def __init__(self, emulator: Emulator, at: int) -> None:
-        self._inner = emulator.transport()
-        self._left = at
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._left -= 1
-        if self._left == 0:
-            signal.raise_signal(signal.SIGINT)
-        return await self._inner.handle_async_request(request)
-
-
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_ctrl_c_is_quiet_and_the_scan_goes_on_exactly(
     at: int, shell: Shell, files: list[object], tmp_path: Path
 ) -> None:
-    shell.transport = Interrupting(shell.emulator, at)
+    shell.transport = Stopping(shell.emulator, at, lambda: signal.raise_signal(signal.SIGINT))
     ran = shell("scan", *files, *PAGE)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.startswith("netless-rooms: stopped: ")
@@ -394,7 +380,7 @@ def test_ctrl_c_is_quiet_and_the_scan_goes_on_exactly(
 
 
 def test_ctrl_c_says_nothing_if_there_is_nothing_to_say(shell: Shell) -> None:
-    shell.transport = Interrupting(shell.emulator, 2)
+    shell.transport = Stopping(shell.emulator, 2, lambda: signal.raise_signal(signal.SIGINT))
     ran = shell("scan", *PAGE)
     assert (ran.code, ran.err) == (130, "")
     assert len(uuids_in(ran.out)) == 10

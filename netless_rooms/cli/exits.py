@@ -1,5 +1,6 @@
 """What a command's exit code means, and the one line that an error is told in."""
 
+from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
@@ -94,8 +95,13 @@ def told(error: RoomsError) -> str:
     return text
 
 
+def may_exist(started_at: datetime) -> str:
+    """Return what to do when nobody can tell whether a room was created."""
+    moment = f"{started_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"the room may exist: see with netless-rooms scan --created-after {moment} before you create again"
+
+
 def _advice(error: RoomsError) -> str:
     if isinstance(error, CreateOutcomeUnknownError):
-        moment = f"{error.started_at:%Y-%m-%dT%H:%M:%SZ}"
-        return f"the room may exist: see with netless-rooms scan --created-after {moment} before you create again"
+        return may_exist(error.started_at)
     return ADVICE.get(type(error), error.hint)

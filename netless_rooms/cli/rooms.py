@@ -1,13 +1,17 @@
 """The commands for one room and for one page: ``create``, ``get``, ``list``."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
+import anyio
 from cyclopts import Parameter
 
 from netless_rooms.cli.arguments import NotNegative, PageSize, Uuid
+from netless_rooms.cli.exits import may_exist
 from netless_rooms.cli.output import FormatFlag, show, show_one
 from netless_rooms.cli.rows import ROOM, room_row
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
+from netless_rooms.cli.terminal import say
 
 
 async def create(
@@ -21,7 +25,12 @@ async def create(
 ) -> None:
     """Create a room and show it."""
     async with open_rooms(settings) as rooms:
-        room = await rooms.create(limit=limit, is_record=recording)
+        moment = datetime.now(UTC)
+        try:
+            room = await rooms.create(limit=limit, is_record=recording)
+        except anyio.get_cancelled_exc_class():
+            say(f"stopped: {may_exist(moment)}")
+            raise
     show_one(room_row(room), ROOM, format)
 
 

@@ -45,44 +45,46 @@ class Manner:
 AS_USUAL: Final = Manner()
 
 
-async def disable(
+def disable(
     *uuids: Uuids,
     manner: Manner = AS_USUAL,
     format: FormatFlag = None,  # noqa: A002  the flag's own name
     settings: Settings = FROM_ENVIRONMENT,
 ) -> int:
     """Disable rooms."""
-    return await _switch(uuids, "disable", manner, format_for(format), settings)
+    return _switch(uuids, "disable", manner, format_for(format), settings)
 
 
-async def enable(
+def enable(
     *uuids: Uuids,
     manner: Manner = AS_USUAL,
     format: FormatFlag = None,  # noqa: A002
     settings: Settings = FROM_ENVIRONMENT,
 ) -> int:
     """Enable rooms."""
-    return await _switch(uuids, "enable", manner, format_for(format), settings)
+    return _switch(uuids, "enable", manner, format_for(format), settings)
 
 
-async def _switch(uuids: tuple[str, ...], verb: str, manner: Manner, format: Format, settings: Settings) -> int:  # noqa: A002
-    rooms_chosen = chosen(uuids, done=f"{verb}d")
+def _switch(uuids: tuple[str, ...], verb: str, manner: Manner, format: Format, settings: Settings) -> int:  # noqa: A002
+    # No event loop is there yet: it would keep Ctrl-C from whoever waits for stdin.
+    rooms = chosen(uuids, done=f"{verb}d")
     report = Report(f"{verb}d", format)
     if manner.dry_run:
-        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in rooms_chosen.uuids)
-        say(f"dry run: {count(len(rooms_chosen.uuids), 'room')} would be {verb}d")
+        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in rooms.uuids)
+        say(f"dry run: {count(len(rooms.uuids), 'room')} would be {verb}d")
         return Exit.DONE
     if not manner.yes:
-        _ask(rooms_chosen, verb)
+        _ask(rooms, verb)
+    return anyio.run(_make_calls, rooms.uuids, verb, manner, settings, report)
+
+
+async def _make_calls(
+    uuids: tuple[str, ...], verb: str, manner: Manner, settings: Settings, report: "Report"
+) -> int:
     async with open_rooms(settings) as rooms:
         many = rooms.disable_many if verb == "disable" else rooms.enable_many
-        calls = many(
-            rooms_chosen.uuids,
-            concurrency=manner.concurrency,
-            rate=manner.rate,
-            max_failures=manner.max_failures,
-        )
-        return await report.follow(calls, len(rooms_chosen.uuids))
+        calls = many(uuids, concurrency=manner.concurrency, rate=manner.rate, max_failures=manner.max_failures)
+        return await report.follow(calls, len(uuids))
 
 
 def _ask(rooms: Chosen, verb: str) -> None:

@@ -4,6 +4,8 @@ import sys
 from typing import Final, TextIO
 from unicodedata import category
 
+from netless_rooms.cli.exits import CommandError, Exit
+
 ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
 JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 HIDDEN: Final = "\ufffd"
@@ -31,8 +33,13 @@ def say(text: str) -> None:
 
 
 def put(text: str) -> None:
-    """Write to stdout, and make sure that it has left this process."""
-    _write(sys.stdout, text)
+    """Write to stdout, and make sure that it has left this process; ``CommandError`` if it cannot."""
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(Exit.FILE, f"the output cannot be written: {error.strerror}") from None
 
 
 def _write(stream: TextIO, text: str) -> None:
