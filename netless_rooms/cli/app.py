@@ -21,6 +21,8 @@ from netless_rooms.cli.terminal import say
 from netless_rooms.errors import RoomsError
 from netless_rooms.signing import redact
 
+UUIDS: Final = "netless-rooms {} [OPTIONS] [UUID...]"
+
 app: Final = App(
     name="netless-rooms",
     help=(
@@ -41,10 +43,17 @@ app.command("netless_rooms.cli.stats:stats", name="stats", sort_key=5, help="Cou
 app.command(
     "netless_rooms.cli.switching:disable",
     name="disable",
+    usage=UUIDS.format("disable"),
     sort_key=6,
-    help="Disable rooms: none is in or can join.",
+    help="Disable rooms: all are out, none can join.",
 )
-app.command("netless_rooms.cli.switching:enable", name="enable", sort_key=7, help="Undo disable.")
+app.command(
+    "netless_rooms.cli.switching:enable",
+    name="enable",
+    usage=UUIDS.format("enable"),
+    sort_key=7,
+    help="Undo disable.",
+)
 app.command(
     "netless_rooms.cli.tokens:app", name="token", sort_key=8, help="Make a token from the key, or read one."
 )

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from io import StringIO
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
@@ -70,7 +70,8 @@ def _table(rows: Sequence[Row], columns: Columns, *, head: bool) -> str:
     console = Console(file=written, force_terminal=seen, width=None if seen else NO_WIDTH, highlight=False)
     table = Table(box=None, show_header=head, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for name, width in columns.widths(console.width, GAP).items():
-        table.add_column(name, min_width=columns.shown[name], max_width=width, no_wrap=True, overflow="ellipsis")
+        beyond: Literal["crop", "ellipsis"] = "crop" if name in columns.cut else "ellipsis"
+        table.add_column(name, min_width=columns.shown[name], max_width=width, no_wrap=True, overflow=beyond)
     for row in rows:
         table.add_row(*(Text(spell(row.get(name))) for name in columns.shown))
     console.print(table)

@@ -32,6 +32,8 @@ class Columns:
     fields: tuple[str, ...]
     shown: Mapping[str, int]
     """The width of each column of a table; 0 shares what is left."""
+    cut: frozenset[str] = frozenset()
+    """Those of them in which what is beyond the width is of no interest, such as parts of a second."""
 
     def widths(self, total: int, gap: int) -> dict[str, int]:
         """Return the most that each column of a table may take, if all together get ``total``."""
@@ -42,11 +44,13 @@ class Columns:
 
 ROOM: Final = Columns(
     fields=("uuid", "team_uuid", "app_uuid", "name", "is_record", "is_ban", "created_at", "limit", "extra"),
-    shown={"uuid": 32, "created_at": 24, "is_ban": 6, "limit": 5, "name": 0},
+    shown={"uuid": 32, "created_at": 19, "is_ban": 6, "limit": 5, "name": 0},
+    cut=frozenset({"created_at"}),
 )
 ROOM_OR_INVALID: Final = Columns(
     fields=(*ROOM.fields, "invalid"),
-    shown={"uuid": 32, "created_at": 24, "is_ban": 6, "limit": 5, "name": 0, "invalid": 0},
+    shown={**ROOM.shown, "invalid": 0},
+    cut=ROOM.cut,
 )
 
 
