@@ -28,7 +28,8 @@ class Sink(Protocol):
 class Stdout:
     """Writes to stdout, where nothing can be taken back."""
 
-    size = sum = 0
+    size: int = 0
+    sum: int = 0
 
     def write(self, text: str) -> None:
         """Hand ``text`` to whoever reads."""
@@ -40,6 +41,9 @@ class Stdout:
 
 class OutputFile:
     """A file that holds exactly what its checkpoint file vouches for, and then what comes."""
+
+    size: int
+    sum: int
 
     def __init__(self, path: Path, standing: Standing, *, is_new: bool) -> None:
         """Open the file of ``standing`` and cut it back to what is vouched for; or a new one."""
