@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, TypeVar, final, overload
+from typing import Any, ClassVar, Final, TypeVar, final, overload
 
 from attrs import define, field, frozen
 
@@ -118,8 +118,8 @@ class RoomDraft(Room):
     It has the same slots, so ``draft.__class__ = Room`` makes it a room like any other.
     """
 
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__  # Python is quick only if both are object's own
+    __setattr__: ClassVar[Any] = object.__setattr__
+    __delattr__: ClassVar[Any] = object.__delattr__  # Python is quick only if both are object's own
 
 
 @frozen(kw_only=True)
