@@ -15,6 +15,8 @@ from sybil.parsers.myst import CodeBlockParser
 
 from recorded import play, tidy
 
+pytest_plugins = ["pytester"]  # it runs tests in tests; only a conftest at the top may ask for it
+
 PRINTED = "what the last block printed"  # no identifier, so no block can name it by accident
 
 run_python = PythonEvaluator()

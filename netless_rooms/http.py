@@ -251,6 +251,13 @@ def own_client() -> AbstractAsyncContextManager[Client]:
     return httpx.AsyncClient(timeout=OWN_TIMEOUT)
 
 
+def client_of(app: Any) -> Client:
+    """Return a client that calls an ASGI application in process, and so has nothing open that is to be closed."""
+    import httpx  # before the transport, which is one to the libraries that are there
+
+    return httpx.AsyncClient(transport=in_process(app))
+
+
 def _library_of(thing: object, kind: str) -> Any:
     """Return the library that ``thing`` is a ``kind`` of, if any."""
     for name in LIBRARIES:

@@ -17,10 +17,11 @@ import links
 import netless_rooms
 import pictures
 import wire_tables
-from netless_rooms import Role, emulator, operations
+from netless_rooms import Role, emulator, operations, pytest_plugin
 from netless_rooms.wire import WIRE_NAMES
 from test_house import FLOORS
 
+MODULES = (netless_rooms, emulator, pytest_plugin)
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BESIDE = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -77,13 +78,13 @@ def test_the_changelog_is_about_this_version() -> None:
 def test_the_reference_has_every_public_name_once() -> None:
     pages = "".join(page.read_text("utf-8") for page in PAGES if page.parent.name == "reference")
     documented = re.findall(r"(?m)^\.\. auto\w+:: (\S+)$", pages)
-    public = {f"{module.__name__}.{name}" for module in (netless_rooms, emulator) for name in module.__all__}
+    public = {f"{module.__name__}.{name}" for module in MODULES for name in module.__all__}
     assert sorted(documented) == sorted(public - {"netless_rooms.__version__"})
 
 
 def test_the_changelog_tells_of_every_public_name() -> None:
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    public = {*netless_rooms.__all__, *emulator.__all__} - {"__version__"}
+    public = {name for module in MODULES for name in module.__all__} - {"__version__"}
     assert [name for name in sorted(public) if not re.search(rf"\b{name}\b", text)] == []
 
 

@@ -17,7 +17,7 @@ FLOORS = {
     0: "models errors _version",
     1: "wire speedups operations responses paging checkpoints retries failures signing grants outcomes",
     2: "pools twin http credentials calls walks background shards scan bulk many service tokens",
-    3: "__init__ __main__ cli emulator demo",
+    3: "__init__ __main__ cli emulator demo pytest_plugin",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
 LOOPS_AND_HTTP = {"asyncio", "trio", "httpx", "httpx2"}
