@@ -121,7 +121,7 @@ def types(session: nox.Session) -> None:
     wanted = (name for group in ("types", "tests", "bench", "docs") for name in GROUPS[group])
     session.install(build_wheel(session), *wanted, "nox")
     session.run("mypy")
-    session.run("mypy", "tests", "benchmarks", "noxfile.py", "docs/links.py", "docs/pictures.py")
+    session.run("mypy", "tests", "examples", "benchmarks", "noxfile.py", "docs/links.py", "docs/pictures.py")
     session.run("basedpyright", "--ignoreexternal", "--verifytypes", "netless_rooms")
 
 

@@ -1,0 +1,297 @@
+"""The bulk job: stopped anywhere and run again, it has disabled and counted every old room once."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import disable_old_rooms
+from commands import start
+from disable_old_rooms import Job, load, look, report, run, save
+from netless_rooms import AsyncRooms, ServerError, TooManyFailuresError
+from netless_rooms.emulator import Emulator, Failure, Fault, Quirks
+from settings import SettingsError
+
+pytestmark = pytest.mark.anyio
+
+COUNT = 60
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+ROOMS = pytest.mark.netless_emulator(rooms=COUNT, quirks=Quirks(page_cap=10))
+DAYS = 1500
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disable_old_rooms, "OLD_AT_ONCE", 4)
+    monkeypatch.setattr(disable_old_rooms, "SEEN_AT_ONCE", 15)
+
+
+class Died(BaseException):
+    """What a process does not live to see."""
+
+
+class Kept:
+    """What is left of a job when its process has gone: what was saved last."""
+
+    def __init__(self) -> None:
+        self.text = json.dumps(asdict(Job.begin(DAYS, "us-sv", NOW)))
+        self.saves_left: float = float("inf")
+
+    @property
+    def job(self) -> Job:
+        return Job(**json.loads(self.text))
+
+    def save(self, job: Job) -> None:
+        """Save, as long as the process lives."""
+        self.saves_left -= 1
+        if self.saves_left < 0:
+            raise Died
+        self.text = json.dumps(asdict(job))
+
+
+def ignore(_: Job) -> None:
+    """Show nothing."""
+
+
+def old_rooms(emulator: Emulator) -> set[str]:
+    before = datetime.fromisoformat(Job.begin(DAYS, "us-sv", NOW).before)
+    created = {uuid: datetime.fromisoformat(emulator.room(uuid)["createdAt"]) for uuid in emulator.uuids()}
+    return {uuid for uuid, moment in created.items() if moment < before}
+
+
+def banned(emulator: Emulator) -> set[str]:
+    return {uuid for uuid in emulator.uuids() if emulator.room(uuid)["isBan"]}
+
+
+class Checked:
+    """An emulator as it was before the job, to be compared with what it is like behind it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        self.old, self.banned = old_rooms(emulator), banned(emulator)
+        assert self.old - self.banned
+        assert self.old & self.banned
+        assert len(self.old) < COUNT
+
+    def is_done(self, job: Job) -> None:
+        """Every old room is disabled, no other one is, and each was counted once."""
+        assert banned(self.emulator) == self.banned | self.old
+        assert (job.seen, job.is_scanned, job.waiting, job.failed) == (COUNT, True, [], {})
+        assert job.young == COUNT - len(self.old)
+        assert job.disabled_before == len(self.old & self.banned)
+        assert job.disabled == len(self.old - self.banned)
+
+
+@ROOMS
+async def test_every_old_room_is_disabled_and_no_other_one(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms
+) -> None:
+    checked, kept = Checked(netless_emulator), Kept()
+    await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+    checked.is_done(job)
+    assert kept.job == job
+
+
+@ROOMS
+async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms
+) -> None:
+    checked, kept = Checked(netless_emulator), Kept()
+    for deaths in range(300):
+        kept.saves_left = deaths % 4
+        with suppress(Died):
+            await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+            break
+    else:
+        pytest.fail("it does not get on")
+    checked.is_done(job)
+    assert deaths > 5
+
+
+@ROOMS
+@pytest.mark.parametrize("at", range(30))
+async def test_what_fails_at_any_request_goes_on_and_counts_each_room_once(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None], at: int
+) -> None:
+    checked, kept = Checked(netless_emulator), Kept()
+    netless_faults += [*[None] * at, *[Failure(503)] * 4]
+    try:
+        await run(netless_rooms, kept.job, save=kept.save, show=ignore)
+    except ServerError:
+        assert not kept.job.is_scanned
+    netless_faults.clear()
+    await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+    checked.is_done(job)
+
+
+@ROOMS
+@pytest.mark.parametrize("saves", range(1, 20))
+async def test_what_was_cancelled_goes_on_and_counts_each_room_once(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, saves: int
+) -> None:
+    checked, kept = Checked(netless_emulator), Kept()
+
+    def save_and_stop(job: Job) -> None:
+        nonlocal saves
+        kept.save(job)
+        saves -= 1
+        if not saves:
+            scope.cancel()
+
+    with anyio.CancelScope() as scope:
+        await run(netless_rooms, kept.job, save=save_and_stop, show=ignore)
+    await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+    checked.is_done(job)
+
+
+@ROOMS
+async def test_rooms_that_could_not_be_disabled_are_named_and_tried_again(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None]
+) -> None:
+    checked, kept = Checked(netless_emulator), Kept()
+    netless_faults += [Failure(400, on="set-ban"), Failure(400, on="set-ban")]
+    await run(netless_rooms, kept.job, save=kept.save, show=ignore)
+    assert len(kept.job.failed) == 2
+    assert [line for line in report(kept.job, dry_run=False) if "400" in line and line.startswith("failed: ")]
+    await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+    checked.is_done(job)
+
+
+@ROOMS
+async def test_too_many_failures_end_it_with_nothing_lost(
+    netless_emulator: Emulator,
+    netless_rooms: AsyncRooms,
+    netless_faults: list[Fault | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disable_old_rooms, "MOST_FAILURES", 2)
+    checked, kept = Checked(netless_emulator), Kept()
+    netless_faults += [Failure(400, on="set-ban")] * 4
+    with pytest.raises(TooManyFailuresError):
+        await run(netless_rooms, kept.job, save=kept.save, show=ignore)
+    netless_faults.clear()
+    await run(netless_rooms, job := kept.job, save=kept.save, show=ignore)
+    checked.is_done(job)
+
+
+@ROOMS
+async def test_a_dry_run_names_the_rooms_and_changes_nothing(
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = banned(netless_emulator)
+    job = Job.begin(DAYS, "us-sv", NOW)
+    await look(netless_rooms, job, ignore)
+    assert set(capsys.readouterr().out.split()) == old_rooms(netless_emulator) - before
+    assert banned(netless_emulator) == before
+    assert any(re.search(rf"would be disabled +{job.disabled}$", line) for line in report(job, dry_run=True))
+    assert {request.method for request in netless_emulator.requests} == {"GET"}
+
+
+# The file
+
+
+def test_a_job_comes_out_of_its_file_as_it_went_in(tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    job = Job.begin(30, "us-sv", NOW)
+    job.waiting, job.failed, job.checkpoint = ["a"], {"b": "why"}, "scan1~"
+    save(file, job)
+    assert load(file, 30, "us-sv") == job
+    assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "is not a file of this program"),
+        ("{", "is not a file of this program"),
+        ('{"days": 30}', "is not a file of this program"),
+        (json.dumps(asdict(Job.begin(31, "us-sv", NOW))), "is of a job for 31 days in us-sv"),
+        (json.dumps(asdict(Job.begin(30, "sg", NOW))), "is of a job for 30 days in sg"),
+    ],
+)
+def test_another_file_is_left_alone(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "job.json"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=told):
+        load(file, 30, "us-sv")
+    assert file.read_text() == text
+
+
+# The command
+
+
+def test_the_command_runs_on_an_emulator_of_its_own(tmp_path: Path) -> None:
+    counts = []
+    for dry_run in (["--dry-run"], []):
+        with start("disable_old_rooms.py", str(DAYS), "--emulator", *dry_run, cwd=tmp_path) as job:
+            out, err = job.communicate()
+        assert job.returncode == 0, err
+        counts.append(re.search(r"disabled +([\d,]+)\n  failed", out))
+    assert counts[0]
+    assert counts[1]
+    assert counts[0][1] == counts[1][1] != "0"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def settings(netless_base_url: str, netless_emulator: Emulator) -> dict[str, str]:
+    key = netless_emulator.key
+    return {
+        "NETLESS_ACCESS_KEY": key.access_key,
+        "NETLESS_SECRET_KEY": key.secret_key,
+        "NETLESS_REGION": "us-sv",
+        "NETLESS_BASE_URL": netless_base_url,
+    }
+
+
+@pytest.mark.netless_emulator(rooms=300)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_the_command_goes_on_where_it_was_stopped(
+    netless_emulator: Emulator, settings: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    first_ban = until(lambda: any(request.method == "PATCH" for request in netless_emulator.requests))
+    with start("disable_old_rooms.py", "0", "--rate", "20", cwd=tmp_path, **settings) as job:
+        next(first_ban)
+        job.send_signal(how)
+        _, err = job.communicate()
+    assert job.returncode == (-how if how == signal.SIGKILL else 130)
+    assert "Traceback" not in err
+    done = len(banned(netless_emulator))
+    assert done < 300
+
+    with start("disable_old_rooms.py", "0", cwd=tmp_path, **settings) as job:
+        out, err = job.communicate()
+    assert job.returncode == 0, err
+    assert len(banned(netless_emulator)) == 300
+    counts = {words: int(count) for words, count in re.findall(r"(?m)^  (.+?) +(\d+)$", out)}
+    assert counts["seen"] == 300
+    assert counts["disabled"] + counts["disabled before"] == 300
+    assert list(tmp_path.iterdir()) == []
+    assert settings["NETLESS_SECRET_KEY"] not in out + err
+
+
+@pytest.mark.parametrize("arguments", [["-1"], ["many"], ["30", "--rate", "0"], ["30", "--rate", "nan"]], ids=str)
+def test_wrong_arguments_are_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["disable_old_rooms.py", *arguments, "--emulator"])
+    with pytest.raises(SystemExit) as ended:
+        disable_old_rooms.main()
+    assert ended.value.code == 2
+
+
+def until(is_so: Callable[[], Any]) -> Iterator[None]:
+    """Wait, when asked for the next, until something is so."""
+    for _ in range(3_000):
+        if is_so():
+            yield
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not come to that")

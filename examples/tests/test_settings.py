@@ -1,0 +1,76 @@
+"""What the examples read first, and what they say if it is wrong."""
+
+from collections.abc import Callable
+
+import pytest
+
+import disable_old_rooms
+import web_service
+import whiteboard_bot
+from netless_rooms import AccessKey
+from netless_rooms.emulator import Emulator
+from settings import Settings, SettingsError, from_environment, of_emulator
+
+ENVIRONMENT = {"NETLESS_ACCESS_KEY": "a", "NETLESS_SECRET_KEY": "my secret", "NETLESS_REGION": "sg"}
+
+
+def test_the_settings_are_those_of_the_environment() -> None:
+    assert from_environment(ENVIRONMENT) == Settings(AccessKey("a", "my secret"), "sg", "https://api.netless.link")
+
+
+def test_another_address_may_be_given() -> None:
+    assert (
+        from_environment({**ENVIRONMENT, "NETLESS_BASE_URL": "http://127.0.0.1:1"}).base_url
+        == "http://127.0.0.1:1"
+    )
+
+
+def test_no_repr_shows_the_secret() -> None:
+    assert "my secret" not in repr(from_environment(ENVIRONMENT))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"NETLESS_REGION": ""}, "set NETLESS_REGION in the environment"),
+        ({"NETLESS_ACCESS_KEY": "", "NETLESS_SECRET_KEY": ""}, "set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY in"),
+        ({"NETLESS_SECRET_KEY": "my secret\n"}, "NETLESS_ACCESS_KEY or NETLESS_SECRET_KEY is wrong"),
+        ({"NETLESS_REGION": "south pole"}, "NETLESS_REGION or NETLESS_BASE_URL is wrong: region"),
+        (
+            {"NETLESS_BASE_URL": "http://elsewhere.example"},
+            "NETLESS_REGION or NETLESS_BASE_URL is wrong: base_url",
+        ),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_and_the_secret_is_not_shown(changed: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as raised:
+        from_environment({**ENVIRONMENT, **changed})
+    assert "my secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [(web_service.main, []), (disable_old_rooms.main, ["30"]), (whiteboard_bot.main, [])],
+    ids=["web service", "bulk job", "bot"],
+)
+def test_an_example_without_settings_says_what_to_set_or_how_to_try_it(
+    main: Callable[[], object],
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.argv", ["example", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "error: set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY, NETLESS_REGION in" in capsys.readouterr().err
+
+
+@pytest.mark.anyio
+@pytest.mark.netless_emulator(rooms=1)
+async def test_the_settings_of_an_emulator_reach_it(netless_emulator: Emulator) -> None:
+    settings = of_emulator(netless_emulator)
+    async with settings.open_client() as client:
+        assert len(await settings.rooms(client).list()) == 1

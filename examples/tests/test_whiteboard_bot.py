@@ -1,0 +1,161 @@
+"""The bot: the real application, with a Telegram in its place that notes what is sent."""
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from telegram import Update
+from telegram.request import RequestData
+
+import whiteboard_bot
+from commands import start
+from netless_rooms import RateLimitedError, Role, TokenKind, TransportError, verify_token
+from netless_rooms.emulator import Closed, Emulator, Failure, Fault
+from settings import Settings, of_emulator
+from whiteboard_bot import HELP, Terminal, Whiteboards, build, typed
+
+pytestmark = pytest.mark.anyio
+
+JOIN_URL = "https://boards.example/join"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # telegram runs on nothing else
+
+
+class Telegram(Terminal):
+    """Notes the answers, and to whom they went."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def do_request(
+        self, url: str, method: str, request_data: RequestData | None = None, *others: object, **more: object
+    ) -> tuple[int, bytes]:
+        if url.endswith("sendMessage"):
+            assert request_data is not None
+            assert request_data.parameters["chat_id"] == whiteboard_bot.CHAT["id"]
+            self.sent.append(str(request_data.parameters["text"]))
+        return await super().do_request(url, method, request_data, *others, **more)
+
+
+async def told(chosen: Settings, *updates: dict[str, Any], join_url: str | None = None) -> list[str]:
+    """Return what the bot answers to some updates."""
+    bot, telegram = Whiteboards(chosen, join_url=join_url), Telegram()
+    application = build(bot, token="0:none", request=telegram)
+    async with application:
+        await bot.open(application)
+        for update in updates:
+            await application.process_update(Update.de_json(update, application.bot))
+        await bot.close(application)
+    return telegram.sent
+
+
+async def test_whiteboard_opens_a_room_and_answers_with_what_to_join(netless_emulator: Emulator) -> None:
+    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"))
+    (uuid,) = netless_emulator.uuids()
+    token = re.search(r"(?m)^token: (\S+)$", answer)
+    assert f"\nroom: {uuid}\n" in answer
+    assert token
+    said = verify_token(token[1], netless_emulator.key.secret_key)
+    assert (said.kind, said.uuid, said.role) == (TokenKind.ROOM, uuid, Role.WRITER)
+    assert said.expires_at is not None
+
+
+async def test_a_link_holds_both_behind_the_hash(netless_emulator: Emulator) -> None:
+    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"), join_url=JOIN_URL)
+    link = urlsplit(answer.split()[-1])
+    assert f"{link.scheme}://{link.netloc}{link.path}{link.query}" == JOIN_URL
+    holds = parse_qs(link.fragment)
+    assert holds["room"] == list(netless_emulator.uuids())
+    assert verify_token(holds["token"][0], netless_emulator.key.secret_key).uuid == holds["room"][0]
+
+
+async def test_each_chat_gets_a_room_of_its_own_over_one_client(
+    netless_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[httpx.AsyncClient] = []
+    open_client = Settings.open_client
+
+    def counting(chosen: Settings) -> httpx.AsyncClient:
+        opened.append(open_client(chosen))
+        return opened[-1]
+
+    monkeypatch.setattr(Settings, "open_client", counting)
+    answers = await told(of_emulator(netless_emulator), *[typed("/whiteboard")] * 3)
+    assert len(set(answers)) == netless_emulator.room_count == 3
+    (client,) = opened
+    assert client.is_closed
+
+
+@pytest.mark.parametrize("line", ["/start", "/help", "hello", "/nonsense"])
+async def test_whatever_else_is_said_is_answered_with_help(netless_emulator: Emulator, line: str) -> None:
+    assert await told(of_emulator(netless_emulator), typed(line)) == [HELP]
+    assert netless_emulator.requests == []
+
+
+async def test_a_message_that_is_corrected_opens_no_other_room(netless_emulator: Emulator) -> None:
+    corrected = typed("/whiteboard")
+    corrected["edited_message"] = corrected.pop("message")
+    assert await told(of_emulator(netless_emulator), corrected) == []
+    assert netless_emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Failure(429, retry_after=600), "Please try again in 600 seconds."),
+        (Failure(503, retry_after=600), "Please send /whiteboard once more."),
+        (Closed(work_done=True), "Please send /whiteboard once more."),
+        (Failure(400), "It is my fault and not yours"),
+    ],
+    ids=repr,
+)
+async def test_an_error_is_answered_politely_and_logged(
+    netless_emulator: Emulator,
+    netless_faults: list[Fault | None],
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    words: str,
+) -> None:
+    netless_faults.append(fault)
+    answer, later = await told(of_emulator(netless_emulator), typed("/whiteboard"), typed("/whiteboard"))
+    assert words in answer
+    assert "room: " in later
+    assert any(record.name == "whiteboard_bot" and record.levelno == logging.ERROR for record in caplog.records)
+    assert "NETLESS" not in answer + caplog.text
+
+
+def test_what_never_got_through_is_answered_politely_too() -> None:
+    slowly = RateLimitedError(status=429, message="slowly", method="POST", path="/v5/rooms")
+    assert "try again in a minute" in whiteboard_bot.polite(slowly)
+    assert "cannot be reached just now" in whiteboard_bot.polite(TransportError("no way", method="POST", path="/"))
+
+
+async def test_a_fault_in_the_bot_is_logged_with_its_place(
+    netless_emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Whiteboards, "_invitation", lambda *_: 1 / 0)
+    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"))
+    assert "It is my fault" in answer
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_in_a_terminal_only_what_the_bot_needs_is_there() -> None:
+    status, body = await Terminal().do_request("https://telegram.example/bot0/getUpdates", "POST")
+    assert (status, json.loads(body)["ok"]) == (404, False)
+
+
+def test_the_command_answers_what_is_typed_until_its_end(tmp_path: Path) -> None:
+    with start("whiteboard_bot.py", "--emulator", cwd=tmp_path) as bot:
+        out, err = bot.communicate("/whiteboard\nhello\n")
+    assert (bot.returncode, err) == (0, "")
+    assert "bot: Your whiteboard is open." in out
+    assert f"bot: {HELP}" in out
+    assert "\ntoken: NETLESSROOM_" in out
