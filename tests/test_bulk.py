@@ -333,7 +333,7 @@ def test_the_call_itself_needs_no_event_loop(service: Service, loop: str) -> Non
         async with client, many as outcomes:
             return len(await taken(outcomes))
 
-    assert anyio.run(enter, backend=loop, backend_options=VirtualTime().options(loop)) == 3
+    assert VirtualTime().run(loop, enter) == 3
 
 
 @pytest.mark.parametrize(
@@ -1022,4 +1022,4 @@ async def follow(course: Course) -> None:
 def test_every_input_is_in_one_place_however_it_ends(loop: Literal["asyncio", "trio"], course: Course) -> None:
     if course.how == "task" and loop == "trio":
         course = evolve(course, how="scope")
-    anyio.run(follow, course, backend=loop, backend_options=VirtualTime().options(loop))
+    VirtualTime().run(loop, follow, course)

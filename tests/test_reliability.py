@@ -16,7 +16,6 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 from hypothesis import note
 from hypothesis import strategies as st
@@ -277,9 +276,7 @@ class Proof(RuleBasedStateMachine):
         self.emulator = Emulator(rooms=rooms, quirks=quirks, clock=lambda: self.clock() + self.skew)
         self.banned = {uuid: self.emulator.room(uuid)["isBan"] for uuid in self.emulator.uuids()}
         self.inclusive = quirks.cursor == "inclusive"
-        self.portal: BlockingPortal = self.closing.enter_context(
-            start_blocking_portal(self.loop, self.time.options(self.loop))
-        )
+        self.portal = self.closing.enter_context(self.time.portal(self.loop))
         self.line = Line(self.emulator)
         client = library.AsyncClient(transport=self.line, timeout=chance.choice([0.5, 5.0]), trust_env=False)
         self.closing.callback(self.portal.call, client.aclose)
