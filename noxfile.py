@@ -75,6 +75,7 @@ def package(session: nox.Session) -> None:
 
     shutil.unpack_archive(source, folder / "unpacked", filter="data")
     (unpacked,) = (folder / "unpacked").iterdir()
+    session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "netless-rooms", silent=True)
     session.install(f"netless-rooms[all] @ {wheel.resolve().as_uri()}", *GROUPS["tests"])
     with session.chdir(unpacked):
         some = ("documents", "extras", "house", "packaging", "paging", "service", "wire")
@@ -135,6 +136,8 @@ def docs(session: nox.Session) -> None:
 
 def build_wheel(session: nox.Session) -> str:
     """Build the wheel and return it with all extras, ready to be installed."""
+    # What an earlier run installed has the same version, and pip would leave it in its place.
+    session.run_install("python", "-m", "pip", "uninstall", "--quiet", "--yes", "netless-rooms", silent=True)
     folder = Path(session.create_tmp()) / "wheel"
     session.run_install("python", "-m", "pip", "wheel", ".", "--no-deps", "--quiet", f"--wheel-dir={folder}")
     newest = max(folder.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
