@@ -71,6 +71,7 @@ def test_the_version_is_that_of_the_package(shell: Shell) -> None:
     ("arguments", "words"),
     [
         (["gte", "a"], 'Unknown command "gte". Did you mean "get"'),
+        (["bogus"], 'Unknown command "bogus".'),
         (["get"], "parameter UUID requires an argument; see --help"),
         (["get", "a b"], "it must be letters, digits"),
         (["get", "a", "--tokn=x"], "Unknown option: --tokn. Did you mean --token?"),

@@ -214,3 +214,28 @@ def completed(script: Path, *words: str) -> set[str]:
     ran = subprocess.run([BASH, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert ran.stderr == ""
     return {line.strip() for line in ran.stdout.splitlines()}
+
+
+@unix
+@pytest.mark.parametrize(
+    ("closed", "code", "printed", "told"),
+    [
+        ("<&-", 0, 2, ""),
+        ("2>&-", 0, 2, ""),
+        (">&-", 10, 0, "netless-rooms: the output cannot be written: stdout is closed\n"),
+    ],
+)
+def test_a_stream_that_is_closed_is_no_fault_of_the_program(
+    environment: dict[str, str], closed: str, code: int, printed: int, told: str
+) -> None:
+    words = ["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, "list", "--limit", "2"]
+    ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, len(ran.stdout.splitlines()), ran.stderr) == (code, printed, told)
+
+
+@unix
+def test_from_a_stdin_that_is_closed_come_no_rooms_as_from_an_empty_pipe(environment: dict[str, str], emulator: Emulator) -> None:
+    words = ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "disable", "--yes"]
+    ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert emulator.requests == []

@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError
 from netless_rooms._version import __version__
 from netless_rooms.cli.exits import CommandError, Exit, code_of, told
 from netless_rooms.cli.help_pages import Pages
-from netless_rooms.cli.terminal import say
+from netless_rooms.cli.terminal import open_closed_streams, say
 from netless_rooms.errors import RoomsError
 from netless_rooms.signing import redact
 
@@ -66,11 +66,12 @@ app.command("netless_rooms.cli.completion:completion", name="completion", sort_k
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command in ``arguments`` and return the exit code."""
+    open_closed_streams()
     try:
         command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
         return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
     except CycloptsError as error:
-        return _fail(Exit.USAGE, redact(f"{str(error).rstrip('.')}; see --help"))
+        return _fail(Exit.USAGE, redact(f"{str(error).removesuffix('.')}; see --help"))
     except CommandError as error:
         return _fail(error.code, str(error))
     except RoomsError as error:

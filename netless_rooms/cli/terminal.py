@@ -1,6 +1,8 @@
 """What goes to a terminal: plain text that strangers cannot make it act on."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Final, TextIO
 from unicodedata import category
 
@@ -22,6 +24,16 @@ def visible(text: str) -> str:
     return "".join(HIDDEN if category(each) in ACTING and each not in JOINERS else each for each in text)
 
 
+def open_closed_streams() -> None:
+    """Put an empty stream where the process was started without one, so that no file takes its place.
+
+    That for stdout refuses what is written: output that nobody can get is not to be lost quietly.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  as long as the process
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person sees what is written there."""
     return stream.isatty()
@@ -39,7 +51,8 @@ def put(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise CommandError(Exit.FILE, f"the output cannot be written: {error.strerror}") from None
+        why = error.strerror or "stdout is closed"
+        raise CommandError(Exit.FILE, f"the output cannot be written: {why}") from None
 
 
 def _write(stream: TextIO, text: str) -> None:
