@@ -234,7 +234,9 @@ def test_a_stream_that_is_closed_is_no_fault_of_the_program(
 
 
 @unix
-def test_from_a_stdin_that_is_closed_come_no_rooms_as_from_an_empty_pipe(environment: dict[str, str], emulator: Emulator) -> None:
+def test_from_a_stdin_that_is_closed_come_no_rooms_as_from_an_empty_pipe(
+    environment: dict[str, str], emulator: Emulator
+) -> None:
     words = ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "disable", "--yes"]
     ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
