@@ -191,7 +191,7 @@ def _is_expiry(status: int, message: str | None) -> bool:
 
 def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
     """Return how far this machine's clock is from the service's, if that may be why a token has expired."""
-    served = _date(headers.get("date", ""))
+    served = read_date(headers.get("date", ""))
     if served is None:
         return "if the token is fresh, this machine's clock is wrong"
     ahead = now - served.timestamp()
@@ -206,13 +206,13 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]+", text):
         return min(float(text), ENDLESS)
-    until, served = _date(text), _date(headers.get("date", ""))
+    until, served = read_date(text), read_date(headers.get("date", ""))
     if until is None or (served is None and isnan(now)):
         return None
     return max(0.0, until.timestamp() - (now if served is None else served.timestamp()))
 
 
-def _date(text: str) -> datetime | None:
+def read_date(text: str) -> datetime | None:
     """Return the time that a header tells; ``None`` if it tells none, or not in which zone."""
     try:
         date = parsedate_to_datetime(text)

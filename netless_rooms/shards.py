@@ -113,7 +113,10 @@ async def _rooms_from(caller: Caller, begin_uuid: str | None) -> MixedPage:
 
 async def _rooms_to_cut_at(caller: Caller, shards: int, first: MixedPage) -> tuple[str, ...] | None:
     """Return rooms with about as many between each two; ``None`` if the service does not help to find any."""
-    gap = _gap([room.uuid for room in first])
+    listed = [room.uuid for room in first]
+    if len(listed) == 1:  # a page may be short, and a gap lies between two rooms
+        listed += [room.uuid for room in await _rooms_from(caller, listed[0])]
+    gap = _gap(listed)
     if gap is None:
         return None
     try:

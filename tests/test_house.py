@@ -15,8 +15,9 @@ import netless_rooms.tokens
 PACKAGE = Path(netless_rooms.__file__).parent
 FLOORS = {
     0: "models errors _version",
-    1: "wire speedups operations responses paging checkpoints retries failures signing grants outcomes",
-    2: "pools twin http credentials calls walks background shards scan bulk many service tokens",
+    1: "wire speedups operations responses paging checkpoints retries failures signing grants outcomes "
+    "findings readings",
+    2: "pools twin http credentials calls walks background shards scan bulk many service tokens probes",
     3: "__init__ __main__ cli emulator demo pytest_plugin",
 }
 FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}

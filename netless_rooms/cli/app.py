@@ -57,6 +57,9 @@ app.command(
 app.command(
     "netless_rooms.cli.tokens:app", name="token", sort_key=8, help="Make a token from the key, or read one."
 )
+app.command(
+    "netless_rooms.cli.doctor:doctor", name="doctor", sort_key=9, help="Find out what is documented nowhere."
+)
 app.command("netless_rooms.cli.serving:emulate", name="emulate", sort_key=10, help="Serve an emulated service.")
 app.command(
     "netless_rooms.cli.serving:demo", name="demo", sort_key=11, help="Show it at work, without an account."

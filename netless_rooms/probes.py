@@ -1,0 +1,234 @@
+"""What has to be asked to know what nobody published: some thirty requests, all of which only read.
+
+What the answers mean is decided by ``findings`` and ``readings``.  A fault that passes is ridden out as in any
+call; one that does not, and a refusal of the token, ends it.  A refusal of what was asked for is an answer.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from netless_rooms import findings, readings
+from netless_rooms.calls import Caller
+from netless_rooms.checkpoints import behind, read_checkpoint
+from netless_rooms.credentials import Clock
+from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError
+from netless_rooms.findings import Finding, Reply
+from netless_rooms.http import RawAnswer, Sender
+from netless_rooms.many import ManyRooms
+from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
+from netless_rooms.operations import MAX_PAGE_SIZE, Operation, get_room, list_rooms
+from netless_rooms.paging import start_walk
+from netless_rooms.readings import Answered, Page
+from netless_rooms.scan import split
+from netless_rooms.walks import each_room
+
+FEW: Final = 5  # rooms of a page of which only the first ones count
+ENOUGH: Final = 60  # rooms that tell an order, and leave room for pages between them
+MOST_PAGES: Final = 25  # to get so many
+FULL_PAGES: Final = 3  # that show whether all are of one length
+SHORT_PAGE: Final = 20  # rooms; such a page costs little, and can be cut as well as a long one
+SHORT_PAGES: Final = 5
+SHORTEST: Final = 3  # rooms; with an inclusive cursor no page of two can be cut
+WALKED: Final = 40  # rooms
+SHARDS: Final = 8
+NOWHERE: Final = "00000000000011ea8000000000000000"  # names no room, where none is there to derive one from
+
+Tell = Callable[[str], object]
+
+
+async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
+    """Return what the service's answers to this token tell; ``tell`` hears what is asked at the moment."""
+    witness = Witness(rooms._caller.sender, rooms._caller.clock)
+    caller = evolve(rooms._caller, sender=witness)
+    token = await caller.credentials.token_for(list_rooms())
+    tell("asking for the list")
+    listing = await _listing(caller)
+    tell("asking for pages of it")
+    pages = await _pages(caller, listing)
+    tell("asking from where there is no room, and for one")
+    nowhere = [await _unknown_begin(caller, listing), await _failure(caller, listing)]
+    tell("asking in other regions")
+    region = await _region(caller, listing)
+    tell("walking and splitting the list")
+    order = readings.order(listing.rooms)
+    follows = [await _walk(caller), await _shards(caller, order.answer)]
+    return (
+        findings.token(token.told, can_renew=caller.credentials.can_renew),
+        findings.clock(witness.replies),
+        findings.envelope(witness.replies),
+        readings.fields(listing.rooms),
+        order,
+        *pages,
+        *nowhere,
+        region,
+        readings.disabled(listing.rooms),
+        findings.headers(witness.replies),
+        findings.requests(witness.replies),
+        *follows,
+    )
+
+
+class Witness(Sender):
+    """Sends as another sender does, and keeps of each answer what is not about rooms."""
+
+    __slots__ = ("_clock", "replies")
+
+    def __init__(self, sender: Sender, clock: Clock) -> None:
+        super().__init__(sender._client, sender.base_url)
+        self._clock = clock
+        self.replies: list[Reply] = []
+
+    async def send(self, operation: Operation[Any], **how: Any) -> RawAnswer:
+        """Send ``operation`` and return the whole answer."""
+        began = time.perf_counter()
+        raw = await super().send(operation, **how)
+        self.replies.append(
+            Reply(
+                method=operation.method,
+                headers=raw.headers,
+                seconds=time.perf_counter() - began,
+                arrived=self._clock(),
+                is_enveloped=operation.answer is MixedPage and raw.body.lstrip().startswith(b'{"status"'),
+            )
+        )
+        return raw
+
+
+@frozen(kw_only=True)
+class _Listing:
+    """The beginning of the list."""
+
+    rooms: tuple[Room | InvalidRoom, ...]
+    first: Page
+    pages: tuple[Page, ...]
+    """Later ones, each of which was followed by another that brought rooms."""
+
+    @property
+    def uuids(self) -> list[str | None]:
+        """The rooms, by what they are asked for."""
+        return [room.uuid for room in self.rooms]
+
+    def places(self, rooms_behind: int) -> Iterator[tuple[int, str]]:
+        """Yield each place with so many rooms behind it, and the uuid there, if it and the next can be read."""
+        uuids = self.uuids
+        for place, uuid in enumerate(uuids[: len(uuids) - rooms_behind]):
+            if uuid is not None and None not in uuids[place : place + 2]:
+                yield place, uuid
+
+
+async def _listing(caller: Caller) -> _Listing:
+    """Return as much of the list as it takes to know its order and its pages."""
+    page = await _rooms(caller, None, MAX_PAGE_SIZE)
+    rooms = list(page)
+    first = Page(MAX_PAGE_SIZE, len(page))
+    later: list[Page] = []
+    is_over = not page
+    while not is_over and _wants_more(first, later, len(rooms)) and (last := rooms[-1].uuid) is not None:
+        page = await _rooms(caller, last, MAX_PAGE_SIZE)
+        known = {room.uuid for room in rooms}
+        new = [room for room in page if room.uuid not in known]
+        rooms += new
+        later.append(Page(MAX_PAGE_SIZE, len(page)))
+        is_over = not new
+    # The last that brought something may have come to the end, and behind the end there is nothing.
+    return _Listing(rooms=tuple(rooms), first=first, pages=tuple(later[: -2 if is_over else -1]))
+
+
+def _wants_more(first: Page, later: list[Page], count: int) -> bool:
+    if first.got >= MAX_PAGE_SIZE:
+        return False
+    return len(later) < FULL_PAGES or (count < ENOUGH and len(later) < MOST_PAGES)
+
+
+async def _pages(caller: Caller, listing: _Listing) -> tuple[Finding, ...]:
+    """Find out how a page from a room on begins, and how many rooms it has."""
+    middle = _middle([*listing.places(1)] or [*listing.places(0)])
+    if middle is None:
+        cursor = readings.cursor(listing.uuids, None, ())
+    else:
+        place, uuid = middle
+        cursor = readings.cursor(listing.uuids, place, [room.uuid for room in await _rooms(caller, uuid, FEW)])
+    pages = list(listing.pages)
+    size = min(SHORT_PAGE, (len(listing.rooms) - 1) // 2)
+    if size >= SHORTEST and cursor.answer in readings.CURSORS:
+        places = [*listing.places(size)]
+        for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]:
+            pages.append(Page(size, len(await _rooms(caller, uuid, size))))
+    return cursor, *readings.pages(listing.first, pages, count=len(listing.rooms))
+
+
+async def _unknown_begin(caller: Caller, listing: _Listing) -> Finding:
+    gaps = [(place, absent) for place, uuid in listing.places(1) if (absent := _absent(listing, uuid))]
+    middle = _middle(gaps)
+    if middle is None:
+        return readings.unknown_begin(listing.uuids, None, None)
+    place, absent = middle
+    return readings.unknown_begin(listing.uuids, place, await _answered(caller, absent))
+
+
+async def _failure(caller: Caller, listing: _Listing) -> Finding:
+    absent = next((absent for _, uuid in listing.places(0) if (absent := _absent(listing, uuid))), NOWHERE)
+    try:
+        await caller.perform(get_room(absent))
+    except RateLimitedError:
+        raise
+    except StatusError as error:
+        return findings.failure(error.status, error.message)
+    except DecodeError:  # another room, or none at all
+        pass
+    return findings.failure(None, None)
+
+
+async def _region(caller: Caller, listing: _Listing) -> Finding:
+    elsewhere = {
+        region.value: await _answered(evolve(caller, region=region), None)
+        for region in Region
+        if listing.rooms and region != caller.region
+    }
+    return readings.region(listing.uuids, caller.region, elsewhere)
+
+
+async def _walk(caller: Caller) -> Finding:
+    came, broken = 0, None
+    try:
+        async with aclosing(each_room(caller, start_walk(None, None, SHORT_PAGE), WALKED)) as rooms:
+            async for _ in rooms:
+                came += 1
+    except (PaginationError, DecodeError) as error:
+        broken = type(error).__name__
+    return readings.walk(came, broken)
+
+
+async def _shards(caller: Caller, order: str) -> Finding:
+    shards = await split(caller, SHARDS, None)
+    return readings.shards(SHARDS, len(shards), read_checkpoint("split", shards[0], caller.region).mode, order)
+
+
+def _middle(places: list[tuple[int, str]]) -> tuple[int, str] | None:
+    return places[len(places) // 2] if places else None
+
+
+def _absent(listing: _Listing, uuid: str) -> str | None:
+    """Return the uuid next behind ``uuid``, if no room has it."""
+    absent = behind(uuid)
+    return None if absent in listing.uuids else absent
+
+
+async def _rooms(caller: Caller, begin_uuid: str | None, limit: int) -> MixedPage:
+    return await caller.perform(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
+
+
+async def _answered(caller: Caller, begin_uuid: str | None) -> Answered:
+    """Return a page, or the status of a refusal, or ``None`` if it is no list."""
+    try:
+        return [room.uuid for room in await _rooms(caller, begin_uuid, FEW)]
+    except RateLimitedError:
+        raise
+    except StatusError as error:
+        return error.status
+    except DecodeError:
+        return None

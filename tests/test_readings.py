@@ -1,0 +1,119 @@
+"""What pages tell about how the service lists, case by case, without asking anybody."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from netless_rooms import readings
+from netless_rooms.checkpoints import ScanMode
+from netless_rooms.models import Room
+from netless_rooms.readings import Page
+from samples import UUID
+
+LISTED = ["a", "b", "c", "d", None, "f"]
+NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("place", "answered", "told"),
+    [
+        (1, ["b", "c"], "inclusive"),
+        (1, ["c", "d"], "exclusive"),
+        (1, ["a", "b"], "ignored"),
+        (1, ["z"], "unknown"),
+        (1, [None], "unknown"),
+        (1, [], "unknown"),
+        (5, [], "exclusive"),
+        (5, ["f"], "inclusive"),
+        (None, [], "unknown"),
+    ],
+)
+def test_a_page_from_a_room_on_tells_the_cursor(place: int | None, answered: list[str | None], told: str) -> None:
+    assert readings.cursor(LISTED, place, answered).answer == told
+
+
+def test_a_uuid_that_comes_back_in_another_spelling_is_the_same() -> None:
+    dashed = f"{UUID[:8]}-{UUID[8:12]}-{UUID[12:16]}-{UUID[16:20]}-{UUID[20:]}".upper()
+    assert readings.cursor([UUID], 0, [dashed]).answer == "inclusive"
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        (["c"], "seek"),
+        (["a"], "start"),
+        ([], "nothing"),
+        (["z"], "unknown"),
+        ([None], "unknown"),
+        (None, "unreadable"),
+        (400, "bad_request"),
+        (404, "not_found"),
+        (403, "refused"),
+        (500, "refused"),
+    ],
+)
+def test_a_begin_that_names_no_room_is_told_by_what_came(
+    answered: list[str | None] | int | None, told: str
+) -> None:
+    assert readings.unknown_begin(LISTED, 1, answered).answer == told
+
+
+@pytest.mark.parametrize(
+    ("first", "pages", "count", "told"),
+    [
+        (1000, [(20, 20)], 1000, ("none", "no")),
+        (1000, [(20, 19), (20, 20)], 1000, ("none", "yes")),
+        (1000, [], 1000, ("none", "unknown")),
+        (999, [(20, 20)], 999, ("unknown", "no")),
+        (50, [(20, 20), (1000, 50)], 120, ("50", "no")),
+        (50, [(20, 20), (1000, 49)], 120, ("unknown", "yes")),
+        (50, [(20, 20), (1000, 51)], 120, ("unknown", "yes")),
+        (50, [], 51, ("unknown", "unknown")),
+        (7, [(20, 7)], 30, ("7", "no")),
+        (30, [(20, 7)], 30, ("unknown", "yes")),
+        (1001, [], 1001, ("ignored", "unknown")),
+        (30, [(20, 30)], 30, ("ignored", "unknown")),
+        (0, [], 0, ("unknown", "unknown")),
+    ],
+)
+def test_lengths_of_pages_tell_what_limits_them(
+    first: int, pages: list[tuple[int, int]], count: int, told: tuple[str, str]
+) -> None:
+    cap, short = readings.pages(Page(1000, first), [Page(*page) for page in pages], count=count)
+    assert (cap.answer, short.answer) == told
+
+
+@pytest.mark.parametrize(
+    ("uuids", "days", "told"),
+    [
+        ("abc", (2, 0, 1), "uuid"),
+        ("abc", (0, 0, 0), "uuid"),
+        ("bac", (0, 1, 1), "creation"),
+        ("abc", (0, 1, 1), "uuid or creation"),
+        ("bac", (0, 0, 0), "other"),
+        ("cba", (2, 1, 0), "other"),
+        ("aab", (1, 0, 2), "other"),
+        ("a", (0,), "unknown"),
+    ],
+)
+def test_rooms_tell_their_order(uuids: str, days: tuple[int, ...], told: str) -> None:
+    rooms = [
+        Room(
+            uuid=uuid,
+            team_uuid="t",
+            is_record=False,
+            is_ban=False,
+            created_at=NEW_YEAR + timedelta(days=day),
+            limit=0,
+        )
+        for uuid, day in zip(uuids, days, strict=True)
+    ]
+    assert readings.order(rooms).answer == told
+
+
+def test_what_else_can_be_done_than_to_scan_in_one_line_hangs_on_the_order() -> None:
+    means = {order: readings.shards(8, 1, ScanMode.LINE, order).means for order in ("uuid", "creation", "unknown")}
+    assert "known=scan.checkpoint" in means["uuid"]
+    assert "only a list in the order of uuids" in means["creation"]
+    assert "more rooms" in means["unknown"]
+    assert readings.shards(8, 5, ScanMode.SHARDS, "uuid").answer == "5"
