@@ -11,17 +11,19 @@ from attrs import frozen
 from groups import Group, Growth
 from rounds import Row
 
-WIDTH: Final = 640
-LABELS: Final = 230  # of the width
+WIDTH: Final = 432  # a narrow screen shrinks that a little, and text stays legible
+HEAD: Final = 24  # for the title
+LABELS: Final = 216  # of the width
 BAR: Final = 16
 LINE: Final = 26
 OURS: Final = "netless_rooms"
-HEIGHT: Final = 280
-LEFT, RIGHT, TOP, BOTTOM = 70, 600, 20, 240  # of what is between the axes
+HEIGHT: Final = 252
+LEFT, RIGHT, TOP, BOTTOM = 62, 396, 34, 204  # of what is between the axes
 
 STYLE: Final = """
-    .plot { display: block; width: 100%; max-width: 640px; height: auto; margin: 1rem auto; }
-    .plot text { fill: var(--color-foreground-primary, #555); font: 13px var(--font-stack, sans-serif); }
+    .plot { display: block; width: 100%; max-width: 540px; height: auto; margin: 1rem auto; overflow: visible; }
+    .plot text { fill: var(--color-foreground-primary, #555); font: 12px var(--font-stack, sans-serif); }
+    .plot .title { fill: var(--color-foreground-secondary, #555); text-anchor: middle; }
     .plot .end { text-anchor: end; }
     .plot .middle { text-anchor: middle; }
     .plot .theirs { fill: var(--color-foreground-muted, #888); }
@@ -39,7 +41,7 @@ def plots(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
     """Yield the name of each drawing and the drawing."""
     for group in groups:
         if group.key in {"walk", "decode"}:
-            yield group.key, bars(group.key, f"Time in {group.unit} of 1,000 rooms", group.rows)
+            yield group.key, bars(group.key, "Milliseconds for a page of 1,000 rooms", group.rows)
         elif group.key == "shards":
             yield group.key, shard_lines(group.rows)
         elif group.key == "growth":
@@ -49,10 +51,10 @@ def plots(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
 def bars(name: str, title: str, rows: Sequence[Row]) -> str:
     """Draw a bar for each row, ours in colour."""
     longest = max(row.ms for row in rows)
-    room = WIDTH - LABELS - 70
+    room = WIDTH - LABELS - 46
     body = []
     for place, row in enumerate(rows):
-        top = 6 + place * LINE
+        top = HEAD + 6 + place * LINE
         width = max(1.0, row.ms / longest * room)
         side = "ours" if row.title.startswith(OURS) else "theirs"
         label = escape(row.title.replace("`", ""))
@@ -62,7 +64,7 @@ def bars(name: str, title: str, rows: Sequence[Row]) -> str:
             f'<text x="{LABELS + width + 6:.1f}" y="{top + 13}">{row.ms:.3g}</text>',
         ]
     told = "; ".join(f"{row.title}: {row.ms:.3g}" for row in rows)
-    return drawing(name, title, told, 12 + len(rows) * LINE, body)
+    return drawing(name, title, told, HEAD + 12 + len(rows) * LINE, body)
 
 
 def shard_lines(rows: Sequence[Row]) -> str:
@@ -73,13 +75,15 @@ def shard_lines(rows: Sequence[Row]) -> str:
     plane = Plane((counts[0], counts[-1]), (counts[0], counts[-1]), log2)
     body = [
         *plane.axes(
-            [(count, f"{count:g}") for count in counts], [(count, f"{count:g} times") for count in counts]
+            "shards",
+            [(count, f"{count:g}") for count in counts],
+            [(count, f"{count:g} times") for count in counts],
         ),
         plane.line("ideal", [(count, count) for count in counts]),
         plane.line("line", measured),
     ]
     told = "; ".join(f"{shards:g} shards: {times:.1f} times" for shards, times in measured)
-    return drawing("shards", "Speed by shards, of that of a walk", told, HEIGHT, body)
+    return drawing("shards", "Times as fast as a walk, by shards", told, HEIGHT, body)
 
 
 def growth_lines(rows: Sequence[Growth]) -> str:
@@ -88,11 +92,13 @@ def growth_lines(rows: Sequence[Growth]) -> str:
     highest = max(row.process for row in rows)
     plane = Plane((counts[0], counts[-1]), (0, highest * 1.25), float)
     levels = [(0.0, "0"), (highest, f"{highest:.0f} MiB")]
-    body = list(plane.axes([(count, f"{count:,.0f}") for count in counts], levels))
-    for way, style in (("walk", "line"), ("scan", "second")):
-        body.append(plane.line(style, [(row.rooms, row.process) for row in rows if row.way == way]))
+    body = list(plane.axes("rooms", [(count, f"{count:,.0f}") for count in counts], levels))
+    ways = [(way, [(row.rooms, row.process) for row in rows if row.way == way]) for way in ("scan", "walk")]
+    lower, _ = min(ways, key=lambda way: way[1][-1][1])
+    for (way, points), style in zip(ways, ("second", "line"), strict=True):
+        body += [plane.line(style, points), plane.name(f"{way}()", points[-1], above=way != lower)]
     told = "; ".join(f"{row.way} of {row.rooms:,} rooms: {row.process:.1f} MiB" for row in rows)
-    return drawing("growth", "Peak memory by rooms", told, HEIGHT, body)
+    return drawing("growth", "Peak memory of the process, by rooms", told, HEIGHT, body)
 
 
 @frozen
@@ -115,8 +121,16 @@ class Plane:
         places = " ".join("{:.1f},{:.1f}".format(*self.place(x, y)) for x, y in points)
         return f'<polyline class="{style}" points="{places}"/>'
 
-    def axes(self, across: Sequence[tuple[float, str]], upwards: Sequence[tuple[float, str]]) -> Iterator[str]:
-        """Draw both axes, with words at their places."""
+    def name(self, words: str, end: tuple[float, float], *, above: bool) -> str:
+        """Say what a line is, at its end."""
+        x, y = self.place(*end)
+        return f'<text class="end" x="{x:.1f}" y="{y + (-8 if above else 18):.1f}">{words}</text>'
+
+    def axes(
+        self, what: str, across: Sequence[tuple[float, str]], upwards: Sequence[tuple[float, str]]
+    ) -> Iterator[str]:
+        """Draw both axes, with words at their places, and what is counted below."""
+        yield f'<text class="middle" x="{(LEFT + RIGHT) / 2:g}" y="{BOTTOM + 40}">{what}</text>'
         yield f'<path class="axis" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"/>'
         for value, words in across:
             x, _ = self.place(value, self.upwards[0])
@@ -135,6 +149,7 @@ xmlns="http://www.w3.org/2000/svg">
   <title id="{name}-title">{escape(title)}</title>
   <desc id="{name}-text">{escape(told.replace("`", ""))}</desc>
   <style>{STYLE}  </style>
+  <text class="title" x="{WIDTH // 2}" y="15">{escape(title)}</text>
   {lines}
 </svg>
 """

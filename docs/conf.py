@@ -103,6 +103,19 @@ def tidy_signature(
     return signature, returns
 
 
+def tidy_docstring(
+    app: Sphinx,  # noqa: ARG001
+    what: str,
+    name: str,  # noqa: ARG001
+    obj: object,  # noqa: ARG001
+    options: object,  # noqa: ARG001
+    lines: list[str],
+) -> None:
+    """Leave out the docstring of plain data, which is that of its type; the page says what it is."""
+    if what == "data":
+        lines.clear()
+
+
 class Generated(SphinxDirective):
     """A part of a page that is written from the package itself, as Markdown."""
 
@@ -180,6 +193,7 @@ def _other(default: object) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what is defined here."""
     app.connect("autodoc-process-signature", tidy_signature)
+    app.connect("autodoc-process-docstring", tidy_docstring)
     app.add_directive("wire-table", WireTable)
     app.add_directive("picture", Picture)
     app.add_directive("emulator-rules", EmulatorRules)

@@ -170,9 +170,9 @@ def _arrows() -> Iterator[str]:
     (x, y), (to, _) = places["twin"], places["the service"]
     middle = y + STOP / 2
     begin, end = x - LANE / 2 - 2, to + LANE / 2 + 2
-    yield f'<path class="arrow" d="M{begin - 6:g} {middle:g} H{end + 6:g}"/>'
-    yield _head(begin, middle, -8)
-    yield _head(end, middle, 8)
+    yield f'<path class="arrow" d="M{begin - 4:g} {middle:g} H{end + 4:g}"/>'
+    yield _head(begin, middle, -5)  # short, since both are in the same gap
+    yield _head(end, middle, 5)
     (x, y), (to, up) = places["retries"], places["calls"]
     edge = WIDTH - 6
     start, goal = x + LANE / 2, to + LANE / 2 + 2

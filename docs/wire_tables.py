@@ -65,7 +65,7 @@ REQUEST: Final = {
 ANSWER: Final = [
     (
         "status",
-        "status",
+        "",
         "`status` of a {py:exc}`~netless_rooms.StatusError`",
         "integer; 200 and 201 are a success",
         "page",
@@ -81,13 +81,13 @@ ANSWER: Final = [
     ),
     (
         "header",
-        "Retry-After",
+        "`Retry-After`",
         "`retry_after` of a {py:exc}`~netless_rooms.StatusError`",
         "seconds or a date; here seconds",
         "HTTP",
     ),
-    ("header", "Date", "how far the clocks are apart, in the text of an error", "date", "HTTP"),
-    ("header", "Location", "named in the error: redirects are refused", "address", "HTTP"),
+    ("header", "`Date`", "how far the clocks are apart, in the text of an error", "date", "HTTP"),
+    ("header", "`Location`", "named in the error: redirects are refused", "address", "HTTP"),
 ]
 
 # of a token, behind its prefix
@@ -126,7 +126,7 @@ def answer() -> Iterator[str]:
     """Write what is read of an answer."""
     yield from _head("on the wire", "here", "type and unit", "source")
     for place, name, *told in ANSWER:
-        yield _row(f"{place}<br>{name}", *told)
+        yield _row(f"{place}<br>{name}" if name else place, *told)
 
 
 def token() -> Iterator[str]:
