@@ -120,18 +120,14 @@ def failure(status: int | None, reason: str | None) -> Finding:
         return Finding(
             name="failure",
             answer=UNKNOWN,
-            seen="a room that there is not was asked for, and something came back",
-            means="get() may take one room for another; please report it",
+            seen="for a room that there is not, no failure came",
         )
-    told = "tells a reason" if reason else "tells no reason"
-    as_documented = "as documented" if status == NOT_FOUND else "documented is 404"
+    as_documented = "as documented" if status == NOT_FOUND else f"not {NOT_FOUND} as documented"
     return Finding(
         name="failure",
         answer=str(status),
-        seen=f"for a room that there is not, {as_documented}; the answer {told}",
-        means="errors have it in their text"
-        if reason
-        else "errors have the beginning of the answer in their text",
+        seen=f"for a room that there is not, {as_documented}, {'with' if reason else 'without'} a reason",
+        means="" if reason else "errors show the beginning of the answer in its place",
     )
 
 
@@ -142,7 +138,7 @@ def requests(replies: Sequence[Reply]) -> Finding:
     return Finding(
         name="requests",
         answer=f"{len(replies)}",
-        seen=f"all of them {methods}; half of the answers took less than {each * 1000:.0f} ms",
+        seen=f"all of them {methods}; half of the answers took less than {each:.3f} s",
     )
 
 
