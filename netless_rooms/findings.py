@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from netless_rooms.models import spell_seconds
 from netless_rooms.responses import CLOCK_OFF, excerpt, read_date
@@ -40,7 +40,7 @@ class Reply:
     """What is kept of an answer."""
 
     method: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     seconds: float
     """How long it took."""
     is_enveloped: bool
