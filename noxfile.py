@@ -92,6 +92,13 @@ def reliability(session: nox.Session) -> None:
 
 
 @nox.session
+def live(session: nox.Session) -> None:
+    """Hold the contract against the real service; needs NETLESS_REGION, and NETLESS_TOKEN or the key's two."""
+    session.install(build_wheel(session), *GROUPS["tests"])
+    session.run("python", "-P", "-m", "pytest", "--live", "tests/test_contract.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, side by side with other ways, and write the tables and plots of the page Performance."""
     session.install(build_wheel(session), *GROUPS["bench"])

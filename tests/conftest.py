@@ -11,11 +11,27 @@ from hypothesis import settings
 from figures import THOROUGH, is_thorough, table
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
+from places import from_variables
 from scripted import ONCE, TOKEN
 from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
 
 # For the proof of reliability, which takes many examples then, and not for the run before each commit.
 settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ask the real service only if somebody says so: variables that are left in a shell do not suffice."""
+    parser.addoption("--live", action="store_true", help="hold the contract against the service itself too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say at once what is lacking, and show no arguments of functions, for some of them are the token."""
+    if config.getoption("--live"):
+        config.option.tbstyle, config.option.showlocals = "short", False
+        try:
+            from_variables()
+        except ValueError as lacking:
+            raise pytest.UsageError(f"--live: {lacking}") from None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
