@@ -12,7 +12,9 @@ Waiting, begun and ready together are as many as may run at once.  So nothing is
 can begin, and a caller who takes no outcomes holds up the calls.
 
 What cancels the caller cancels the task that begins calls, but not the calls: each has a shield, until the
-deadline that leaving sets.  After a stop, a call whose task has not had its first step does not begin.
+deadline that leaving sets.  So has the wait for an iterable, for a generator that is cancelled is at its end, and
+would look as if it had brought everything.  After a stop, a call whose task has not had its first step does not
+begin.
 """
 
 from collections import deque
@@ -41,6 +43,7 @@ from netless_rooms.operations import Operation, check_uuid
 from netless_rooms.outcomes import Outcome, Terms
 
 LONGEST_DRAIN: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves
+LONGEST_PULL: Final = 5.0  # seconds that the iterable gets after them, if it is being waited for
 
 Input = TypeVar("Input")  # a uuid, or a position
 
@@ -63,8 +66,9 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
 
     Leave whenever you like, by ``break``, an error or a cancellation: no further call is begun, and those in
     flight get up to 30 seconds to end, since what is cut may have taken effect or not.  What you raise comes out
-    as it is, and no task is left behind.  The iterable stays yours: a pull under way is cancelled, at the latest
-    when the calls have ended, and closing it is up to you.
+    as it is, and no task is left behind.  An async iterable stays yours, and closing it is up to you.  If it is
+    being waited for when the calls have ended, it gets 5 seconds more: what it brings is not attempted.  Then it
+    is cancelled, and ``iterable_was_cut``.
 
     Every input is in exactly one place then: its outcome came out, or it is in ``undelivered``,
     ``not_attempted`` or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
@@ -88,6 +92,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         self._last_failure: Exception | None = None
         self._raises: Exception | None = None
         self._stopped = self._exhausted = self._ended = self._left = False
+        self._pull = CancelScope()
         self._beginning = CancelScope()
         self._news = Event()
 
@@ -148,6 +153,17 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         """
         return tuple(given for _, given in sorted(self._in_doubt.items()))
 
+    @property
+    def iterable_was_cut(self) -> bool:
+        """Whether the async iterable was cancelled while it was waited for.
+
+        A generator is at its end then, whatever it had left to bring: go on with another one, for instance with
+        ``(room.uuid async for room in scan)`` over the same scan.
+
+        .. versionadded:: 0.1
+        """
+        return self._pull.cancelled_caught
+
     async def __anext__(self) -> Outcome:
         """Return the next outcome."""
         await checkpoint()
@@ -173,6 +189,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
     def _tell(self) -> None:
         if self._stopped and not self._begun:
             self._beginning.cancel()  # it may be waiting, for the iterable or for the rate
+            self._pull.deadline = min(self._pull.deadline, current_time() + LONGEST_PULL)
         self._news.set()
 
     async def _work(self) -> None:
@@ -205,12 +222,15 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
             if self._stopped:
                 return
             try:
-                given = await self._pull()
+                with CancelScope(shield=True) as self._pull:
+                    given = await self._next_given()
             except StopAsyncIteration:
                 self._exhausted = True
                 return
             except Exception as error:  # of the iterable
                 self._raises = error
+                return
+            if self.iterable_was_cut:
                 return
             index = self._pulled
             self._waiting[index] = given
@@ -223,7 +243,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
     def _has_room(self) -> bool:
         return len(self._waiting) + len(self._begun) + len(self._ready) < self._terms.concurrency
 
-    async def _pull(self) -> Input:
+    async def _next_given(self) -> Input:
         if self._stream is not None:
             return await anext(self._stream)
         if self._pulled == len(self._given):

@@ -310,7 +310,9 @@ class CreateOutcomeUnknownError(RoomsError):
 class TooManyFailuresError(RoomsError):
     """Of many calls at once, as many failed as ``max_failures`` allows, so no more were begun.
 
-    The outcomes of all that were begun have come out.  The last failure is the ``__cause__``.
+    The outcomes of all that were begun have come out.  The last failure is the ``__cause__``.  Of an async
+    iterable, go on with ``outcomes.not_attempted`` and then with the iterable itself, unless
+    ``outcomes.iterable_was_cut``.
 
     .. versionadded:: 0.1
     """
@@ -333,7 +335,11 @@ class TooManyFailuresError(RoomsError):
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        ended = "no more were begun" if total is None else f"{total - attempted} of {total} were not attempted"
+        ended = (
+            "no more were pulled out of the iterable"
+            if total is None
+            else f"{total - attempted} of {total} were not attempted"
+        )
         super().__init__(f"{failed} of {attempted} calls failed, and {ended}", method=method, path=path)
         self.failed = failed
         self.attempted = attempted

@@ -15,7 +15,7 @@ from netless_rooms import findings, readings
 from netless_rooms.calls import Caller
 from netless_rooms.checkpoints import behind, read_checkpoint
 from netless_rooms.credentials import Clock
-from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError
+from netless_rooms.errors import DecodeError, PaginationError, StatusError
 from netless_rooms.findings import Finding, Reply
 from netless_rooms.http import RawAnswer, Sender
 from netless_rooms.many import ManyRooms
@@ -23,6 +23,7 @@ from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
 from netless_rooms.operations import MAX_PAGE_SIZE, Operation, get_room, list_rooms
 from netless_rooms.paging import start_walk
 from netless_rooms.readings import Answered, Page
+from netless_rooms.responses import GATEWAY
 from netless_rooms.scan import split
 from netless_rooms.walks import each_room
 
@@ -35,6 +36,7 @@ SHORT_PAGES: Final = 5
 SHORTEST: Final = 3  # rooms; with an inclusive cursor no page of two can be cut
 WALKED: Final = 40  # rooms
 SHARDS: Final = 8
+ELSE: Final = GATEWAY | {429}  # says nothing about what was asked for
 NOWHERE: Final = "00000000000011ea8000000000000000"  # names no room, where none is there to derive one from
 
 Tell = Callable[[str], object]
@@ -174,9 +176,9 @@ async def _failure(caller: Caller, listing: _Listing) -> Finding:
     absent = next((absent for _, uuid in listing.places(0) if (absent := _absent(listing, uuid))), NOWHERE)
     try:
         await caller.perform(get_room(absent))
-    except RateLimitedError:
-        raise
     except StatusError as error:
+        if error.status in ELSE:
+            raise
         return findings.failure(error.status, error.message)
     except DecodeError:  # another room, or none at all
         pass
@@ -226,9 +228,9 @@ async def _answered(caller: Caller, begin_uuid: str | None) -> Answered:
     """Return a page, or the status of a refusal, or ``None`` if it is no list."""
     try:
         return [room.uuid for room in await _rooms(caller, begin_uuid, FEW)]
-    except RateLimitedError:
-        raise
     except StatusError as error:
+        if error.status in ELSE:
+            raise
         return error.status
     except DecodeError:
         return None

@@ -34,6 +34,7 @@ from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
 NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it
+GATEWAY: Final = frozenset({502, 503, 504})  # of what stands before the service, whatever was asked for
 ENDLESS: Final = 1e9  # seconds, some thirty years; a number of any length may be asked for
 CLOCK_OFF: Final = 30  # seconds between two clocks that are worth a word
 

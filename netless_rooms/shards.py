@@ -35,6 +35,7 @@ from netless_rooms.errors import (
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 from netless_rooms.operations import ROOMS_PATH, list_rooms
 from netless_rooms.paging import Cursor, Reading
+from netless_rooms.responses import GATEWAY
 
 FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
@@ -127,7 +128,11 @@ async def _rooms_to_cut_at(caller: Caller, shards: int, first: MixedPage) -> tup
         pages = await _pages_from(caller, asked)
     except ELSE:
         raise
-    except (StatusError, DecodeError):  # an unknown uuid may be called a bad request, or not found, or be no list
+    except StatusError as error:  # an unknown uuid may be called a bad request, or not found
+        if error.status in GATEWAY:
+            raise
+        return None
+    except DecodeError:  # or be answered with no list
         return None
     rooms = cuts(asked, [_first_named(page) for page in pages])
     # To cut behind the first room is no use, and a list in another order, which seeks in that, begins so from all.

@@ -28,7 +28,7 @@ from netless_rooms import (
     TooManyFailuresError,
     TransportError,
 )
-from netless_rooms.bulk import LONGEST_DRAIN
+from netless_rooms.bulk import LONGEST_DRAIN, LONGEST_PULL
 from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.outcomes import CONCURRENCY
 from samples import UUID
@@ -522,7 +522,7 @@ async def test_too_many_failures_of_an_unknown_number_are_told(service: Service,
     async with rooms.get_many(uuids, concurrency=2, max_failures=1) as outcomes:
         assert (await anext(outcomes)).uuid == "r0"
         assert (await anext(outcomes)).uuid == "r1"
-        with pytest.raises(TooManyFailuresError, match="1 of 2 calls failed, and no more were begun") as caught:
+        with pytest.raises(TooManyFailuresError, match="1 of 2 calls failed, and no more were pulled") as caught:
             await anext(outcomes)
     assert caught.value.total is None
     assert uuids.count == 2  # nothing was pulled while the other call went on
@@ -761,16 +761,47 @@ async def test_nothing_begins_after_a_cancellation_that_the_body_is_shielded_fro
     assert outcomes.not_attempted == tuple(some(9)[2:])
 
 
-async def test_a_pull_under_way_goes_on_until_the_calls_have_ended(service: Service, rooms: AsyncRooms) -> None:
+async def test_a_pull_under_way_goes_on_for_a_while_when_the_calls_have_ended(
+    service: Service, rooms: AsyncRooms
+) -> None:
     service.seconds = lambda _: 9.0
-    for seconds, left in ((5.0, ("r1",)), (50.0, ())):
+    # The second pull begins with the first call; the last of the three takes longer than it may.
+    for seconds, ends, left in ((5.0, 9.0, ("r1",)), (13.0, 13.0, ("r1",)), (50.0, 9.0 + LONGEST_PULL, ())):
         uuids = Pulled(some(9), seconds=seconds)
         began = anyio.current_time()
         async with rooms.get_many(uuids, concurrency=3) as outcomes:
             await anyio.sleep(seconds + 2.0)
-        assert anyio.current_time() - began == seconds + 9.0
+        assert anyio.current_time() - began == seconds + ends
         assert outcomes.not_attempted == left
+        assert outcomes.iterable_was_cut is (left == ())
         assert [outcome.uuid for outcome in outcomes.undelivered] == ["r0"]
+
+
+@pytest.mark.parametrize("how", ["failures", "break", "cancel"])
+async def test_a_generator_goes_on_behind_what_it_was_asked_for(
+    how: str, service: Service, rooms: AsyncRooms
+) -> None:
+    async def slow() -> AsyncGenerator[str, None]:
+        for uuid in some(12):
+            await anyio.sleep(0.5)
+            yield uuid
+
+    service.failing = frozenset({"r3"})
+    seen = []
+    async with aclosing(slow()) as source:
+        with anyio.CancelScope() as scope, suppress(TooManyFailuresError):
+            async with rooms.get_many(source, concurrency=3, max_failures=1) as outcomes:
+                async for outcome in outcomes:
+                    seen.append(str(outcome.uuid))
+                    if how == "cancel" and len(seen) == 2:
+                        scope.cancel()
+                    if how == "break" and len(seen) == 2:
+                        break
+        rest = [uuid async for uuid in source]
+    undelivered = [str(outcome.uuid) for outcome in outcomes.undelivered]
+    assert not outcomes.iterable_was_cut
+    assert [*seen, *undelivered, *outcomes.not_attempted, *rest] == some(12)
+    assert outcomes.not_attempted
 
 
 async def test_an_error_of_the_iterable_does_not_change_how_one_leaves(

@@ -8,7 +8,7 @@ import attrs
 import httpx
 import pytest
 
-from netless_rooms import AsyncRooms, RateLimitedError, Region, RetryPolicy, Role, TransportError
+from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms.cli.doctor import SWITCHES, USUAL, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from netless_rooms.probes import MOST_PAGES, NOWHERE, WALKED, examine
@@ -241,11 +241,13 @@ async def test_faults_that_pass_are_ridden_out() -> None:
 
 
 @anyio_asks
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 @pytest.mark.parametrize("at", range(0, 24, 3))
-async def test_too_many_requests_are_an_error_and_no_finding(at: int) -> None:
-    emulator = Emulator(rooms=130, faults=[*[None] * at, Failure(429)])
-    with pytest.raises(RateLimitedError):
+async def test_what_is_refused_for_another_reason_is_an_error_and_no_finding(at: int, status: int) -> None:
+    emulator = Emulator(rooms=130, faults=[*[None] * at, Failure(status)])
+    with pytest.raises(StatusError) as raised:
         await asked_of(emulator)
+    assert raised.value.status == status
 
 
 @anyio_asks

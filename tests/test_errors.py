@@ -231,4 +231,4 @@ def test_too_many_failures_tell_how_many_are_left_if_that_is_known() -> None:
     assert str(error) == f"3 of 9 calls failed, and 11 of 20 were not attempted ({error.hint})"
     assert (error.failed, error.attempted, error.total) == (3, 9, 20)
     unknown = TooManyFailuresError(3, attempted=9, total=None)
-    assert str(unknown) == f"3 of 9 calls failed, and no more were begun ({error.hint})"
+    assert str(unknown) == f"3 of 9 calls failed, and no more were pulled out of the iterable ({error.hint})"

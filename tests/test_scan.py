@@ -387,7 +387,12 @@ async def test_a_border_that_left_the_list_is_an_error_in_every_mode() -> None:
 
 @pytest.mark.parametrize(
     ("error", "raised"),
-    [(401, UnauthorizedError), (403, ForbiddenError), (429, RateLimitedError)],
+    [
+        (401, UnauthorizedError),
+        (403, ForbiddenError),
+        (429, RateLimitedError),
+        *((status, ServerError) for status in (502, 503, 504)),
+    ],
 )
 @pytest.mark.parametrize("at", [0, 1, 2, 4])
 async def test_a_probe_that_is_refused_for_another_reason_is_an_error(
