@@ -54,7 +54,7 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     tell("asking from where there is no room, and for one")
     nowhere = [await _unknown_begin(caller, listing), await _failure(caller, listing)]
     tell("asking in other regions")
-    region = await _region(caller, listing)
+    regions = await _regions(caller, listing)
     tell("walking and splitting the list")
     order = readings.order(listing.rooms)
     follows = [await _walk(caller), await _shards(caller, order.answer)]
@@ -66,7 +66,7 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
         order,
         *pages,
         *nowhere,
-        region,
+        regions,
         readings.disabled(listing.rooms),
         findings.headers(witness.replies),
         findings.requests(witness.replies),
@@ -185,13 +185,13 @@ async def _failure(caller: Caller, listing: _Listing) -> Finding:
     return findings.failure(None, None)
 
 
-async def _region(caller: Caller, listing: _Listing) -> Finding:
+async def _regions(caller: Caller, listing: _Listing) -> Finding:
     elsewhere = {
         region.value: await _answered(evolve(caller, region=region), None)
         for region in Region
         if listing.rooms and region != caller.region
     }
-    return readings.region(listing.uuids, caller.region, elsewhere)
+    return readings.regions(listing.uuids, caller.region, elsewhere)
 
 
 async def _walk(caller: Caller) -> Finding:

@@ -208,26 +208,26 @@ def unknown_begin(listed: Uuids, place: int | None, answered: Answered) -> Findi
     return Finding(name="unknown_begin", answer=found, seen=seen, means=means)
 
 
-def region(listed: Uuids, asked: str, elsewhere: Mapping[str, Answered]) -> Finding:
+def regions(listed: Uuids, asked: str, elsewhere: Mapping[str, Answered]) -> Finding:
     """Return whether other regions list the same rooms.
 
     ``elsewhere`` has the page that each of them gave, or the status of a failure, or ``None`` if it is no list.
     """
     if not listed:
-        return _no_rooms("region")
+        return _no_rooms("regions")
     same = [name for name, page in elsewhere.items() if isinstance(page, Sequence) and _begins_alike(page, listed)]
     other = [name for name, page in elsewhere.items() if isinstance(page, Sequence) and name not in same]
     refused = [name for name in elsewhere if name not in {*same, *other}]
     parts = [f"the same rooms in {', '.join(same)}"] * bool(same)
     parts += [f"other rooms, or none, in {', '.join(other)}"] * bool(other)
     parts += [f"no list in {', '.join(refused)}"] * bool(refused)
-    answer = "filters" if other else "does not filter" if same else UNKNOWN
+    answer = "apart" if other else "shared" if same else UNKNOWN
     means = {
-        "filters": f"a walk in {asked} brings the rooms of {asked}; walk each region that you have rooms in",
-        "does not filter": "a walk brings the rooms of all regions",
+        "apart": f"a walk in {asked} brings the rooms of {asked}; walk each region that you have rooms in",
+        "shared": "a walk brings the rooms of all regions",
     }
     return Finding(
-        name="region",
+        name="regions",
         answer=answer,
         seen="; ".join(parts),
         means=means.get(answer, "walk in the region you created in"),

@@ -30,6 +30,10 @@ QUIRKS = [
     Quirks(cursor="exclusive", page_cap=1),
     Quirks(envelope=True),
     Quirks(envelope=True, unknown_begin="not_found"),
+    Quirks(regions="apart"),
+    Quirks(regions="apart", cursor="exclusive", order="creation", page_cap=50, unknown_begin="bad_request"),
+    Quirks(disabled="hidden"),
+    Quirks(disabled="hidden", regions="apart", cursor="exclusive", short_pages=True),
 ]
 
 
@@ -45,7 +49,7 @@ async def asked_of(emulator: Emulator, **options: Any) -> dict[str, str]:
     return await asked(emulator.transport(), token=emulator.token(Role.WRITER), clock=emulator.clock, **options)
 
 
-def expected(quirks: Quirks, *, count: int) -> dict[str, str]:
+def expected(quirks: Quirks, *, count: int, sees_disabled: bool) -> dict[str, str]:
     """Return what can be known of a service with so many rooms, fewer than a thousand."""
     is_capped = quirks.page_cap is not None and quirks.page_cap < count and not quirks.short_pages
     return {
@@ -55,6 +59,8 @@ def expected(quirks: Quirks, *, count: int) -> dict[str, str]:
         "short_pages": "yes" if quirks.short_pages else "no",
         "unknown_begin": quirks.unknown_begin,
         "envelope": "yes" if quirks.envelope else "no",
+        "regions": quirks.regions,
+        "disabled": "listed" if quirks.disabled == "listed" and sees_disabled else "unknown",
     }
 
 
@@ -63,7 +69,8 @@ def expected(quirks: Quirks, *, count: int) -> dict[str, str]:
 async def test_the_truth_is_told_of_every_quirk_by_reading_only(quirks: Quirks) -> None:
     emulator = Emulator(rooms=130, quirks=quirks)
     found = await asked_of(emulator)
-    assert {name: found[name] for name in USUAL} == expected(quirks, count=130)
+    sees_disabled = found["disabled"] == "listed"  # there are few, and only some rooms are looked at
+    assert {name: found[name] for name in USUAL} == expected(quirks, count=130, sees_disabled=sees_disabled)
     assert found["walk"] == "works"
     splits = quirks.order == "uuid" and quirks.unknown_begin == "seek"
     assert found["shards"] == ("8" if splits else "line")
@@ -89,7 +96,7 @@ async def test_what_few_rooms_cannot_tell_is_unknown(cursor: Any, count: int) ->
     assert found["unknown_begin"] == ("seek" if count > 1 else "unknown")
     assert (found["page_cap"], found["short_pages"]) == ("unknown", "no" if count > 6 else "unknown")
     assert (found["failure"], found["walk"]) == ("404", "works")
-    assert found["region"] == ("does not filter" if count else "unknown")
+    assert found["regions"] == ("shared" if count else "unknown")
 
 
 # What the emulator has no quirk for
@@ -153,9 +160,9 @@ async def test_fields_that_are_new_are_named() -> None:
 @pytest.mark.parametrize(
     ("elsewhere", "told"),
     [
-        (hexes(5), "does not filter"),
-        (hexes(7)[1:], "filters"),
-        ([], "filters"),
+        (hexes(5), "shared"),
+        (hexes(7)[1:], "apart"),
+        ([], "apart"),
         (httpx.Response(403, json={}), "unknown"),
         (answer(None), "unknown"),
     ],
@@ -170,7 +177,7 @@ async def test_the_truth_is_told_of_other_regions(elsewhere: Any, told: str) -> 
             return answer(said) if request.headers["region"] == "eu" else elsewhere
         return answer([room(uuid) for uuid in elsewhere])
 
-    assert (await asked(httpx.MockTransport(answers), region="eu"))["region"] == told
+    assert (await asked(httpx.MockTransport(answers), region="eu"))["regions"] == told
 
 
 @anyio_asks

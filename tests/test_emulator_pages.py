@@ -27,13 +27,13 @@ quirks = st.builds(
 )
 
 
-def ask(emulator: Emulator, query: str = "", *, path: str = "/v5/rooms") -> Answer:
-    headers = {"token": emulator.token(), "region": "sg"}
+def ask(emulator: Emulator, query: str = "", *, path: str = "/v5/rooms", region: str = "sg") -> Answer:
+    headers = {"token": emulator.token(), "region": region}
     return emulator.answer(Ask(method="GET", path=path, query=query, headers=headers))
 
 
-def page(emulator: Emulator, query: str = "") -> list[str]:
-    answer = ask(emulator, query)
+def page(emulator: Emulator, query: str = "", *, region: str = "sg") -> list[str]:
+    answer = ask(emulator, query, region=region)
     assert answer.status == 200, answer
     return [room["uuid"] for room in json.loads(answer.body)]
 
@@ -191,6 +191,53 @@ def test_every_page_is_a_slice_of_all_rooms(
     assert json.loads(ask(emulator, asked).body) == [emulator.room(uuid) for uuid in expected]
 
 
+@given(
+    quirks=st.builds(
+        Quirks,
+        cursor=st.sampled_from(["inclusive", "exclusive"]),
+        order=st.sampled_from(list(ORDERS)),
+        unknown_begin=st.sampled_from(["seek", "not_found"]),
+        regions=st.sampled_from(["shared", "apart"]),
+        disabled=st.sampled_from(["listed", "hidden"]),
+    ),
+    made=st.lists(st.sampled_from(["us-sv", "sg"]), max_size=12),
+    banned=st.sets(st.integers(0, 31)),
+    begin=st.none() | st.integers(0, 31),
+    limit=st.integers(1, 40),
+)
+def test_a_list_has_what_its_quirks_leave_in_it(
+    quirks: Quirks, made: list[str], banned: set[int], begin: int | None, limit: int
+) -> None:
+    emulator = Emulator(rooms=20, quirks=quirks)
+    region_of = dict.fromkeys(emulator.uuids(), "us-sv")
+    for region in made:
+        created = emulator.answer(
+            Ask(method="POST", path="/v5/rooms", headers=headers_of(emulator, region), body=b"{}")
+        )
+        region_of[json.loads(created.body)["uuid"]] = region
+    everything = list(emulator.uuids())
+    for uuid in (everything[place] for place in banned if place < len(everything)):
+        path, headers = f"/v5/rooms/{uuid}", headers_of(emulator, region_of[uuid])
+        assert (
+            emulator.answer(Ask(method="PATCH", path=path, headers=headers, body=b'{"isBan":true}')).status == 201
+        )
+    for region in ("us-sv", "sg"):
+        there = [uuid for uuid in everything if quirks.regions == "shared" or region_of[uuid] == region]
+        for uuid in everything:
+            assert ask(emulator, path=f"/v5/rooms/{uuid}", region=region).status == (200 if uuid in there else 404)
+        listed = [uuid for uuid in there if quirks.disabled == "listed" or not emulator.room(uuid)["isBan"]]
+        cursor = None if begin is None else everything[begin % len(everything)]
+        asked = f"limit={limit}" + ("" if cursor is None else f"&beginUUID={cursor}")
+        if quirks.unknown_begin == "not_found" and cursor not in {None, *listed}:
+            assert ask(emulator, asked, region=region).status == 404
+        else:
+            assert page(emulator, asked, region=region) == naive_page(listed, cursor, limit, quirks)
+
+
+def headers_of(emulator: Emulator, region: str) -> dict[str, str]:
+    return {"token": emulator.token(), "region": region}
+
+
 def naive_page(everything: list[str], begin: str | None, size: int, quirks: Quirks) -> list[str]:
     key = ORDERS[quirks.order]
     behind = [uuid for uuid in everything if begin is None or key(uuid) > key(begin)]
@@ -231,6 +278,8 @@ def test_short_pages_are_short() -> None:
         ({"cursor": "both"}, ValueError, "cursor must be one of 'inclusive', 'exclusive', not 'both'"),
         ({"order": "name"}, ValueError, "order must be one of"),
         ({"unknown_begin": 404}, ValueError, "unknown_begin must be one of"),
+        ({"regions": "us-sv"}, ValueError, "regions must be one of"),
+        ({"disabled": False}, ValueError, "disabled must be one of"),
         ({"page_cap": 0}, ValueError, "page_cap must be 1 to 1000, not 0"),
         ({"page_cap": 1001}, ValueError, "page_cap must be 1 to 1000"),
         ({"page_cap": 1}, ValueError, "never advance"),

@@ -170,7 +170,7 @@ def test_a_request_without_a_region_is_refused(region: str | None) -> None:
 
 
 def test_every_region_has_the_same_rooms() -> None:
-    """Rule: region-any."""
+    """Rules: region-any, region-same."""
     emulator = Emulator(rooms=5)
     bodies = {ask(emulator, "GET", "/v5/rooms", region=region).body for region in ("us-sv", "gb-lon", "moon")}
     assert len(bodies) == 1

@@ -27,6 +27,8 @@ USUAL: Final = {
     "short_pages": "no",
     "unknown_begin": "seek",
     "envelope": "no",
+    "regions": "shared",
+    "disabled": "listed",
 }
 SWITCHES: Final = {
     "cursor": "exclusive",
@@ -35,6 +37,8 @@ SWITCHES: Final = {
     "short_pages": "yes",
     "unknown_begin": "bad_request|not_found",
     "envelope": "yes",
+    "regions": "apart",
+    "disabled": "hidden",
 }
 FLAGS: Final = {"yes": "true"}
 

@@ -23,7 +23,7 @@ class Account:
     def __init__(self, rooms: int, key: AccessKey, quirks: Quirks) -> None:
         self.key = key
         self.quirks = quirks
-        self.store: RoomStore = RoomStore(GeneratedRooms(rooms), order=quirks.order, cursor=quirks.cursor)
+        self.store: RoomStore = RoomStore(GeneratedRooms(rooms), quirks)
 
     def answer(self, ask: Ask, now: float) -> Answer:
         """Return the service's answer at ``now``, seconds since the epoch; never raises for what was asked.
@@ -43,23 +43,27 @@ class Account:
     def _decide(self, ask: Ask, now: float) -> Answer:
         call, uuid = _route(ask.method, ask.path)
         token = admit(ask.headers.get("token", ""), self.key, now)
-        if not ask.headers.get("region", "").strip():
+        region = ask.headers.get("region", "").strip()
+        if not region:
             raise RefusedError(400, "the header region is required")
         permit(token, call, uuid)
         if call is Call.CREATE:
-            return Answer(201, self.store.create(now, read_create(ask.body)).encode())
+            return Answer(201, self.store.create(now, read_create(ask.body), region).encode())
         if call is Call.LIST:
-            return self._list(ask.query)
-        if call is Call.SET_BAN:
-            return Answer(201, _existing(self.store.set_ban(uuid, read_set_ban(ask.body))))
-        return Answer(200, _existing(self.store.text(uuid)))
+            return self._list(ask.query, region)
+        is_ban = read_set_ban(ask.body) if call is Call.SET_BAN else None
+        if not self.store.is_in(uuid, region):
+            raise RefusedError(404, "room not found")
+        if is_ban is None:
+            return Answer(200, self.store.text(uuid).encode())
+        return Answer(201, self.store.set_ban(uuid, is_ban).encode())
 
-    def _list(self, query: str) -> Answer:
+    def _list(self, query: str, region: str) -> Answer:
         begin, limit = read_list(query)
-        if begin is not None and self.quirks.unknown_begin != "seek" and begin not in self.store:
+        if begin is not None and self.quirks.unknown_begin != "seek" and not self.store.lists(begin, region):
             status = 400 if self.quirks.unknown_begin == "bad_request" else 404
             raise RefusedError(status, "beginUUID names no room")
-        return Answer(200, self.store.page(begin, page_size(self.quirks, begin, limit)))
+        return Answer(200, self.store.page(begin, page_size(self.quirks, begin, limit), region))
 
 
 def call_of(ask: Ask) -> Call | None:
@@ -68,12 +72,6 @@ def call_of(ask: Ask) -> Call | None:
         return _route(ask.method, ask.path)[0]
     except RefusedError:
         return None
-
-
-def _existing(text: str | None) -> bytes:
-    if text is None:
-        raise RefusedError(404, "room not found")
-    return text.encode()
 
 
 def _route(method: str, path: str) -> tuple[Call, str]:

@@ -168,8 +168,6 @@ class Emulator:
         """
         with self._lock:
             text = self._account.store.text(uuid)
-        if text is None:
-            raise KeyError(uuid)
         room: dict[str, Any] = json.loads(text)
         return room
 

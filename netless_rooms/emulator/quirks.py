@@ -8,6 +8,8 @@ from attrs import frozen
 Cursor = Literal["inclusive", "exclusive"]
 Order = Literal["uuid", "creation"]
 UnknownBegin = Literal["seek", "bad_request", "not_found"]
+Regions = Literal["shared", "apart"]
+Disabled = Literal["listed", "hidden"]
 
 LONGEST_PAGE: Final = 1000
 DEFAULT_PAGE: Final = 100
@@ -35,12 +37,23 @@ class Quirks:
     envelope: bool = False
     """Every answer, failures too, is ``{"status": ..., "body": ...}``, as the service's page prints it."""
     unknown_begin: UnknownBegin = "seek"
-    """A ``beginUUID`` that names no room: go on at the next greater one, answer 400, or answer 404."""
+    """A ``beginUUID`` that names no listed room: go on at the next greater one, answer 400, or answer 404."""
+    regions: Regions = "shared"
+    """All regions have the same rooms, or each those that were created there; the rooms of the start and those of
+    ``add_room`` are in ``us-sv`` then."""
+    disabled: Disabled = "listed"
+    """Disabled rooms stay in the list, or leave it; either way they can be got and enabled.
+
+    A walk that disables the rooms where it stands loses none then, but may end in an error, because its end cannot
+    be shown.
+    """
 
     def __attrs_post_init__(self) -> None:
         _one_of("cursor", self.cursor, get_args(Cursor))
         _one_of("order", self.order, get_args(Order))
         _one_of("unknown_begin", self.unknown_begin, get_args(UnknownBegin))
+        _one_of("regions", self.regions, get_args(Regions))
+        _one_of("disabled", self.disabled, get_args(Disabled))
         for name in ("short_pages", "envelope"):
             if not isinstance(value := getattr(self, name), bool):
                 raise TypeError(f"{name} must be a bool, not {type(value).__name__}")

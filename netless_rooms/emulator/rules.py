@@ -56,7 +56,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("may-room-list", "A room token may not list or create, whatever the list page says: 403.", "assumed"),
     Rule("may-task", "A task token may make none of the calls: 403.", "assumed"),
     Rule("region", "A request without the header region answers 400.", "assumed"),
-    Rule("region-any", "Every region that is not empty is served, and all see the same rooms.", "assumed"),
+    Rule("region-any", "Every region that is not empty is served.", "assumed"),
+    Rule("region-same", "All regions have the same rooms.", "assumed", "regions"),
     Rule("body-object", "A body that is not a JSON object answers 400.", "documented"),
     Rule("body-exact", "isRecord and isBan must be booleans, limit an integer from 0: else 400.", "assumed"),
     Rule("body-ban-required", "Set-ban without isBan answers 400.", "documented"),
@@ -75,7 +76,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "unknown_begin",
     ),
     Rule("page-begin-empty", "An empty beginUUID is as none; several answer 400.", "assumed"),
-    Rule("page-disabled", "Disabled rooms stay listed.", "assumed"),
+    Rule("page-disabled", "Disabled rooms stay listed.", "assumed", "disabled"),
     Rule("page-new", "A created room is listed at once, at its place in the order.", "assumed"),
 )
 """All rules, grouped by what they are about.

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Final
 
 from netless_rooms.emulator.generated import GeneratedRooms
-from netless_rooms.emulator.quirks import Cursor, Order
+from netless_rooms.emulator.quirks import Quirks
 from netless_rooms.emulator.spelling import (
     TICKS_PER_MS,
     TICKS_TO_1970,
@@ -26,6 +26,7 @@ from netless_rooms.emulator.spelling import (
     write_json,
 )
 
+HOME: Final = "us-sv"  # the region of rooms that nobody created by a request
 KEPT_PAGES: Final = 32  # some 8 MB at 1,000 rooms each
 
 # No generated room has this node, so a new room's UUID cannot meet one of theirs.
@@ -39,10 +40,12 @@ _key_of = itemgetter(0)
 class RoomStore:
     """All rooms in one order, by UUID or by creation.  Not safe for threads: its owner locks."""
 
-    def __init__(self, generated: GeneratedRooms, *, order: Order, cursor: Cursor) -> None:
+    def __init__(self, generated: GeneratedRooms, quirks: Quirks) -> None:
         self._generated = generated
-        self._order = order
-        self._bisect = bisect_left if cursor == "inclusive" else bisect_right
+        self._order = quirks.order
+        self._hides_disabled = quirks.disabled == "hidden"
+        self._region_of: dict[str, str] | None = {} if quirks.regions == "apart" else None
+        self._bisect = bisect_left if quirks.cursor == "inclusive" else bisect_right
         self._is_ban: dict[int, bool] = {}
         self._created: dict[str, str] = {}
         self._created_keys: list[tuple[str, str]] = []
@@ -60,14 +63,23 @@ class RoomStore:
         generated = ((self._index_key(index), self._generated.uuid(index)) for index in self._indices)
         return (uuid for _, uuid in merge(generated, list(self._created_keys)))
 
-    def text(self, uuid: str) -> str | None:
-        """Return the JSON of a room, ``None`` if there is none."""
+    def is_in(self, uuid: str, region: str) -> bool:
+        """Whether there is such a room in a region."""
+        return uuid in self and (self._region_of is None or self._region_of.get(uuid, HOME) == region)
+
+    def lists(self, uuid: str, region: str) -> bool:
+        """Whether there is such a room in the list of a region."""
+        return self.is_in(uuid, region) and not (self._hides_disabled and _is_ban(self.text(uuid)))
+
+    def text(self, uuid: str) -> str:
+        """Return the JSON of a room; ``KeyError`` if there is none."""
         if (text := self._created.get(uuid)) is not None:
             return text
-        index = self._generated.index(uuid)
-        return None if index is None else self._generated_texts([index])[0]
+        if (index := self._generated.index(uuid)) is None:
+            raise KeyError(uuid)
+        return self._generated_texts([index])[0]
 
-    def create(self, now: float, members: dict[str, object]) -> str:
+    def create(self, now: float, members: dict[str, object], region: str = HOME) -> str:
         """Add a room created at ``now`` (seconds since the epoch) and return its JSON.
 
         Its UUID is unique and later than that of every room created before, also if the clock stands or goes
@@ -83,12 +95,14 @@ class RoomStore:
             raise ValueError(f"there is a room {uuid} already")
         text.encode()  # a lone surrogate fails here, not in some later page
         self._created[uuid] = text
+        if self._region_of is not None:
+            self._region_of[uuid] = region
         insort(self._created_keys, (self._key(uuid), uuid))
         self._pages.cache_clear()
         return text
 
-    def set_ban(self, uuid: str, is_ban: bool) -> str | None:
-        """Disable or enable a room and return its JSON, ``None`` if there is none.  Twice is as once."""
+    def set_ban(self, uuid: str, is_ban: bool) -> str:
+        """Disable or enable a room and return its JSON; ``KeyError`` if there is none.  Twice is as once."""
         if (text := self._created.get(uuid)) is not None:
             self._created[uuid] = write_json(json.loads(text) | {"isBan": is_ban})
         elif (index := self._generated.index(uuid)) is not None:
@@ -98,9 +112,9 @@ class RoomStore:
         self._pages.cache_clear()
         return self.text(uuid)
 
-    def page(self, begin: str | None, size: int) -> bytes:
+    def page(self, begin: str | None, size: int, region: str = HOME) -> bytes:
         """Return ``size`` rooms, fewer at the end, as a JSON array: from ``begin``, ``None`` is the first."""
-        return self._pages(begin, size)
+        return self._pages(begin, size, HOME if self._region_of is None else region)
 
     def _next_ticks(self, now: float) -> int:
         ticks = max(round(now * 1000) * TICKS_PER_MS + TICKS_TO_1970, self._last_ticks + 1)
@@ -109,18 +123,30 @@ class RoomStore:
         self._last_ticks = ticks
         return ticks
 
-    def _render(self, begin: str | None, size: int) -> bytes:
+    def _render(self, begin: str | None, size: int, region: str) -> bytes:
         key = "" if begin is None else self._key(begin)
+        if self._hides_disabled or self._region_of is not None:
+            texts = list(islice(self._listed(key, region), size))
+        else:
+            texts = self._page_of_all(key, size)
+        # Encoded one by one, because one name in Chinese makes the whole page slower to join and to encode.
+        return b"[%b]" % b",".join([text.encode() for text in texts])
+
+    def _listed(self, key: str, region: str) -> Iterator[str]:
+        """Yield the rooms from ``key`` on that a quirk leaves in the list."""
+        indices = self._indices[self._bisect(self._indices, key, key=self._index_key) :]
+        generated = ((self._index_key(index), self._generated.uuid(index)) for index in indices)
+        created = self._created_keys[self._bisect(self._created_keys, key, key=_key_of) :]
+        return (self.text(uuid) for _, uuid in merge(generated, created) if self.lists(uuid, region))
+
+    def _page_of_all(self, key: str, size: int) -> list[str]:
         first = self._bisect(self._indices, key, key=self._index_key)
         indices = self._indices[first : first + size]
         made = self._bisect(self._created_keys, key, key=_key_of)
         keys = self._created_keys[made : made + size]
         if not keys or (len(indices) == size and keys[0][0] > self._index_key(indices[-1])):
-            texts = self._generated_texts(indices)
-        else:
-            texts = list(islice(self._merged(indices, keys), size))
-        # Encoded one by one, because one name in Chinese makes the whole page slower to join and to encode.
-        return b"[%b]" % b",".join([text.encode() for text in texts])
+            return self._generated_texts(indices)
+        return list(islice(self._merged(indices, keys), size))
 
     def _merged(self, indices: Sequence[int], keys: Sequence[tuple[str, str]]) -> Iterator[str]:
         generated = zip(map(self._index_key, indices), self._generated_texts(indices), strict=True)
@@ -149,3 +175,7 @@ class RoomStore:
 
     def _key(self, uuid: str) -> str:
         return uuid if self._order == "uuid" else creation_key(uuid)
+
+
+def _is_ban(text: str) -> bool:
+    return json.loads(text).get("isBan") is True
