@@ -112,7 +112,10 @@ def _progress(console: Console, room_count: int) -> Iterator[Advance]:
     """Show how far the walk is: a bar in a terminal, now and then a line elsewhere."""
     if console.is_terminal:
         columns = (TextColumn("  walking"), BarColumn(), MofNCompleteColumn(), _RoomsPerSecond())
-        with Progress(*columns, console=console, transient=True) as progress:
+        # Redirecting, rich would draw what others write to a stderr that leads to a file.
+        with Progress(
+            *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        ) as progress:
             task = progress.add_task("walk", total=room_count)
             yield lambda rooms: progress.advance(task, rooms)
         return

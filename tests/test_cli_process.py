@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -152,12 +153,57 @@ def test_a_real_terminal_gets_a_table_and_progress(environment: dict[str, str], 
     assert "3,000 rooms written" in seen
 
 
-def seen_in_terminal(environment: dict[str, str], *arguments: str) -> str:
-    """Return all that a command writes to a terminal."""
+@unix
+@pytest.mark.parametrize("spelling", ["jsonl", "csv"])
+def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
+    spelling: str, emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with (tmp_path / "rows").open("w") as rows:
+        seen = seen_in_terminal(environment, "scan", "--format", spelling, out=rows)
+    written = (tmp_path / "rows").read_text().splitlines()
+    assert len(written) == 3_000 + (spelling == "csv")
+    assert "rooms a second" in seen
+    assert "3,000 rooms written" in seen
+    assert next(emulator.uuids()) not in seen
+
+
+@unix
+def test_rows_go_through_a_pipe_while_a_terminal_shows_progress(environment: dict[str, str]) -> None:
+    seen = seen_in_terminal(environment, "scan", script='"$@" | wc -l >&2')
+    assert "rooms a second" in seen
+    assert seen.split()[-1] == "3000"
+
+
+@unix
+def test_a_report_goes_where_stdout_leads_while_a_terminal_shows_progress(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    some = list(emulator.uuids())[:20]
+    with (tmp_path / "report").open("w") as report:
+        seen = seen_in_terminal(environment, "disable", "--yes", *some, out=report)
+    written = (tmp_path / "report").read_text().splitlines()
+    assert sorted(json.loads(line)["uuid"] for line in written) == sorted(some)
+    assert "20 rooms disabled" in seen
+    assert some[0] not in seen
+
+
+@unix
+def test_rows_that_a_checkpoint_vouches_for_are_where_stdout_leads(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with (tmp_path / "rows").open("w") as rows:
+        seen_in_terminal(environment, "scan", "--checkpoint", str(tmp_path / "c"), out=rows)
+    written = (tmp_path / "rows").read_text().splitlines()
+    assert [json.loads(line)["uuid"] for line in written] == list(emulator.uuids())
+
+
+def seen_in_terminal(
+    environment: dict[str, str], *arguments: str, out: IO[str] | None = None, script: str = '"$@"'
+) -> str:
+    """Return all that a command writes to a terminal; ``out`` takes its stdout, ``script`` runs it in a shell."""
+    words = ["/bin/sh", "-c", script, "sh", *COMMAND, *arguments]
     primary, secondary = os.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], env=environment, stdin=secondary, stdout=secondary, stderr=secondary
-    )
+    process = subprocess.Popen(words, env=environment, stdin=secondary, stdout=out or secondary, stderr=secondary)
     os.close(secondary)
     seen = b""
     try:

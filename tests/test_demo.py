@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from netless_rooms import AsyncRooms, Room, demo
+from netless_rooms import AsyncRooms, Room, RoomPage, demo
 
 
 async def shown(room_count: int, **options: Any) -> tuple[bool, str]:
@@ -42,6 +42,22 @@ async def test_the_demo_draws_a_bar_in_a_terminal() -> None:
     assert ok
     assert "rooms a second" in text
     assert "\x1b" in text
+
+
+@pytest.mark.anyio
+async def test_what_others_write_to_stderr_while_the_bar_is_drawn_goes_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = AsyncRooms.pages
+
+    def telling(rooms: AsyncRooms) -> AsyncGenerator[RoomPage, None]:
+        sys.stderr.write("a warning\n")
+        return pages(rooms)
+
+    monkeypatch.setattr(AsyncRooms, "pages", telling)
+    _, text = await shown(10, force_terminal=True)
+    assert capsys.readouterr().err == "a warning\n"
+    assert "a warning" not in text
 
 
 @pytest.mark.anyio
