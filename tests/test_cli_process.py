@@ -33,11 +33,11 @@ def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
         yield {**os.environ, **EVERYTHING, "NETLESS_BASE_URL": url, "NETLESS_TOKEN": ""}
 
 
-def started(environment: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
+def started(
+    environment: dict[str, str], *arguments: object, out: IO[str] | int = subprocess.PIPE
+) -> "subprocess.Popen[str]":
     words = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", text=True
-    )
+    return subprocess.Popen(words, env=environment, stdout=out, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
@@ -104,19 +104,32 @@ def rooms_at(checkpoint: Path) -> int:
 def test_ctrl_c_ends_a_scan_quietly_and_it_goes_on(
     emulator: Emulator, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "c"
+    output, arguments = tmp_path / "o", ["scan", "--checkpoint", tmp_path / "c"]
     emulator.faults[:] = [None, Hang()]
-    process = started(environment, "scan", "--checkpoint", checkpoint)
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    while len(emulator.requests) < 2:
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    code, out, err = ended(process)
-    assert (code, err) == (130, "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n")
-    code, rest, err = ended(started(environment, "scan", "--checkpoint", checkpoint))
-    assert (code, err) == (0, "")
-    assert [json.loads(line)["uuid"] for line in (first + out + rest).splitlines()] == list(emulator.uuids())
+    with output.open("a") as file:
+        process = started(environment, *arguments, out=file)
+        while len(emulator.requests) < 2 or not output.stat().st_size:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        code, _, err = ended(process)
+        assert (code, err) == (
+            130,
+            "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n",
+        )
+        code, _, err = ended(started(environment, *arguments, out=file))
+        assert (code, err) == (0, "")
+    assert [json.loads(line)["uuid"] for line in output.read_text().splitlines()] == list(emulator.uuids())
+
+
+@unix
+def test_a_checkpoint_does_not_vouch_for_what_is_in_a_pipe(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    code, out, err = ended(started(environment, "scan", "--checkpoint", tmp_path / "c"))
+    assert (code, out) == (2, "")
+    assert "--checkpoint needs --output FILE: nobody can tell" in err
+    assert not (tmp_path / "c").exists()
+    assert emulator.requests == []
 
 
 @unix
