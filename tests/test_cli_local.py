@@ -78,6 +78,21 @@ def test_what_is_no_token_is_told(shell: Shell) -> None:
     assert "pipe a token in" in shell.fails(3, "token", "read")
 
 
+def test_a_token_of_the_environment_is_read_if_nothing_is_piped_in(shell: Shell) -> None:
+    shell.environment["NETLESS_TOKEN"] = shell.emulator.token()
+    assert json.loads(shell("token", "read", typed="\n").out)["signature"] == "right"
+    ticket = shell("token", "room", UUID, "--role", "reader").out
+    assert json.loads(shell("token", "read", typed=ticket).out)["kind"] == "room"
+
+
+def test_what_is_no_text_is_no_token(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def undecodable(*_: object) -> str:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")
+
+    monkeypatch.setattr("shell.Stream.read", undecodable)
+    assert "what is piped in is no token" in shell.fails(4, "token", "read")
+
+
 # emulate
 
 

@@ -17,6 +17,7 @@ from netless_rooms.errors import TokenError
 from netless_rooms.tokens import Role, read_token, verify_token
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST: Final = 1 << 16  # characters to be read, many times what a token has
 TOLD: Final = Columns(
     fields=("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce"), shown={}
 )
@@ -96,8 +97,8 @@ def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own na
 
     Its signature is checked if NETLESS_SECRET_KEY is set.
     """
-    text = from_environment("token") if is_terminal(sys.stdin) else sys.stdin.read().strip()
-    if not text:
+    text = _piped_in() or from_environment("token")
+    if text is None:
         raise CommandError(Exit.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
     told = read_token(text)
     show_one(
@@ -114,6 +115,14 @@ def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own na
         TOLD,
         format,
     )
+
+
+def _piped_in() -> str:
+    """Return what is piped in, empty if nothing is, or if a person would have to type it."""
+    try:
+        return "" if is_terminal(sys.stdin) else sys.stdin.read(LONGEST).strip()
+    except UnicodeDecodeError:
+        raise CommandError(Exit.TOKEN, "what is piped in is no token") from None
 
 
 def _signature(text: str) -> str:
