@@ -314,8 +314,12 @@ def test_an_output_that_is_full_is_told_in_a_line(shell: Shell) -> None:
         def write(self, _: str) -> int:
             raise OSError(28, "No space left on device")
 
-    ran = shell("list", out=Full())
-    assert (ran.code, ran.err) == (10, "netless-rooms: the output cannot be written: No space left on device\n")
+    for arguments in (["list"], ["get", "--help"], ["token"], ["--version"], ["demo"]):
+        ran = shell(*arguments, out=Full())
+        assert (ran.code, ran.err) == (
+            10,
+            "netless-rooms: the output cannot be written: No space left on device\n",
+        ), arguments
 
 
 # Completion

@@ -1,6 +1,7 @@
 """The demo, as a newcomer sees it: piped, in a terminal, and when something is wrong."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -73,9 +74,14 @@ async def test_the_demo_does_not_call_a_wrong_result_right(monkeypatch: pytest.M
     assert "Something is not as it should be" in text
 
 
-def test_the_demo_runs_as_a_command() -> None:
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✓"), ("ascii", "ok:")])
+def test_the_demo_runs_as_a_command_in_any_encoding(encoding: str, mark: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "netless_rooms.demo"], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-P", "-m", "netless_rooms.demo"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        encoding=encoding,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "walked 25,000 rooms" in ran.stdout
+    assert f"{mark} walked 25,000 rooms" in ran.stdout

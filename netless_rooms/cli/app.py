@@ -15,6 +15,7 @@ import anyio
 from cyclopts import App, CycloptsError
 
 from netless_rooms._version import __version__
+from netless_rooms.cli.console import StdoutConsole
 from netless_rooms.cli.exits import CommandError, Exit, code_of, told
 from netless_rooms.cli.help_pages import Pages
 from netless_rooms.cli.terminal import open_closed_streams, say
@@ -71,7 +72,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command in ``arguments`` and return the exit code."""
     open_closed_streams()
     try:
-        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(
+            list(arguments), console=StdoutConsole(), exit_on_error=False, print_error=False
+        )
         return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
     except CycloptsError as error:
         return _fail(Exit.USAGE, redact(f"{str(error).removesuffix('.')}; see --help"))
