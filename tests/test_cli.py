@@ -80,8 +80,19 @@ def test_the_version_is_that_of_the_package(shell: Shell) -> None:
         (["scan", "--created-after", "yesterday"], "take a date or a time such as 2024-01-31"),
         (["scan", "--created-after", "0001-01-01T00:00+23:00"], "too far off"),
         (["scan", "--shards", "0"], "Must be >= 1"),
+        (["get", "a", "b", "c"], "too many arguments, from 'b' on; see --help"),
+        (["scan", "--banned", "--not-banned"], "--not-banned is one too many: give a flag once, and not together"),
+        (["list", "--limit", "1", "--limit", "2"], "--limit is one too many"),
+        (
+            ["scan", "--created-after", "2024-02-01", "--created-before", "2024-02-01"],
+            "--created-after must be before --created-before",
+        ),
         (["token", "room", "a", "--role", "boss"], "take admin, writer or reader"),
         (["token", "room", "a", "--role", "reader", "--lifetime", "soon"], "such as 10m"),
+        (
+            ["token", "room", "a", "--role", "reader", "--lifetime", "1000000s"],
+            "take 1 to 999999 and s, m, h or d",
+        ),
     ],
 )
 def test_a_wrong_argument_is_told_in_a_line(arguments: list[str], words: str, shell: Shell) -> None:
@@ -89,7 +100,9 @@ def test_a_wrong_argument_is_told_in_a_line(arguments: list[str], words: str, sh
     assert shell.emulator.requests == []
 
 
-@pytest.mark.parametrize("arguments", [["get", TOKEN], ["gte", TOKEN], ["get", "a", f"--{TOKEN}"]])
+@pytest.mark.parametrize(
+    "arguments", [["get", TOKEN], ["get", "a", TOKEN], ["gte", TOKEN], ["get", "a", f"--{TOKEN}"]]
+)
 def test_a_token_in_a_wrong_place_is_not_shown(arguments: list[str], shell: Shell) -> None:
     assert TOKEN not in shell.fails(2, *arguments)
 
