@@ -262,6 +262,13 @@ def test_a_room_that_is_not_there_has_its_own_exit_code(shell: Shell) -> None:
     assert "404" in shell.fails(5, "get", UUID)
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--limit", "2"], ["scan"], ["create"]])
+def test_where_no_service_is_no_uuid_is_doubted(arguments: list[str], shell: Shell) -> None:
+    said = shell.fails(6, *arguments, "--base-url", "https://service.example/prefix")
+    assert "404" in said
+    assert "(is --base-url right?)" in said
+
+
 def test_a_token_that_is_refused_has_its_own_exit_code(shell: Shell) -> None:
     shell.environment["NETLESS_SECRET_KEY"] = "another"
     assert "401" in shell.fails(4, "list")
