@@ -255,7 +255,20 @@ def test_files_that_cannot_be_used_are_told_in_a_line(shell: Shell, tmp_path: Pa
     nowhere = tmp_path / "no" / "where"
     assert f"{nowhere}: No such file" in shell.fails(10, "scan", "--output", nowhere)
     assert "No such file" in shell.fails(10, "scan", "--checkpoint", nowhere)
-    assert "Is a directory" in shell.fails(10, "scan", "--checkpoint", tmp_path)
+    assert "is no regular file" in shell.fails(10, "scan", "--checkpoint", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such file")
+def test_a_checkpoint_is_not_looked_for_in_a_file_without_end(shell: Shell) -> None:
+    assert "/dev/zero is no regular file" in shell.fails(10, "scan", "--checkpoint", "/dev/zero")
+    assert shell.emulator.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there")
+def test_of_a_large_file_no_more_is_read_than_a_checkpoint_has(shell: Shell, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
+    assert "is no checkpoint file" in shell.fails(10, "scan", "--checkpoint", tmp_path / "large")
 
 
 def test_an_output_that_is_there_is_left_alone(shell: Shell, files: list[object], tmp_path: Path) -> None:
