@@ -4,6 +4,8 @@ import csv
 import json
 import signal
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -327,6 +329,32 @@ def test_ctrl_c_during_a_create_tells_that_the_room_may_exist(shell: Shell) -> N
     ran = shell("create")
     assert (ran.code, ran.out) == (130, "")
     assert "stopped: the room may exist: see with netless-rooms scan --created-after 20" in ran.err
+
+
+def test_ctrl_c_between_two_tries_of_a_create_leaves_no_doubt(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waiting(_: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr("netless_rooms.calls.anyio.sleep", waiting)
+    shell.transport = scripted(httpx.ConnectError("refused"))
+    ran = shell("create")
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
+def test_a_room_that_was_created_is_shown_whatever_comes_then(shell: Shell) -> None:
+    class Closing(Stopping):
+        async def aclose(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            await anyio.lowlevel.checkpoint()
+
+    shell.transport = Closing(shell.emulator, 0, lambda: None)
+    known = set(shell.emulator.uuids())
+    ran = shell("create")
+    assert ran.code == 130
+    assert {json.loads(ran.out)["uuid"]} == set(shell.emulator.uuids()) - known
 
 
 def test_an_output_that_is_full_is_told_in_a_line(shell: Shell) -> None:
