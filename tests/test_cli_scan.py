@@ -482,6 +482,17 @@ def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:
     ]
 
 
+@pytest.mark.parametrize(("columns", "longest"), [(40, 5), (35, 1), (20, 1), (200, 30)])
+def test_stats_keep_to_the_width_of_a_terminal(columns: int, longest: int, shell: Shell) -> None:
+    shell.environment["COLUMNS"] = str(columns)
+    shell.terminals = frozenset({"stdout"})
+    bars = [line.count("░") + line.count("█") for line in shell("stats").out.splitlines()]
+    assert max(bars) == longest
+    shell.terminals = frozenset()
+    piped = shell("stats", "--format", "table").out
+    assert max(map(len, piped.splitlines())) == 65
+
+
 def test_stats_of_nothing_are_nothing(shell: Shell) -> None:
     shell.emulator = Emulator()
     assert shell("stats").out == ""
