@@ -263,6 +263,19 @@ def test_bash_completes_commands_and_flags(tmp_path: Path) -> None:
     assert completed(script, "netless-rooms", "token", "") >= {"sdk", "room", "task", "read"}
 
 
+@pytest.mark.skipif(not BASH, reason="there is no bash")
+def test_completion_is_set_up_on_a_new_account_as_its_page_says(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent.joinpath("docs", "howto", "command-line.md").read_text("utf-8")
+    block = page.partition("\n## Complete in a shell\n")[2].partition("```sh\n")[2].partition("```")[0]
+    script = f'netless-rooms() {{ "$PYTHON" -P -m netless_rooms "$@"; }}\n{block}'
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable}
+    ran = subprocess.run(
+        [BASH, "-ec", script], env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [file.stat().st_size > 0 for file in tmp_path.rglob("*netless-rooms*")] == [True] * 3
+
+
 def completed(script: Path, *words: str) -> set[str]:
     """Return what bash offers behind the last of ``words``."""
     typed = " ".join(f"'{word}'" for word in words)

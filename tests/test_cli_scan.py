@@ -105,6 +105,8 @@ def test_filters_pick_rooms(flags: list[str], wanted: str, shell: Shell) -> None
 def test_a_file_gets_what_its_name_says(shell: Shell, tmp_path: Path) -> None:
     assert shell("scan", "--output", tmp_path / "a.csv").out == ""
     shell("scan", "--output", tmp_path / "a")
+    shell("scan", "--output", tmp_path / "b.CSV")
+    assert (tmp_path / "b.CSV").read_bytes() == (tmp_path / "a.csv").read_bytes()
     with (tmp_path / "a.csv").open(encoding="utf-8") as file:
         assert [row["uuid"] for row in csv.DictReader(file)] == list(shell.emulator.uuids())
     assert uuids_in((tmp_path / "a").read_text()) == list(shell.emulator.uuids())
