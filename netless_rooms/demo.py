@@ -16,6 +16,8 @@ try:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.text import Text
+
+    from netless_rooms.cli.console import StdoutConsole
 except ImportError as _missing:
     raise ImportError("the demo needs extras: pip install 'netless-rooms[cli,emulator]'") from _missing
 
@@ -104,7 +106,8 @@ async def _fail_once(console: Console, rooms: AsyncRooms) -> None:
 
 
 def _say(console: Console, ok: bool, text: str) -> None:
-    console.print(f"  {'[green]✓[/green]' if ok else '[red]✗[/red]'} {text}")
+    good, bad = ("ok:", "wrong:") if console.options.ascii_only else ("✓", "✗")
+    console.print(f"  {f'[green]{good}[/green]' if ok else f'[red]{bad}[/red]'} {text}")
 
 
 @contextmanager
@@ -112,7 +115,10 @@ def _progress(console: Console, room_count: int) -> Iterator[Advance]:
     """Show how far the walk is: a bar in a terminal, now and then a line elsewhere."""
     if console.is_terminal:
         columns = (TextColumn("  walking"), BarColumn(), MofNCompleteColumn(), _RoomsPerSecond())
-        with Progress(*columns, console=console, transient=True) as progress:
+        # Redirecting, rich would draw what others write to a stderr that leads to a file.
+        with Progress(
+            *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        ) as progress:
             task = progress.add_task("walk", total=room_count)
             yield lambda rooms: progress.advance(task, rooms)
         return
@@ -135,9 +141,11 @@ class _RoomsPerSecond(ProgressColumn):
 
 def main(room_count: int = ROOMS) -> int:
     """Run the demo on this terminal; return the exit code."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = StdoutConsole(highlight=False, soft_wrap=True)
     return 0 if anyio.run(run, console, room_count) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from netless_rooms.__main__ import main as command
+
+    sys.exit(command(["demo"]))

@@ -4,6 +4,8 @@ import csv
 import json
 import signal
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -80,8 +82,19 @@ def test_the_version_is_that_of_the_package(shell: Shell) -> None:
         (["scan", "--created-after", "yesterday"], "take a date or a time such as 2024-01-31"),
         (["scan", "--created-after", "0001-01-01T00:00+23:00"], "too far off"),
         (["scan", "--shards", "0"], "Must be >= 1"),
+        (["get", "a", "b", "c"], "too many arguments, from 'b' on; see --help"),
+        (["scan", "--banned", "--not-banned"], "--not-banned is one too many: give a flag once, and not together"),
+        (["list", "--limit", "1", "--limit", "2"], "--limit is one too many"),
+        (
+            ["scan", "--created-after", "2024-02-01", "--created-before", "2024-02-01"],
+            "--created-after must be before --created-before",
+        ),
         (["token", "room", "a", "--role", "boss"], "take admin, writer or reader"),
         (["token", "room", "a", "--role", "reader", "--lifetime", "soon"], "such as 10m"),
+        (
+            ["token", "room", "a", "--role", "reader", "--lifetime", "1000000s"],
+            "take 1 to 999999 and s, m, h or d",
+        ),
     ],
 )
 def test_a_wrong_argument_is_told_in_a_line(arguments: list[str], words: str, shell: Shell) -> None:
@@ -89,7 +102,9 @@ def test_a_wrong_argument_is_told_in_a_line(arguments: list[str], words: str, sh
     assert shell.emulator.requests == []
 
 
-@pytest.mark.parametrize("arguments", [["get", TOKEN], ["gte", TOKEN], ["get", "a", f"--{TOKEN}"]])
+@pytest.mark.parametrize(
+    "arguments", [["get", TOKEN], ["get", "a", TOKEN], ["gte", TOKEN], ["get", "a", f"--{TOKEN}"]]
+)
 def test_a_token_in_a_wrong_place_is_not_shown(arguments: list[str], shell: Shell) -> None:
     assert TOKEN not in shell.fails(2, *arguments)
 
@@ -249,6 +264,13 @@ def test_a_room_that_is_not_there_has_its_own_exit_code(shell: Shell) -> None:
     assert "404" in shell.fails(5, "get", UUID)
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--limit", "2"], ["scan"], ["create"]])
+def test_where_no_service_is_no_uuid_is_doubted(arguments: list[str], shell: Shell) -> None:
+    said = shell.fails(6, *arguments, "--base-url", "https://service.example/prefix")
+    assert "404" in said
+    assert "(is --base-url right?)" in said
+
+
 def test_a_token_that_is_refused_has_its_own_exit_code(shell: Shell) -> None:
     shell.environment["NETLESS_SECRET_KEY"] = "another"
     assert "401" in shell.fails(4, "list")
@@ -309,13 +331,43 @@ def test_ctrl_c_during_a_create_tells_that_the_room_may_exist(shell: Shell) -> N
     assert "stopped: the room may exist: see with netless-rooms scan --created-after 20" in ran.err
 
 
+def test_ctrl_c_between_two_tries_of_a_create_leaves_no_doubt(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waiting(_: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr("netless_rooms.calls.anyio.sleep", waiting)
+    shell.transport = scripted(httpx.ConnectError("refused"))
+    ran = shell("create")
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
+def test_a_room_that_was_created_is_shown_whatever_comes_then(shell: Shell) -> None:
+    class Closing(Stopping):
+        async def aclose(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            await anyio.lowlevel.checkpoint()
+
+    shell.transport = Closing(shell.emulator, 0, lambda: None)
+    known = set(shell.emulator.uuids())
+    ran = shell("create")
+    assert ran.code == 130
+    assert {json.loads(ran.out)["uuid"]} == set(shell.emulator.uuids()) - known
+
+
 def test_an_output_that_is_full_is_told_in_a_line(shell: Shell) -> None:
     class Full(Stream):
         def write(self, _: str) -> int:
             raise OSError(28, "No space left on device")
 
-    ran = shell("list", out=Full())
-    assert (ran.code, ran.err) == (10, "netless-rooms: the output cannot be written: No space left on device\n")
+    for arguments in (["list"], ["get", "--help"], ["token"], ["--version"], ["demo"]):
+        ran = shell(*arguments, out=Full())
+        assert (ran.code, ran.err) == (
+            10,
+            "netless-rooms: the output cannot be written: No space left on device\n",
+        ), arguments
 
 
 # Completion

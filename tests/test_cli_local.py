@@ -57,6 +57,15 @@ def test_a_token_needs_a_key_and_a_role(shell: Shell) -> None:
     assert "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY" in shell.fails(3, "token", "sdk", "--role", "admin")
 
 
+@pytest.mark.parametrize("kind", [["sdk"], ["room", UUID], ["task", UUID]])
+@pytest.mark.parametrize("flag", ["--token", "--region", "--base-url"])
+def test_a_token_is_made_without_flags_that_it_does_not_need(kind: list[str], flag: str, shell: Shell) -> None:
+    said = shell.fails(2, "token", *kind, "--role", "reader", flag, "hush")
+    assert said.startswith(f"Unknown option: {flag}")
+    assert "hush" not in said
+    assert flag not in shell("token", *kind, "--help").out
+
+
 def test_a_token_is_read_and_its_signature_checked(shell: Shell) -> None:
     token = shell("token", "room", UUID, "--role", "reader", "--lifetime", "7d").out
     told = json.loads(shell("token", "read", typed=token).out)
@@ -76,6 +85,21 @@ def test_a_token_is_read_and_its_signature_checked(shell: Shell) -> None:
 def test_what_is_no_token_is_told(shell: Shell) -> None:
     assert "malformed token" in shell.fails(4, "token", "read", typed="hush\n")
     assert "pipe a token in" in shell.fails(3, "token", "read")
+
+
+def test_a_token_of_the_environment_is_read_if_nothing_is_piped_in(shell: Shell) -> None:
+    shell.environment["NETLESS_TOKEN"] = shell.emulator.token()
+    assert json.loads(shell("token", "read", typed="\n").out)["signature"] == "right"
+    ticket = shell("token", "room", UUID, "--role", "reader").out
+    assert json.loads(shell("token", "read", typed=ticket).out)["kind"] == "room"
+
+
+def test_what_is_no_text_is_no_token(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def undecodable(*_: object) -> str:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")
+
+    monkeypatch.setattr("shell.Stream.read", undecodable)
+    assert "what is piped in is no token" in shell.fails(4, "token", "read")
 
 
 # emulate
@@ -135,7 +159,11 @@ def test_emulate_does_not_warn_on_this_machine(shell: Shell, once: list[Any]) ->
     [
         ("colour=red", "there is no quirk 'colour': take one of cursor, order,"),
         ("cursor", "cursor must be one of 'inclusive', 'exclusive'"),
-        ("page_cap=many", "page_cap must be an int"),
+        ("cursor=true", "cursor must be one of 'inclusive', 'exclusive', not 'true'"),
+        ("short_pages=maybe", "write short_pages=true or short_pages=false"),
+        ("envelope", "write envelope=true or envelope=false"),
+        ("page_cap=many", "write page_cap=NUMBER, such as page_cap=50"),
+        ("page_cap=0", "page_cap must be 1 to 1000, not 0"),
     ],
 )
 def test_emulate_refuses_quirks_that_there_are_not(quirk: str, words: str, shell: Shell) -> None:

@@ -56,7 +56,7 @@ def test_rooms_are_piped_in_as_uuids_or_as_what_scan_prints(arguments: list[str]
 @pytest.mark.parametrize(
     ("piped", "words"),
     [
-        (lines("a", "b c"), "line 2 must be letters"),
+        (lines("a", "b c"), "not 'b c'; give a uuid or a JSON object a line"),
         (lines("a", "{}"), "line 2 has no uuid"),
         (lines('{"uuid": 7}'), "line 1 has no uuid"),
         (lines('{"uuid": "a"'), "line 1 has no uuid"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -32,11 +33,11 @@ def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
         yield {**os.environ, **EVERYTHING, "NETLESS_BASE_URL": url, "NETLESS_TOKEN": ""}
 
 
-def started(environment: dict[str, str], *arguments: object) -> "subprocess.Popen[str]":
+def started(
+    environment: dict[str, str], *arguments: object, out: IO[str] | int = subprocess.PIPE
+) -> "subprocess.Popen[str]":
     words = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", text=True
-    )
+    return subprocess.Popen(words, env=environment, stdout=out, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
@@ -103,28 +104,42 @@ def rooms_at(checkpoint: Path) -> int:
 def test_ctrl_c_ends_a_scan_quietly_and_it_goes_on(
     emulator: Emulator, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "c"
+    output, arguments = tmp_path / "o", ["scan", "--checkpoint", tmp_path / "c"]
     emulator.faults[:] = [None, Hang()]
-    process = started(environment, "scan", "--checkpoint", checkpoint)
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    while len(emulator.requests) < 2:
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    code, out, err = ended(process)
-    assert (code, err) == (130, "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n")
-    code, rest, err = ended(started(environment, "scan", "--checkpoint", checkpoint))
-    assert (code, err) == (0, "")
-    assert [json.loads(line)["uuid"] for line in (first + out + rest).splitlines()] == list(emulator.uuids())
+    with output.open("a") as file:
+        process = started(environment, *arguments, out=file)
+        while len(emulator.requests) < 2 or not output.stat().st_size:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        code, _, err = ended(process)
+        assert (code, err) == (
+            130,
+            "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n",
+        )
+        code, _, err = ended(started(environment, *arguments, out=file))
+        assert (code, err) == (0, "")
+    assert [json.loads(line)["uuid"] for line in output.read_text().splitlines()] == list(emulator.uuids())
 
 
 @unix
-def test_a_reader_that_goes_away_is_no_error_to_talk_of(environment: dict[str, str]) -> None:
-    process = started(environment, "scan")
-    assert process.stdout is not None
+def test_a_checkpoint_does_not_vouch_for_what_is_in_a_pipe(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    code, out, err = ended(started(environment, "scan", "--checkpoint", tmp_path / "c"))
+    assert (code, out) == (2, "")
+    assert "--checkpoint needs --output FILE: nobody can tell" in err
+    assert not (tmp_path / "c").exists()
+    assert emulator.requests == []
+
+
+@unix
+@pytest.mark.parametrize("command", ["scan", "demo", "--help"])
+def test_a_reader_that_goes_away_is_no_error_to_talk_of(command: str, environment: dict[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = started(environment, command, out=writing)
+    os.close(writing)
     assert process.stderr is not None
-    assert process.stdout.readline()
-    process.stdout.close()
     assert process.wait(timeout=60) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
@@ -152,12 +167,57 @@ def test_a_real_terminal_gets_a_table_and_progress(environment: dict[str, str], 
     assert "3,000 rooms written" in seen
 
 
-def seen_in_terminal(environment: dict[str, str], *arguments: str) -> str:
-    """Return all that a command writes to a terminal."""
+@unix
+@pytest.mark.parametrize("spelling", ["jsonl", "csv"])
+def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
+    spelling: str, emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with (tmp_path / "rows").open("w") as rows:
+        seen = seen_in_terminal(environment, "scan", "--format", spelling, out=rows)
+    written = (tmp_path / "rows").read_text().splitlines()
+    assert len(written) == 3_000 + (spelling == "csv")
+    assert "rooms a second" in seen
+    assert "3,000 rooms written" in seen
+    assert next(emulator.uuids()) not in seen
+
+
+@unix
+def test_rows_go_through_a_pipe_while_a_terminal_shows_progress(environment: dict[str, str]) -> None:
+    seen = seen_in_terminal(environment, "scan", script='"$@" | wc -l >&2')
+    assert "rooms a second" in seen
+    assert seen.split()[-1] == "3000"
+
+
+@unix
+def test_a_report_goes_where_stdout_leads_while_a_terminal_shows_progress(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    some = list(emulator.uuids())[:20]
+    with (tmp_path / "report").open("w") as report:
+        seen = seen_in_terminal(environment, "disable", "--yes", *some, out=report)
+    written = (tmp_path / "report").read_text().splitlines()
+    assert sorted(json.loads(line)["uuid"] for line in written) == sorted(some)
+    assert "20 rooms disabled" in seen
+    assert some[0] not in seen
+
+
+@unix
+def test_rows_that_a_checkpoint_vouches_for_are_where_stdout_leads(
+    emulator: Emulator, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with (tmp_path / "rows").open("w") as rows:
+        seen_in_terminal(environment, "scan", "--checkpoint", str(tmp_path / "c"), out=rows)
+    written = (tmp_path / "rows").read_text().splitlines()
+    assert [json.loads(line)["uuid"] for line in written] == list(emulator.uuids())
+
+
+def seen_in_terminal(
+    environment: dict[str, str], *arguments: str, out: IO[str] | None = None, script: str = '"$@"'
+) -> str:
+    """Return all that a command writes to a terminal; ``out`` takes its stdout, ``script`` runs it in a shell."""
+    words = ["/bin/sh", "-c", script, "sh", *COMMAND, *arguments]
     primary, secondary = os.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], env=environment, stdin=secondary, stdout=secondary, stderr=secondary
-    )
+    process = subprocess.Popen(words, env=environment, stdin=secondary, stdout=out or secondary, stderr=secondary)
     os.close(secondary)
     seen = b""
     try:
@@ -201,6 +261,19 @@ def test_bash_completes_commands_and_flags(tmp_path: Path) -> None:
     assert "disable" in completed(script, "netless-rooms", "dis")
     assert completed(script, "netless-rooms", "scan", "--created-") == {"--created-after", "--created-before"}
     assert completed(script, "netless-rooms", "token", "") >= {"sdk", "room", "task", "read"}
+
+
+@pytest.mark.skipif(not BASH, reason="there is no bash")
+def test_completion_is_set_up_on_a_new_account_as_its_page_says(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent.joinpath("docs", "howto", "command-line.md").read_text("utf-8")
+    block = page.partition("\n## Complete in a shell\n")[2].partition("```sh\n")[2].partition("```")[0]
+    script = f'netless-rooms() {{ "$PYTHON" -P -m netless_rooms "$@"; }}\n{block}'
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable}
+    ran = subprocess.run(
+        [BASH, "-ec", script], env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [file.stat().st_size > 0 for file in tmp_path.rglob("*netless-rooms*")] == [True] * 3
 
 
 def completed(script: Path, *words: str) -> set[str]:

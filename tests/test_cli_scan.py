@@ -105,6 +105,8 @@ def test_filters_pick_rooms(flags: list[str], wanted: str, shell: Shell) -> None
 def test_a_file_gets_what_its_name_says(shell: Shell, tmp_path: Path) -> None:
     assert shell("scan", "--output", tmp_path / "a.csv").out == ""
     shell("scan", "--output", tmp_path / "a")
+    shell("scan", "--output", tmp_path / "b.CSV")
+    assert (tmp_path / "b.CSV").read_bytes() == (tmp_path / "a.csv").read_bytes()
     with (tmp_path / "a.csv").open(encoding="utf-8") as file:
         assert [row["uuid"] for row in csv.DictReader(file)] == list(shell.emulator.uuids())
     assert uuids_in((tmp_path / "a").read_text()) == list(shell.emulator.uuids())
@@ -255,7 +257,20 @@ def test_files_that_cannot_be_used_are_told_in_a_line(shell: Shell, tmp_path: Pa
     nowhere = tmp_path / "no" / "where"
     assert f"{nowhere}: No such file" in shell.fails(10, "scan", "--output", nowhere)
     assert "No such file" in shell.fails(10, "scan", "--checkpoint", nowhere)
-    assert "Is a directory" in shell.fails(10, "scan", "--checkpoint", tmp_path)
+    assert "is no regular file" in shell.fails(10, "scan", "--checkpoint", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such file")
+def test_a_checkpoint_is_not_looked_for_in_a_file_without_end(shell: Shell) -> None:
+    assert "/dev/zero is no regular file" in shell.fails(10, "scan", "--checkpoint", "/dev/zero")
+    assert shell.emulator.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there")
+def test_of_a_large_file_no_more_is_read_than_a_checkpoint_has(shell: Shell, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
+    assert "is no checkpoint file" in shell.fails(10, "scan", "--checkpoint", tmp_path / "large")
 
 
 def test_an_output_that_is_there_is_left_alone(shell: Shell, files: list[object], tmp_path: Path) -> None:
@@ -388,22 +403,32 @@ def test_ctrl_c_says_nothing_if_there_is_nothing_to_say(shell: Shell) -> None:
     assert len(uuids_in(ran.out)) == 10
 
 
-def test_what_was_written_to_a_broken_pipe_comes_again(shell: Shell, tmp_path: Path) -> None:
-    class Broken(Stream):
+def test_rows_that_could_not_be_written_come_again(shell: Shell, tmp_path: Path) -> None:
+    class Full(Stream):
         def write(self, text: str) -> int:
             if self.tell():
-                raise BrokenPipeError
+                raise OSError(28, "No space left on device")
             return super().write(text)
 
-        def fileno(self) -> int:
-            return unread.fileno()
-
     arguments = ["scan", "--checkpoint", tmp_path / "c", *PAGE]
-    with (tmp_path / "unread").open("w") as unread:
-        first = shell(*arguments, out=Broken())
+    first = shell(*arguments, out=Full())
     second = shell(*arguments)
-    assert (first.code, first.err, second.code) == (141, "", 0)
+    assert (first.code, second.code) == (10, 0)
     assert uuids_in(first.out + second.out) == list(shell.emulator.uuids())
+
+
+def test_rows_that_are_redirected_are_on_the_disk_before_the_checkpoint_says_so(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Redirected(Stream):
+        def fileno(self) -> int:
+            return file.fileno()
+
+    brought: list[bool] = []
+    with (tmp_path / "rows").open("w") as file:
+        monkeypatch.setattr("os.fsync", lambda number: brought.append(number == file.fileno()))
+        assert shell("scan", "--checkpoint", tmp_path / "c", *PAGE, out=Redirected()).code == 0
+    assert brought == [False, *[True, False] * 4]
 
 
 def test_a_room_that_was_not_taken_is_not_counted_as_done(tmp_path: Path) -> None:
@@ -457,6 +482,17 @@ def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:
         "2024-02        4        1   25.0%  ████████░░░░░░░░░░░░░░░░░░░░░░",
         "all            5        1   20.0%",
     ]
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(40, 5), (35, 1), (20, 1), (200, 30)])
+def test_stats_keep_to_the_width_of_a_terminal(columns: int, longest: int, shell: Shell) -> None:
+    shell.environment["COLUMNS"] = str(columns)
+    shell.terminals = frozenset({"stdout"})
+    bars = [line.count("░") + line.count("█") for line in shell("stats").out.splitlines()]
+    assert max(bars) == longest
+    shell.terminals = frozenset()
+    piped = shell("stats", "--format", "table").out
+    assert max(map(len, piped.splitlines())) == 65
 
 
 def test_stats_of_nothing_are_nothing(shell: Shell) -> None:

@@ -1,6 +1,7 @@
 """The demo, as a newcomer sees it: piped, in a terminal, and when something is wrong."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from netless_rooms import AsyncRooms, Room, demo
+from netless_rooms import AsyncRooms, Room, RoomPage, demo
 
 
 async def shown(room_count: int, **options: Any) -> tuple[bool, str]:
@@ -45,6 +46,22 @@ async def test_the_demo_draws_a_bar_in_a_terminal() -> None:
 
 
 @pytest.mark.anyio
+async def test_what_others_write_to_stderr_while_the_bar_is_drawn_goes_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = AsyncRooms.pages
+
+    def telling(rooms: AsyncRooms) -> AsyncGenerator[RoomPage, None]:
+        sys.stderr.write("a warning\n")
+        return pages(rooms)
+
+    monkeypatch.setattr(AsyncRooms, "pages", telling)
+    _, text = await shown(10, force_terminal=True)
+    assert capsys.readouterr().err == "a warning\n"
+    assert "a warning" not in text
+
+
+@pytest.mark.anyio
 async def test_the_demo_does_not_call_a_wrong_result_right(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(_: AsyncRooms) -> AsyncGenerator[Room, None]:
         if False:
@@ -57,9 +74,14 @@ async def test_the_demo_does_not_call_a_wrong_result_right(monkeypatch: pytest.M
     assert "Something is not as it should be" in text
 
 
-def test_the_demo_runs_as_a_command() -> None:
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✓"), ("ascii", "ok:")])
+def test_the_demo_runs_as_a_command_in_any_encoding(encoding: str, mark: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "netless_rooms.demo"], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-P", "-m", "netless_rooms.demo"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        encoding=encoding,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "walked 25,000 rooms" in ran.stdout
+    assert f"{mark} walked 25,000 rooms" in ran.stdout

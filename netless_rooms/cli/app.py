@@ -12,9 +12,10 @@ from inspect import iscoroutinefunction
 from typing import Any, Final
 
 import anyio
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, RepeatArgumentError, UnusedCliTokensError
 
 from netless_rooms._version import __version__
+from netless_rooms.cli.console import StdoutConsole
 from netless_rooms.cli.exits import CommandError, Exit, code_of, told
 from netless_rooms.cli.help_pages import Pages
 from netless_rooms.cli.terminal import open_closed_streams, say
@@ -71,10 +72,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command in ``arguments`` and return the exit code."""
     open_closed_streams()
     try:
-        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(
+            list(arguments), console=StdoutConsole(), exit_on_error=False, print_error=False
+        )
         return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
     except CycloptsError as error:
-        return _fail(Exit.USAGE, redact(f"{str(error).removesuffix('.')}; see --help"))
+        return _fail(Exit.USAGE, redact(f"{_misused(error)}; see --help"))
     except CommandError as error:
         return _fail(error.code, str(error))
     except RoomsError as error:
@@ -89,6 +92,15 @@ def run(arguments: Sequence[str]) -> int:
 def _perform(command: Callable[[], Any], *, is_async: bool) -> int:
     code = anyio.run(command) if is_async else command()
     return Exit.DONE if code is None else code
+
+
+def _misused(error: CycloptsError) -> str:
+    """Return what is wrong with the arguments; "tokens" are something else here."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"too many arguments, from {error.unused_tokens[0]!r} on"
+    if isinstance(error, RepeatArgumentError):
+        return f"{error.token.keyword} is one too many: give a flag once, and not together with its opposite"
+    return str(error).removesuffix(".")
 
 
 def _fail(code: int, text: str) -> int:

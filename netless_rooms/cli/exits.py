@@ -1,5 +1,6 @@
 """What a command's exit code means, and the one line that an error is told in."""
 
+import re
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
@@ -17,6 +18,7 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
+from netless_rooms.operations import ROOMS_PATH
 
 
 class Exit(IntEnum):
@@ -78,12 +80,15 @@ ADVICE: Final[dict[type[RoomsError], str]] = {
     CheckpointError: "use a token of the account that was scanned, or begin anew with another checkpoint file",
     TooManyFailuresError: "mend what the failures are about, then give the rest again",
 }
+NO_ROOM: Final = re.compile(rf"{ROOMS_PATH}(\?limit=\d+)?")
 UNCHECKED: Final = " (check_token=False leaves it to the service)"
 OVER_HTTP: Final = "; allow_http=True permits it"
 
 
 def code_of(error: RoomsError) -> Exit:
     """Return the exit code for an error of the library."""
+    if _is_without_service(error):
+        return Exit.SERVICE
     return next(code for kind, code in KINDS if isinstance(error, kind))
 
 
@@ -101,7 +106,14 @@ def may_exist(started_at: datetime) -> str:
     return f"the room may exist: see with netless-rooms scan --created-after {moment} before you create again"
 
 
+def _is_without_service(error: RoomsError) -> bool:
+    """Whether an address that asks for no room in particular is not there, so that no uuid can be wrong."""
+    return isinstance(error, NotFoundError) and NO_ROOM.fullmatch(error.path or "") is not None
+
+
 def _advice(error: RoomsError) -> str:
     if isinstance(error, CreateOutcomeUnknownError):
         return may_exist(error.started_at)
+    if _is_without_service(error):
+        return "is --base-url right?"
     return ADVICE.get(type(error), error.hint)

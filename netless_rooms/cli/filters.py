@@ -31,7 +31,14 @@ def read_moment(_: object, tokens: Sequence[Token]) -> datetime:
 Moment = Annotated[datetime, Parameter(converter=read_moment, metavar="TIME")]
 
 
-@Parameter(name="*", group=FILTERS)
+def _can_pass(_: object, filters: "Filters") -> None:
+    """Refuse what no room can pass, which would only be seen when the whole list has been read."""
+    after, before = filters.created_after, filters.created_before
+    if after is not None and before is not None and after >= before:
+        raise ValueError("--created-after must be before --created-before")
+
+
+@Parameter(name="*", group=FILTERS, validator=_can_pass)
 @frozen(kw_only=True)
 class Filters:
     """The filters that were given; all have to pass."""

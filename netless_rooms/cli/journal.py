@@ -11,6 +11,7 @@ The first file is written before the output is created, so that an output withou
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from attrs import asdict, fields, frozen
 
 from netless_rooms.cli.exits import CommandError, Exit
 
+LARGEST: Final = 1 << 20  # characters to be read; a checkpoint of the most shards has fewer
 KIND: Final = "netless-rooms scan 1"
 
 
@@ -46,7 +48,10 @@ class Standing:
 def read_standing(path: Path) -> Standing | None:
     """Return what the file says, ``None`` if there is none; ``CommandError`` if it is something else."""
     try:
-        text = path.read_text("utf-8")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CommandError(Exit.FILE, f"{path} is no regular file, in which alone a checkpoint can be kept")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -21,7 +21,10 @@ def progress(*, is_wanted: bool = True) -> Iterator[Tell]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # What rich redirects it writes to the terminal: rows are to go where stdout leads, whatever stderr is.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
         task = bar.add_task("asking ...")
         yield lambda text: bar.update(task, description=text)
 

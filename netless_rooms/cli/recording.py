@@ -1,5 +1,6 @@
 """What keeps the rooms of a scan: rows to a sink, and where the scan stands to a checkpoint file."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from netless_rooms.cli.journal import Standing, check_same, read_standing, write
 from netless_rooms.cli.output import encode
 from netless_rooms.cli.rows import Columns, Format, Row, invalid_row, room_row
 from netless_rooms.cli.sinks import OutputFile, Sink, Stdout
+from netless_rooms.cli.terminal import is_pipe
 from netless_rooms.models import InvalidRoom, Room
 from netless_rooms.scan import Scan
 
@@ -98,6 +100,12 @@ def recording(
     """Give what keeps the rooms; ``CommandError`` if a file does not belong to this scan."""
     if checkpoint is not None and output is not None and checkpoint.resolve() == output.resolve():
         raise CommandError(Exit.USAGE, "--checkpoint and --output must be two files")
+    if checkpoint is not None and output is None and is_pipe(sys.stdout):
+        # Rows in a pipe, or in its reader's memory, may get lost, and the checkpoint would count them as done.
+        raise CommandError(
+            Exit.USAGE,
+            "--checkpoint needs --output FILE: nobody can tell what the reader of a pipe has done with its rows",
+        )
     known = None if checkpoint is None else read_standing(checkpoint)
     if checkpoint is not None and known is not None:
         check_same(checkpoint, known, asked)

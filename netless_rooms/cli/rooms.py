@@ -1,6 +1,7 @@
 """The commands for one room and for one page: ``create``, ``get``, ``list``."""
 
 from datetime import UTC, datetime
+from traceback import walk_tb
 from typing import Annotated
 
 import anyio
@@ -12,6 +13,7 @@ from netless_rooms.cli.output import FormatFlag, show, show_one
 from netless_rooms.cli.rows import ROOM, room_row
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
 from netless_rooms.cli.terminal import say
+from netless_rooms.http import Sender
 
 
 async def create(
@@ -28,10 +30,16 @@ async def create(
         moment = datetime.now(UTC)
         try:
             room = await rooms.create(limit=limit, is_record=recording)
-        except anyio.get_cancelled_exc_class():
-            say(f"stopped: {may_exist(moment)}")
+        except anyio.get_cancelled_exc_class() as cut:
+            if _is_sending(cut):
+                say(f"stopped: {may_exist(moment)}")
             raise
-    show_one(room_row(room), ROOM, format)
+        show_one(room_row(room), ROOM, format)  # before anything is awaited, or Ctrl-C could hide it
+
+
+def _is_sending(cut: BaseException) -> bool:
+    """Whether ``cut`` came while a request was under way; a wait between two means that none was received."""
+    return any(frame.f_code is Sender.send.__code__ for frame, _ in walk_tb(cut.__traceback__))
 
 
 async def get(

@@ -25,7 +25,9 @@ from netless_rooms.service import AsyncRooms
 async def scan(
     *,
     checkpoint: Annotated[Path | None, Parameter(help="Go on from this file, and keep it up to date.")] = None,
-    output: Annotated[Path | None, Parameter(help="Write here, exact whatever happens; else to stdout.")] = None,
+    output: Annotated[
+        Path | None, Parameter(help="Write here, as CSV if it ends in .csv; else to stdout.")
+    ] = None,
     format: FormatFlag = None,  # noqa: A002  the flag's own name
     on_invalid: Annotated[
         Literal["raise", "skip", "yield"],
@@ -115,4 +117,4 @@ def _format(asked: Format | None, output: Path | None) -> Format:
         return format_for(asked)
     if asked == "table":
         raise CommandError(Exit.USAGE, "a table is for people: write --format jsonl or csv to a file")
-    return asked or ("csv" if output.suffix == ".csv" else "jsonl")
+    return asked or ("csv" if output.suffix.lower() == ".csv" else "jsonl")

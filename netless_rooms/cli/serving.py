@@ -1,6 +1,7 @@
 """The commands that need no account: ``emulate`` and ``demo``."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from shlex import quote
 from typing import Annotated, Any, Final
@@ -15,7 +16,7 @@ from netless_rooms.cli.progress import count
 from netless_rooms.cli.terminal import put, say
 from netless_rooms.models import Region
 
-WORDS: Final[dict[str, Any]] = {"true": True, "false": False}
+WORDS: Final = {"true": True, "false": False}
 
 
 async def emulate(
@@ -38,8 +39,10 @@ async def emulate(
     except ImportError as error:
         raise CommandError(Exit.SETTINGS, str(error)) from None
     try:
-        emulator = Emulator(rooms=rooms, quirks=Quirks(**_chosen(quirk, [field.name for field in fields(Quirks)])))
-    except (TypeError, ValueError) as error:
+        emulator = Emulator(
+            rooms=rooms, quirks=Quirks(**_chosen(quirk, {each.name: each.default for each in fields(Quirks)}))
+        )
+    except ValueError as error:
         raise CommandError(Exit.USAGE, str(error)) from None
     if not _is_loopback(host):
         say("warning: others can reach it, its key is known to everybody, and nothing is encrypted")
@@ -72,14 +75,27 @@ def demo() -> int:
     return main()
 
 
-def _chosen(quirks: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
+def _chosen(quirks: Sequence[str], usual: Mapping[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for text in quirks:
         name, _, value = text.partition("=")
-        if name not in known:
-            raise ValueError(f"there is no quirk {name!r}: take one of {', '.join(known)}")
-        chosen[name] = WORDS.get(value, int(value) if value.isdecimal() else value)
+        if name not in usual:
+            raise ValueError(f"there is no quirk {name!r}: take one of {', '.join(usual)}")
+        chosen[name] = _read(name, value, usual[name])
     return chosen
+
+
+def _read(name: str, text: str, usual: Any) -> Any:
+    """Return the value of a quirk, of the kind that it usually has."""
+    if isinstance(usual, bool):
+        if text not in WORDS:
+            raise ValueError(f"write {name}=true or {name}=false")
+        return WORDS[text]
+    if usual is None:
+        if not re.fullmatch("[0-9]{1,4}", text):
+            raise ValueError(f"write {name}=NUMBER, such as {name}=50")
+        return int(text)
+    return text
 
 
 def _is_loopback(host: str) -> bool:

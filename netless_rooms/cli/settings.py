@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 from cyclopts import Group, Parameter
 
 from netless_rooms.cli.exits import OVER_HTTP, CommandError, Exit
@@ -15,6 +15,7 @@ from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey
 
 SETTINGS: Final = Group("Settings, else from NETLESS_TOKEN, NETLESS_REGION and so on", sort_key=99)
+KEY: Final = Group("The key, else from NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
 SECRETS: Final = ("token", "secret_key")
 
 
@@ -30,7 +31,17 @@ class Settings:
     base_url: Annotated[str | None, Parameter(help="Where the service is.")] = None
 
 
+@Parameter(name="*", group=KEY)
+@frozen(kw_only=True, repr=False)
+class KeyFlags:
+    """The settings that were given as flags to a command that needs nothing but the key."""
+
+    access_key: Annotated[str | None, Parameter(help="The access key of the project.")] = None
+    secret_key: Annotated[str | None, Parameter(help="Its secret key.")] = None
+
+
 FROM_ENVIRONMENT: Final = Settings()
+KEY_FROM_ENVIRONMENT: Final = KeyFlags()
 
 
 @asynccontextmanager
@@ -62,8 +73,9 @@ def base_url_of(settings: Settings) -> str:
     return _setting(settings, "base_url") or DEFAULT_BASE_URL
 
 
-def project_key(settings: Settings) -> AccessKey:
+def project_key(flags: KeyFlags) -> AccessKey:
     """Return the key of the project, to make tokens with; ``CommandError`` if there is none."""
+    settings = Settings(**asdict(flags))
     key = _key(settings)
     if key is None:
         raise CommandError(

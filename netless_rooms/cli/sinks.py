@@ -32,8 +32,8 @@ class Stdout:
     sum: int = 0
 
     def write(self, text: str) -> None:
-        """Hand ``text`` to whoever reads."""
-        put(text)
+        """Hand ``text`` to whoever reads, or bring it to the disk."""
+        put(text, keep=True)
 
     def close(self) -> None:
         """Leave it open: it is the process's."""

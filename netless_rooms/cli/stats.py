@@ -1,6 +1,8 @@
 """The command ``stats``: how many rooms were created in each month, and how many of them are disabled."""
 
+import sys
 from collections import Counter
+from shutil import get_terminal_size
 from typing import Annotated, Literal
 
 from attrs import asdict, define, field
@@ -10,13 +12,14 @@ from netless_rooms.cli.arguments import USUAL_WAY, Way
 from netless_rooms.cli.filters import ALL, Filters
 from netless_rooms.cli.output import FormatFlag, format_for, show
 from netless_rooms.cli.progress import Pace, count, progress
-from netless_rooms.cli.rows import Columns, Row
+from netless_rooms.cli.rows import NO_WIDTH, Columns, Row
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
-from netless_rooms.cli.terminal import put, say
+from netless_rooms.cli.terminal import is_terminal, put, say
 from netless_rooms.models import Room
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
 LONGEST_BAR = 30  # cells
+BESIDE_BAR = 35  # cells for the figures and the gap
 
 
 @define
@@ -66,22 +69,23 @@ async def stats(
     if scan.skipped_count:
         say(f"{count(scan.skipped_count, 'room')} could not be read and are not counted")
     if format_for(format) == "table":
-        put(chart(tally))
+        put(chart(tally, get_terminal_size().columns if is_terminal(sys.stdout) else NO_WIDTH))
     else:
         show(tally.rows(), MONTH, format)
 
 
-def chart(tally: Tally) -> str:
+def chart(tally: Tally, width: int) -> str:
     """Return a line with a bar for each month, the banned rooms as its dark end, and a line for all."""
     rows = [*tally.rows(), tally.total()]
     most = max([row["rooms"] for row in rows[:-1]], default=1)
+    longest = max(1, min(LONGEST_BAR, width - BESIDE_BAR))
     lines = ["month      rooms   banned   share"]
-    lines += [_line(row, most) for row in rows[:-1]]
+    lines += [_line(row, most, longest) for row in rows[:-1]]
     return "".join(f"{line.rstrip()}\n" for line in [*lines, _figures(rows[-1])])
 
 
-def _line(row: Row, most: int) -> str:
-    length = max(1, round(LONGEST_BAR * row["rooms"] / most))
+def _line(row: Row, most: int, longest: int) -> str:
+    length = max(1, round(longest * row["rooms"] / most))
     dark = round(length * row["banned_share"])
     return f"{_figures(row)}  {'█' * dark}{'░' * (length - dark)}"
 

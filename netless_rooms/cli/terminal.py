@@ -1,6 +1,7 @@
 """What goes to a terminal: plain text that strangers cannot make it act on."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Final, TextIO
@@ -39,15 +40,25 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def is_pipe(stream: TextIO) -> bool:
+    """Whether another program reads what is written there."""
+    return _kind(stream) in {stat.S_IFIFO, stat.S_IFSOCK}
+
+
 def say(text: str) -> None:
     """Write one line for people, to stderr."""
     _write(sys.stderr, f"netless-rooms: {visible(text)}\n")
 
 
-def put(text: str) -> None:
-    """Write to stdout, and make sure that it has left this process; ``CommandError`` if it cannot."""
+def put(text: str, *, keep: bool = False) -> None:
+    """Write to stdout, and make sure that it has left this process; ``CommandError`` if it cannot.
+
+    With ``keep`` it is brought to the disk too, if stdout leads to a file.
+    """
     try:
         _write(sys.stdout, text)
+        if keep and _kind(sys.stdout) == stat.S_IFREG:
+            os.fsync(sys.stdout.fileno())
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -59,3 +70,11 @@ def _write(stream: TextIO, text: str) -> None:
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
     stream.flush()
+
+
+def _kind(stream: TextIO) -> int:
+    """Return what the system has there, as ``stat`` names it; 0 if it is nothing of the system's."""
+    try:
+        return stat.S_IFMT(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return 0

@@ -11,12 +11,13 @@ from netless_rooms.cli.arguments import Uuid
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.output import FormatFlag, show_one
 from netless_rooms.cli.rows import Columns, spell_time
-from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, from_environment, project_key
+from netless_rooms.cli.settings import KEY_FROM_ENVIRONMENT, KeyFlags, from_environment, project_key
 from netless_rooms.cli.terminal import is_terminal, put
 from netless_rooms.errors import TokenError
 from netless_rooms.tokens import Role, read_token, verify_token
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST: Final = 1 << 16  # characters to be read, many times what a token has
 TOLD: Final = Columns(
     fields=("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce"), shown={}
 )
@@ -26,7 +27,7 @@ def read_lifetime(_: object, tokens: "list[Token] | tuple[Token, ...]") -> timed
     """Return the length of time that an argument names."""
     found = re.fullmatch("([1-9][0-9]{0,5})([smhd])", tokens[0].value)
     if found is None:
-        raise ValueError("take a number and s, m, h or d, such as 10m for ten minutes")
+        raise ValueError("take 1 to 999999 and s, m, h or d, such as 10m for ten minutes")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
@@ -59,9 +60,9 @@ app: Final = App(name="token", help="Make a token from the project's key, or rea
 
 
 @app.command
-def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, settings: Settings = FROM_ENVIRONMENT) -> None:
+def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: KeyFlags = KEY_FROM_ENVIRONMENT) -> None:
     """Print a new token for the whole project."""
-    put(f"{project_key(settings).sdk_token(role=role, lifetime=lifetime)}\n")
+    put(f"{project_key(key).sdk_token(role=role, lifetime=lifetime)}\n")
 
 
 @app.command
@@ -71,10 +72,10 @@ def room(
     *,
     role: RoleFlag,
     lifetime: LifetimeFlag = TEN_MINUTES,
-    settings: Settings = FROM_ENVIRONMENT,
+    key: KeyFlags = KEY_FROM_ENVIRONMENT,
 ) -> None:
     """Print a new token for one room."""
-    put(f"{project_key(settings).room_token(uuid, role=role, lifetime=lifetime)}\n")
+    put(f"{project_key(key).room_token(uuid, role=role, lifetime=lifetime)}\n")
 
 
 @app.command
@@ -84,10 +85,10 @@ def task(
     *,
     role: RoleFlag,
     lifetime: LifetimeFlag = TEN_MINUTES,
-    settings: Settings = FROM_ENVIRONMENT,
+    key: KeyFlags = KEY_FROM_ENVIRONMENT,
 ) -> None:
     """Print a new token for one file-conversion task."""
-    put(f"{project_key(settings).task_token(uuid, role=role, lifetime=lifetime)}\n")
+    put(f"{project_key(key).task_token(uuid, role=role, lifetime=lifetime)}\n")
 
 
 @app.command
@@ -96,8 +97,8 @@ def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own na
 
     Its signature is checked if NETLESS_SECRET_KEY is set.
     """
-    text = from_environment("token") if is_terminal(sys.stdin) else sys.stdin.read().strip()
-    if not text:
+    text = _piped_in() or from_environment("token")
+    if text is None:
         raise CommandError(Exit.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
     told = read_token(text)
     show_one(
@@ -114,6 +115,14 @@ def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own na
         TOLD,
         format,
     )
+
+
+def _piped_in() -> str:
+    """Return what is piped in, empty if nothing is, or if a person would have to type it."""
+    try:
+        return "" if is_terminal(sys.stdin) else sys.stdin.read(LONGEST).strip()
+    except UnicodeDecodeError:
+        raise CommandError(Exit.TOKEN, "what is piped in is no token") from None
 
 
 def _signature(text: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -12,6 +12,8 @@ from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.terminal import is_terminal
 from netless_rooms.operations import check_uuid
 from netless_rooms.signing import redact
+
+WANTED: Final = "give a uuid or a JSON object a line"
 
 
 @frozen
@@ -37,9 +39,7 @@ def chosen(arguments: Sequence[str], *, done: str) -> Chosen:
     try:
         return Chosen(tuple(dict.fromkeys(_read(sys.stdin, done))), from_stdin=True)
     except UnicodeDecodeError:
-        raise CommandError(
-            Exit.USAGE, "what is piped in is no text; give a uuid or a JSON object a line"
-        ) from None
+        raise CommandError(Exit.USAGE, f"what is piped in is no text; {WANTED}") from None
 
 
 def _argument(text: str) -> str:
@@ -71,6 +71,6 @@ def _uuid(number: int, row: dict[str, Any]) -> str:
     try:
         return check_uuid(f"line {number}", row.get("uuid"))  # type: ignore[arg-type]  # or it raises
     except TypeError:
-        raise CommandError(Exit.USAGE, f"line {number} has no uuid; give a uuid or a JSON object a line") from None
+        raise CommandError(Exit.USAGE, f"line {number} has no uuid; {WANTED}") from None
     except ValueError as error:
-        raise CommandError(Exit.USAGE, str(error)) from None
+        raise CommandError(Exit.USAGE, f"{error}; {WANTED}") from None
