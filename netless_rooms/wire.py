@@ -208,6 +208,8 @@ def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
     structure_known = make_dict_structure_fn(RoomDraft, converter, **fields)
 
     def structure_room(value: Any, _: object) -> Room:
+        if type(value) is Room:  # read already, in the quicker way
+            return value
         if type(value) is not dict:
             raise _WrongValueError(f"expected a room object, got {show(value)}")
         draft: Any = structure_known(value, RoomDraft)

@@ -41,7 +41,7 @@ def speedups_or_none(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hold everything true with and without the extra ``speedups``."""
     with pytest.MonkeyPatch.context() as patched:
         if request.param == "without the extra":
-            patched.setattr(speedups, "_READERS", {})
+            patched.setattr(speedups, "_QUICK", None)
         yield
 
 
