@@ -133,7 +133,7 @@ def _is_text(document: Any) -> bool:
 def _marked(value: Any, levels: int) -> Any:
     """Return ``value`` with each broken text as a ``BrokenText``; what is deeper is refused for that alone."""
     if isinstance(value, str):
-        return BrokenText(value) if _HALF.search(value) else value
+        return value if value.isascii() or not _HALF.search(value) else BrokenText(value)
     if levels and isinstance(value, dict):
         return {_marked(name, 0): _marked(inner, levels - 1) for name, inner in value.items()}
     if levels and isinstance(value, list):
