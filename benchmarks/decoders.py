@@ -134,6 +134,17 @@ DECODERS: Final[dict[str, Callable[[], Decode]]] = {
 }
 
 
+NEW_FIELD: Final = (b'"limit":', b'"theme":"dark","limit":')
+
+
+def with_new_field(body: bytes, rooms: str) -> bytes:
+    """Return a page in which one room, in the middle, or each has a field that nobody knows yet."""
+    if rooms == "each":
+        return body.replace(*NEW_FIELD)
+    half = len(body) // 2
+    return body[:half] + body[half:].replace(*NEW_FIELD, 1)
+
+
 def uuid_of(room: Any) -> str:
     """Return the uuid of a room, however it was decoded."""
     uuid: str = room["uuid"] if isinstance(room, dict) else room.uuid

@@ -114,8 +114,9 @@ def walk(server: str, size: Size) -> Group:
 def decode(_: str, size: Size) -> Group:
     """Decode a page of 1,000 rooms from its bytes."""
 
-    def contender(title: str, way: str, without: Sequence[str] = ()) -> Contender:
-        return Contender(title, "decode", {"way": way, "times": DECODINGS}, without=without)
+    def contender(title: str, way: str, without: Sequence[str] = (), new_in: str | None = None) -> Contender:
+        what = {"way": way, "times": DECODINGS, "new_in": new_in}
+        return Contender(title, "decode", what, without=without)
 
     rows = measure(
         [
@@ -128,6 +129,8 @@ def decode(_: str, size: Size) -> Group:
             contender("msgspec, classes of attrs", "msgspec and attrs"),
             contender(PLAINLY, "ours", PLAIN),
             contender(FAST, "ours"),
+            contender(f"{FAST}, new in one", "ours", new_in="one"),
+            contender(f"{FAST}, new in each", "ours", new_in="each"),
         ],
         rounds=size.rounds,
         units=DECODINGS,

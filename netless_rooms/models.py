@@ -138,7 +138,11 @@ class InvalidRoom:
     where: str
     """Its place in the answer, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
     document: Any = field(repr=False, eq=False, hash=False)
-    """What the service sent, as the JSON module reads it.  It may hold anything, so mind where you show it."""
+    """What the service sent, as the JSON module reads it.  It may hold anything, so mind where you show it.
+
+    Half a surrogate pair stays in its text, which then cannot be encoded.  A number that is too large is infinite,
+    be it an integer or not.
+    """
 
 
 class _Page(Sequence[Member]):

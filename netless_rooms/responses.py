@@ -29,7 +29,7 @@ from netless_rooms.errors import (
 from netless_rooms.models import InvalidRoom, MixedPage, Room, spell_seconds, spelled_alike
 from netless_rooms.operations import Answer, Operation
 from netless_rooms.signing import redact
-from netless_rooms.speedups import read_quickly
+from netless_rooms.speedups import read_json_quickly, read_quickly, with_rooms
 from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
@@ -97,12 +97,12 @@ def _read(
     _check_success(status, "$")
     answer = read_quickly(body, operation.answer)
     if answer is None:
-        document, told = _unwrap(read_json(body))
+        document, told = _unwrap(read_json_quickly(body))
         if told is not None:
             if not 200 <= told < 300:
                 raise _status_error(operation, told, headers, body, hide, now)
             _check_success(told, "$.status")
-        answer = _calm(structure(document, operation.answer), hide)
+        answer = _calm(structure(with_rooms(document), operation.answer), hide)
     _check_expected(operation, answer)
     return answer
 

@@ -8,8 +8,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
@@ -27,6 +28,7 @@ WIRE_NAMES: Final[Mapping[str, str]] = {
     "created_at": "createdAt",
     "limit": "limit",
 }
+KNOWN_FIELDS: Final = frozenset(WIRE_NAMES.values())
 EXCERPT: Final = 200  # characters of a body that is no JSON, to tell whose page it is
 MAX_NESTING: Final = 32  # of a field that this release does not know; deeper, repr and pickle would give out
 
@@ -58,25 +60,85 @@ class _WrongRoomError(Exception):
 _FAULTS: Final = (ClassValidationError, _WrongValueError)  # what structuring one room raises
 
 
+class BrokenText(str):
+    """A text of JSON that is none in any other way: an escaped half of a surrogate pair is no character in it."""
+
+    __slots__ = ()
+    words: ClassVar = "a text with half a surrogate pair"
+
+
+class EndlessNumber(float):
+    """What JSON has no number for, or Python none: ``NaN``, ``1e400``, an integer of thousands of digits."""
+
+    __slots__ = ()
+    words: ClassVar = "a number that is not finite or too large"
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # of a whole pair, perhaps
+_MARKED: Final = MAX_NESTING + 3  # levels: the printed envelope, its list and a room are around an unknown field
+
+
 def read_json(body: bytes) -> Any:
-    """Return what ``body`` says; ``WireError`` if it is not strict JSON in UTF-8."""
+    """Return what ``body`` says; ``WireError`` if it is not JSON in UTF-8.
+
+    A text or a number that no model may hold comes as a ``BrokenText`` or an ``EndlessNumber``, so that it is
+    refused where it stands: no check for an exact type takes it.
+    """
     try:
         text = body.decode()
-        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        if "\\u" in text:  # an escaped half of a surrogate pair is no character, and breaks whoever prints it
-            json.dumps(document, ensure_ascii=False).encode()
+        document = _parse(text)
+        if _ESCAPED_HALF.search(text) and not _is_text(document):
+            document = _marked(document, _MARKED)
     except UnicodeDecodeError as error:
         raise WireError(f"the body is not UTF-8 from byte {error.start} on", "$") from None
     except json.JSONDecodeError as error:
         began = f"it begins {text[:EXCERPT]!r}" if text.strip() else "it is empty"
         raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}; {began}", "$") from None
-    except UnicodeEncodeError:
-        raise WireError("the body holds half a surrogate pair, which is no character", "$") from None
     except RecursionError:
         raise WireError("the body is nested too deeply", "$") from None
-    except ValueError as error:  # NaN and the infinities, or an integer of thousands of digits
-        raise WireError(f"the body is not JSON: {error}", "$") from None
     return document
+
+
+def _parse(text: str) -> Any:
+    parse = partial(json.loads, text, parse_constant=EndlessNumber, parse_float=_float)
+    try:
+        return parse()
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of thousands of digits; a function for every integer would show in the time
+        return parse(parse_int=_integer)
+
+
+def _float(number: str) -> float:
+    value = float(number)
+    return value if isfinite(value) else EndlessNumber(value)
+
+
+def _integer(number: str) -> float:
+    try:
+        return int(number)
+    except ValueError:
+        return EndlessNumber(number)
+
+
+def _is_text(document: Any) -> bool:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _marked(value: Any, levels: int) -> Any:
+    """Return ``value`` with each broken text as a ``BrokenText``; what is deeper is refused for that alone."""
+    if isinstance(value, str):
+        return value if value.isascii() or not _HALF.search(value) else BrokenText(value)
+    if levels and isinstance(value, dict):
+        return {_marked(name, 0): _marked(inner, levels - 1) for name, inner in value.items()}
+    if levels and isinstance(value, list):
+        return [_marked(inner, levels - 1) for inner in value]
+    return value
 
 
 def structure(document: Any, model: type[Model]) -> Model:
@@ -102,16 +164,7 @@ def show(value: Any) -> str:
     """Return a JSON value as an error may name it: scalars as they are, of any length, the rest by kind."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _refuse(number: str) -> float:
-    raise ValueError(f"{number} is no JSON value")
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    return value if isfinite(value) else _refuse(number)
+    return value.words if isinstance(value, (BrokenText, EndlessNumber)) else json.dumps(value, ensure_ascii=False)
 
 
 def _describe(error: BaseException, _: object) -> str:
@@ -149,18 +202,19 @@ def _uuid(value: Any, _: object) -> str:
 
 
 def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
-    known = frozenset(WIRE_NAMES.values())
     fields: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
     fields["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
     fields["extra"] = override(omit=True)
     structure_known = make_dict_structure_fn(RoomDraft, converter, **fields)
 
     def structure_room(value: Any, _: object) -> Room:
+        if type(value) is Room:  # read already, in the quicker way
+            return value
         if type(value) is not dict:
             raise _WrongValueError(f"expected a room object, got {show(value)}")
         draft: Any = structure_known(value, RoomDraft)
-        if not value.keys() <= known:
-            draft.extra = _checked({name: kept for name, kept in value.items() if name not in known})
+        if not value.keys() <= KNOWN_FIELDS:
+            draft.extra = unknown_fields(value)
         draft.__class__ = Room
         room: Room = draft
         return room
@@ -168,11 +222,29 @@ def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
     return structure_room
 
 
-def _checked(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, kept in extra.items():
-        if _is_nested_deeper(kept, MAX_NESTING):
-            raise _WrongValueError(f"the unknown field {show(name)} is nested too deeply")
-    return extra
+def unknown_fields(room: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a room that this release does not know; ``ValueError`` if they cannot be kept."""
+    unknown = dict(room)
+    for known in KNOWN_FIELDS:
+        unknown.pop(known, None)
+    for name, value in unknown.items():
+        if isinstance(name, BrokenText):
+            raise _WrongValueError(f"the name of an unknown field is {name.words}")
+        if flaw := _flaw(value, MAX_NESTING):
+            raise _WrongValueError(f"the unknown field {show(name)} {flaw}")
+    return unknown
+
+
+def _flaw(value: Any, levels: int) -> str:
+    """Return why ``value`` cannot be kept in a room; nothing if it can."""
+    if isinstance(value, (BrokenText, EndlessNumber)):
+        return f"holds {value.words}"
+    if not isinstance(value, (dict, list)):
+        return ""
+    if not levels:
+        return "is nested too deeply"
+    inner = (*value, *value.values()) if isinstance(value, dict) else value
+    return next(filter(None, (_flaw(part, levels - 1) for part in inner)), "")
 
 
 def _members(value: Any) -> list[Any]:
@@ -213,13 +285,6 @@ def _uuid_in(member: Any) -> str | None:
         return _uuid(member[WIRE_NAMES["uuid"]], str)
     except (_WrongValueError, LookupError, TypeError):  # a wrong uuid, none, or a member that has no fields
         return None
-
-
-def _is_nested_deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, (dict, list)):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_nested_deeper(part, levels - 1) for part in inner)
 
 
 def _make_converter() -> Converter:

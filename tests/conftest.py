@@ -15,6 +15,8 @@ from places import from_variables
 from scripted import ONCE, TOKEN
 from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
 
+# How long an example takes depends on what else the machine does.
+settings.register_profile("default", deadline=None)
 # For the proof of reliability, which takes many examples then, and not for the run before each commit.
 settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
 

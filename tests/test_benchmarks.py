@@ -10,7 +10,7 @@ import pytest
 from cattrs import structure
 
 from contenders import CONTENDERS, some_uuids
-from decoders import DECODERS, uuid_of
+from decoders import DECODERS, uuid_of, with_new_field
 from groups import GROUPS, SHARDS, Group, Target, walkers
 from netless_rooms.emulator import Ask, Emulator
 from plots import plots
@@ -126,11 +126,21 @@ async def came_of(name: str, **arguments: Any) -> list[str]:
     return list(again)
 
 
+PAGE: Final = b"[" + Listing(ROOMS).page(b"", 1_000) + b"]"
+
+
 @pytest.mark.parametrize("way", DECODERS)
 def test_every_way_to_decode_reads_the_same_rooms(way: str) -> None:
     skip_without(way)
-    rooms = DECODERS[way]()(b"[" + Listing(ROOMS).page(b"", 1_000) + b"]")
+    rooms = DECODERS[way]()(PAGE)
     assert [uuid_of(room) for room in rooms] == UUIDS[:1_000]
+
+
+@pytest.mark.parametrize(("rooms", "places"), [("one", [500]), ("each", list(range(1_000)))])
+def test_a_page_has_a_new_field_in_so_many_rooms(rooms: str, places: list[int]) -> None:
+    came = DECODERS["ours"]()(with_new_field(PAGE, rooms))
+    assert [place for place, room in enumerate(came) if room.extra] == places
+    assert [uuid_of(room) for room in came] == UUIDS[:1_000]
 
 
 def test_a_worker_tells_its_time_and_what_came(url: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from scripted import answer, room
 from shell import Shell, Stopping, Stream
+from worlds import World, hexes
 
 PAGE = ["--page-size", 10]
 
@@ -135,6 +137,71 @@ def test_unreadable_rooms_are_raised_skipped_or_shown(shell: Shell, tmp_path: Pa
     shown = shell("scan", "--on-invalid", "yield", "--format", "csv").out
     assert shown.splitlines()[0].endswith(",extra,invalid")
     assert shown.count("expected true or false") == 1
+
+
+ODD = {  # what no room may hold, and as what it is shown
+    '"party \\ud83d"': "party \ufffd",
+    "NaN": "NaN",
+    "-1e400": "-Infinity",
+    "9" * 5_000: "Infinity",
+}
+
+
+def with_odd(odd: str, field: str, world: World, place: int) -> httpx.MockTransport:
+    """Return a service of which one room has an odd value, and which fails when it is asked for the third time."""
+    world.invalid = {world.uuids[place]: {field: "?"}}
+    turns = count(1)
+
+    def script(request: httpx.Request) -> httpx.Response:
+        if next(turns) == 3:
+            return httpx.Response(400)
+        query = request.url.params
+        listed = answer(world(query.get("beginUUID"), int(query["limit"])))
+        return httpx.Response(200, content=listed.content.replace(b'"?"', odd.encode()))
+
+    return httpx.MockTransport(script)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:16])
+@pytest.mark.parametrize("field", ["name", "isBan", "x"])
+@pytest.mark.parametrize("place", [0, 9, 13, 23])
+@pytest.mark.parametrize("spelling", ["jsonl", "csv"])
+def test_an_odd_value_stops_neither_a_scan_nor_who_reads_what_it_wrote(
+    odd: str, field: str, place: int, spelling: str, shell: Shell, tmp_path: Path
+) -> None:
+    world = World(hexes(24))
+    shell.transport = with_odd(odd, field, world, place)
+    output = tmp_path / f"o.{spelling}"
+    scan = ["scan", "--checkpoint", tmp_path / "c", "--output", output, *PAGE, "--on-invalid", "yield"]
+    assert [shell(*scan).code, shell(*scan).code] == [6, 0]
+    with output.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file)) if spelling == "csv" else list(map(strictly, file))
+    assert [row["uuid"] for row in rows] == world.uuids
+    invalid = [row for row in rows if row.get("invalid")]
+    assert [row["uuid"] for row in invalid] == [world.uuids[place]]
+    what = "a text with half a surrogate pair" if odd[0] == '"' else "a number that is not finite or too large"
+    assert f" {what} at $[" in invalid[0]["invalid"]
+    if spelling == "jsonl":
+        assert invalid[0]["document"][field] == ODD[odd]
+
+
+def strictly(line: str) -> Any:
+    """Read a line as the strictest reader does."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    row = json.loads(line, parse_constant=refuse)
+    json.dumps(row, ensure_ascii=False).encode()
+    return row
+
+
+def test_an_odd_value_is_shown_in_a_table(shell: Shell) -> None:
+    for odd in ODD:
+        shell.transport = with_odd(odd, "name", world := World(hexes(5)), 2)
+        shown = shell("scan", "--on-invalid", "yield", "--format", "table").out
+        assert [line.split()[0] for line in shown.splitlines()[1:]] == world.uuids
+        assert "expected a string, got a" in shown
 
 
 def test_a_document_that_is_not_to_be_had_without_a_token_is_left_out() -> None:

@@ -41,7 +41,7 @@ def speedups_or_none(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hold everything true with and without the extra ``speedups``."""
     with pytest.MonkeyPatch.context() as patched:
         if request.param == "without the extra":
-            patched.setattr(speedups, "_READERS", {})
+            patched.setattr(speedups, "_QUICK", None)
         yield
 
 
@@ -559,6 +559,32 @@ def test_what_is_said_of_a_member_that_is_no_room_is_cut_and_in_one_line() -> No
     assert isinstance(long, InvalidRoom)
     assert long.what == 'expected an integer, got " \\n'.ljust(MAX_EXCERPT, "x") + "…"
     assert long.where == "$[0].limit"
+
+
+@pytest.mark.parametrize("enveloped", [False, True])
+@pytest.mark.parametrize("odd", ['"party \\ud83d"', "NaN", "-1e400", "9" * 5_000], ids=lambda odd: odd[:16])
+@pytest.mark.parametrize("field", ["name", "uuid", "teamUUID", "limit", "isBan", "createdAt", "x", "?"])
+def test_a_value_that_is_none_takes_only_its_room_away(field: str, odd: str, *, enveloped: bool) -> None:
+    good = room_json().decode()
+    wrong = room_json(**{field: "?"}).decode().replace('"?"', odd if field != "?" else '"\\udfff"')
+    body = f"[{good}, {wrong}, {good}]"
+    sent = (printed(200, body) if enveloped else body).encode()
+    page = decode_answer(TOLERANT, 200, {}, sent)
+    invalid = page[1]
+    assert isinstance(invalid, InvalidRoom)
+    assert (type(page[0]), type(page[2])) == (Room, Room)
+    assert invalid.where == ("$[1]" if field in {"x", "?"} else f"$[1].{field}")
+    assert f"{invalid.what} {invalid!r}".isprintable()
+    error = refusal(200, sent, operation=LIST)
+    assert isinstance(error, DecodeError)
+    assert (error.what, error.where) == (invalid.what, invalid.where)
+
+
+def test_what_is_said_of_half_a_character_can_be_printed() -> None:
+    invalid = decode_answer(TOLERANT, 200, {}, b"[%s]" % room_json(**{"a\ud83d b": 1, "limit": "\udfff"}))[0]
+    assert isinstance(invalid, InvalidRoom)
+    assert f"{invalid.what} {invalid!r}".isprintable()
+    assert str(refusal(400, b'{"message": "no party \\ud83d here"}')).endswith("400: no party here")
 
 
 @pytest.mark.parametrize("token", TOKENS, ids=["sdk", "room", "opaque"])

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import product
+from math import inf, nan
 from random import Random
 from typing import Any, Final
 
@@ -823,9 +824,14 @@ async def test_what_the_body_raises_is_not_lost_to_a_deadline() -> None:
 
 # Rooms that cannot be read
 
+WRONG: Final[list[dict[str, Any]]] = [
+    *({"isBan": "no"}, {"uuid": "../x"}, {"uuid": ...}, {"limit": None}),
+    *({"name": "party \ud83d"}, {"uuid": "\udfff"}, {"x": [nan]}, {"\ud83d": 1}, {"limit": -inf}),
+]
+
 
 @pytest.mark.parametrize("options", MODES, ids=repr)
-@pytest.mark.parametrize("wrong", [{"isBan": "no"}, {"uuid": "../x"}, {"uuid": ...}, {"limit": None}], ids=repr)
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
 async def test_unreadable_rooms_are_skipped_or_brought_in_their_place(options: Any, wrong: dict[str, Any]) -> None:
     has_uuid = "uuid" not in wrong
     for places in ([0], [10], [3, 4, 5], [23], list(range(0, 22, 2))):

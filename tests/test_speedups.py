@@ -5,6 +5,7 @@ import json
 import pickle
 import sys
 import weakref
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from typing import Any
 
@@ -13,36 +14,59 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netless_rooms import speedups
-from netless_rooms.models import MixedPage, Room, RoomPage
-from netless_rooms.speedups import read_quickly
-from netless_rooms.wire import WIRE_NAMES, read_json, structure
-from samples import CREATED, DISABLED, GOT, LISTED, UUID, room_document, room_json
+from netless_rooms import responses, speedups
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
+from netless_rooms.operations import list_rooms
+from netless_rooms.responses import decode_answer
+from netless_rooms.speedups import FEW, read_json_quickly, read_quickly, with_rooms
+from netless_rooms.wire import WIRE_NAMES, WireError, read_json, structure
+from samples import CREATED, DISABLED, GOT, LISTED, UUID, printed, room_document, room_json
 
 MODELS: list[Any] = [Room, RoomPage, MixedPage]
+ROOM = room_json().decode()
+DEEP = json.loads("[" * 40 + "]" * 40)
 
 
-def exactly(answer: Any) -> list[list[tuple[object, ...]]]:
-    """Return all that can be told of an answer's rooms, types included."""
+def exactly(answer: Any) -> Any:
+    """Return all that can be told of an answer, types included."""
+    if isinstance(answer, WireError):
+        return answer.what, answer.where
     rooms = [answer] if isinstance(answer, Room) else answer.rooms
-    names = [field.name for field in attrs.fields(Room)]
-    assert {type(room) for room in rooms} <= {Room}
-    assert {room.created_at.tzinfo for room in rooms} <= {UTC}
-    return [[(getattr(room, name), type(getattr(room, name))) for name in names] for room in rooms]
+    assert {type(room) for room in rooms} <= {Room, InvalidRoom}
+    assert {room.created_at.tzinfo for room in rooms if isinstance(room, Room)} <= {UTC}
+    fields = [[getattr(room, field.name) for field in attrs.fields(type(room))] for room in rooms]
+    # The repr of a number tells more than its value, and that of a time less than its type.
+    return type(answer), fields and repr(fields), [list(map(type, each)) for each in fields]
+
+
+def plainly(read: Callable[[], Any], model: Any) -> Any:
+    """Return what the plain way makes of a document, or says against it."""
+    try:
+        return structure(read(), model)
+    except WireError as error:
+        return error
 
 
 def agree(body: bytes) -> bool:
-    """Hold the quick way against the plain way; whether it was sure."""
+    """Hold the quick way against the plain way; whether it was sure of all at once."""
     sure = False
     for model in MODELS:
+        plain = plainly(lambda: read_json(body), model)
         answer = read_quickly(body, model)
         if answer is not None:
-            plain = structure(read_json(body), model)
-            assert type(answer) is type(plain) is model
             assert exactly(answer) == exactly(plain)
             assert answer == plain
             sure = True
+        assert exactly(plainly(lambda: with_rooms(read_json_quickly(body)), model)) == exactly(plain)
+        assert exactly(plainly(lambda: with_rooms(read_json(body)), model)) == exactly(plain)
     return sure
+
+
+def left(documents: list[Any]) -> list[Any]:
+    """Return which members of a list are left to the plain way."""
+    body = json.dumps(documents).encode()
+    agree(body)
+    return [member for member in with_rooms(read_json_quickly(body)) if type(member) is not Room]
 
 
 # What is sure
@@ -111,9 +135,58 @@ def test_two_rooms_that_were_read_quickly_never_share_their_extra() -> None:
     assert page[0].extra is not page[1].extra
 
 
+# What is sure in spite of others
+
+
+@pytest.mark.parametrize("unknown", [{"x": 1}, {"x": [{"a": None}], "isban": "é", "": 1.5}, {"is_ban": True}])
+def test_rooms_with_unknown_fields_are_read_quickly(unknown: dict[str, Any]) -> None:
+    documents = [room_document(uuid=f"a{n}") for n in range(100)]
+    for odd in (documents[50:51], documents):
+        for document in odd:
+            document |= unknown
+        assert left(documents) == []
+
+
+@pytest.mark.parametrize(
+    "odd", [{"createdAt": "2021-01-18T06:56:29Z"}, {"uuid": "a-b"}, {"isBan": 0}, {"x": DEEP}]
+)
+def test_only_few_rooms_are_left_together_with_an_odd_one(odd: dict[str, Any]) -> None:
+    for place in (0, 1, 500, 999):
+        documents = [room_document(uuid=f"a{n}") for n in range(1000)]
+        documents[place] |= odd
+        several = left(documents)
+        assert documents[place] in several
+        assert len(several) < 2 * FEW
+    assert len(left([room_document(**odd)] * 1000)) == 1000
+
+
+@pytest.mark.parametrize("body", ["%s", printed(200, "%s")])
+def test_an_answer_with_unknown_fields_or_as_printed_leaves_nothing_to_the_plain_way(
+    body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_plainly(body: bytes) -> Any:
+        raise AssertionError(body)
+
+    monkeypatch.setattr(speedups, "read_json", read_plainly)
+    monkeypatch.setattr(responses, "structure", lambda document, _: document)
+    sent = (body % f"[{room_json(x=1).decode()}, {ROOM}]").encode()
+    rooms: Any = decode_answer(list_rooms(), 200, {}, sent)
+    assert [room.extra for room in rooms] == [{"x": 1}, {}]
+
+
+def test_no_two_rooms_share_what_they_keep() -> None:
+    rooms = with_rooms(read_json_quickly(b"[%s, %s]" % (room_json(x=[]), room_json(x=[]))))
+    assert rooms[0].extra == rooms[1].extra == {"x": []}
+    assert rooms[0].extra["x"] is not rooms[1].extra["x"]
+
+
+@pytest.mark.parametrize("document", [None, 1, "room", {}, room_document(), [], [[]], [[room_document()]], [None]])
+def test_what_is_no_list_of_rooms_stays_as_it_is(document: Any) -> None:
+    assert with_rooms(document) == document
+
+
 # What is not sure
 
-ROOM = room_json().decode()
 UNSURE = {
     "nothing": "",
     "an empty page": "[]",
@@ -230,7 +303,19 @@ NAMES = st.sampled_from([json.dumps(wire) for wire in WIRE_NAMES.values()])
 ODD_NAMES = st.sampled_from(
     ['"\\u0075uid"', '"is\\u0042an"', '"extra"', '"UUID"', '"is_ban"', '""', "uuid", '"uuid\\u0000"']
 )
-ODD = [value for values in UNSURE_VALUES.values() for value in values]
+ODD = [
+    *(
+        "9" * 4_300,
+        "9" * 4_301,
+        "18446744073709551616",
+        "-9223372036854775809",
+        "1e308",
+        "1e309",
+        "5e-324",
+        "4.35",
+    ),
+    *(value for values in UNSURE_VALUES.values() for value in values),
+]
 GOOD_VALUES = st.sampled_from(
     ['"a"', "true", "false", "null", "0", "-0", "17", f'"{UUID}"', '"2021-01-18T06:56:29.432Z"']
 )
@@ -268,6 +353,38 @@ def objects(draw: st.DrawFn) -> str:
     return "{" + f",{space}".join(f"{name}:{space}{value}" for name, value in members) + "}" + draw(SPACES)
 
 
+def object_of(members: Iterable[tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{name}:{value}" for name, value in members) + "}"
+
+
+ANYTHING = st.recursive(
+    VALUES,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]")
+        | st.lists(st.tuples(NAMES | ODD_NAMES | TEXTS | ESCAPES, inner), max_size=3).map(object_of)
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def extended_objects(draw: st.DrawFn) -> str:
+    """Return a room that has more fields than are known, or some of them twice, as text."""
+    members = [(json.dumps(wire), json.dumps(value)) for wire, value in room_document().items()]
+    for _ in range(draw(st.integers(1, 3))):
+        name = draw(ODD_NAMES | TEXTS | ESCAPES | st.sampled_from(['"x"', '"x"', '"limit"']))
+        members.insert(draw(st.integers(0, len(members))), (name, draw(ANYTHING)))
+    return object_of(members)
+
+
+@given(extended_objects(), st.integers(0, 3 * FEW), st.integers(0, 3 * FEW), extended_objects() | objects())
+def test_a_room_with_unknown_fields_is_read_as_the_plain_way_does(
+    one: str, many: int, more: int, other: str
+) -> None:
+    agree(one.encode())
+    agree(f"[{','.join([*[ROOM] * many, one, *[ROOM] * more, other])}]".encode())
+
+
 @given(objects(), st.integers(0, 2), objects())
 def test_a_changed_document_is_read_as_the_plain_way_does_or_left_to_it(one: str, count: int, other: str) -> None:
     for body in (one, f"[{','.join([ROOM] * count + [one])}]", f"[{one},{other}]"):
@@ -303,8 +420,12 @@ def test_random_bytes_are_left_to_the_plain_way(body: bytes) -> None:
 
 def test_without_the_extra_nothing_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msgspec", None)
-    readers = speedups._make_readers()
-    assert readers == {}
-    monkeypatch.setattr(speedups, "_READERS", readers)
+    quick = speedups._make_quick()
+    assert quick is None
+    monkeypatch.setattr(speedups, "_QUICK", quick)
     for model in MODELS:
         assert read_quickly(room_json(), model) is None
+    assert read_json_quickly(room_json()) == room_document()
+    assert with_rooms([room_document()]) == [room_document()]
+    with pytest.raises(WireError, match="is not JSON"):
+        read_json_quickly(b"")

@@ -1,20 +1,22 @@
 """Rows of output: what stands in them, and how they are spelled as JSON lines, CSV or a table.
 
-JSON lines are exact: everything outside of ASCII is escaped, so nothing in a name can act on a terminal.  CSV is
-for spreadsheets: what a terminal or an editor would act on is replaced, and a text that a spreadsheet would take
-for a formula gets an apostrophe in front.
+JSON lines are exact: everything outside of ASCII is escaped, so nothing in a name can act on a terminal.  Only in
+the document of an unreadable room, what a strict reader would stop at is spelled otherwise.  CSV is for
+spreadsheets: what a terminal or an editor would act on is replaced, and a text that a spreadsheet would take for a
+formula gets an apostrophe in front.
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from netless_rooms.cli.terminal import visible
+from netless_rooms.cli.terminal import HIDDEN, visible
 from netless_rooms.models import InvalidRoom, Room
 from netless_rooms.signing import redact
 
@@ -22,6 +24,7 @@ Format: TypeAlias = Literal["table", "jsonl", "csv"]
 Row: TypeAlias = Mapping[str, Any]
 
 FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+HALF: Final = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 NO_WIDTH: Final = 100_000  # columns of a table that nobody sees in a terminal
 
 
@@ -74,7 +77,7 @@ def invalid_row(room: InvalidRoom) -> Row:
     return {
         "uuid": room.uuid,
         "invalid": f"{room.what} at {room.where}",
-        "document": _without_tokens(room.document),
+        "document": _calm(room.document),
     }
 
 
@@ -108,9 +111,13 @@ def _cell(value: Any) -> str:
     return json.dumps(value)
 
 
-def _without_tokens(document: Any) -> Any:
-    """Return ``document`` with no token in it; ``None`` if it cannot be had without."""
+def _calm(document: Any) -> Any:
+    """Return ``document`` as strict JSON with no token in it; ``None`` if it cannot be had so.
+
+    Half a surrogate pair is replaced, and what is no number in JSON is a text, such as ``"NaN"``.
+    """
     try:
-        return json.loads(redact(json.dumps(document)))
+        spelled = HALF.sub(HIDDEN, json.dumps(document, ensure_ascii=False))
+        return json.loads(redact(spelled), parse_constant=str)
     except (ValueError, RecursionError):
         return None
