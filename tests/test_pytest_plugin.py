@@ -165,6 +165,16 @@ async def test_an_answer_that_asks_to_wait_is_raised_at_once(
     assert len(netless_requests) == 1
 
 
+@anyio_asks
+async def test_what_is_no_fault_is_refused_in_the_call_that_comes_to_it(
+    netless_rooms: AsyncRooms, netless_faults: list[Any]
+) -> None:
+    netless_faults += [None, Failure(503, on="create"), 503]
+    await netless_rooms.list()
+    with pytest.raises(TypeError, match=r"faults must be faults or None, such as Closed\(\), not int"):
+        await netless_rooms.list()
+
+
 def test_a_test_without_a_loop_can_ask_the_address(netless_base_url: str, netless_emulator: Emulator) -> None:
     headers = {"token": netless_emulator.token(), "region": "sg"}
     assert httpx.post(f"{netless_base_url}/v5/rooms", headers=headers, json={}).status_code == 201
