@@ -334,6 +334,7 @@ WRONG = {
     "add=[{}, {'uuid': 7}]": "add[[]1[]]: uuid must be a string, not int",
     "add=[{'uuid': 'a'}, {'uuid': 'a'}]": "add[[]1[]]: there is a room a already",
     r"add=[{'name': '\ud800'}]": "add[[]0[]]: *",
+    "add=[{'created_at': 'soon', 'is_ban': True}]": "add[[]0[]]: members are in the service's words: createdAt*",
     "faults=[503]": "faults must be faults or None, such as Closed(), not int",
     "faults=iter([None])": "faults must be a list: of an iterator, only the first test would get anything",
     "quirks='exclusive'": "quirks must be Quirks, not str",
