@@ -112,14 +112,18 @@ def test_without_the_extra_a_test_fails_and_says_what_to_install(
 PAGE = Path(__file__).parent.parent / "docs" / "howto" / "testing.md"
 
 
-def test_the_tests_of_the_page_pass(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("mark", "loops"), [("anyio", 2), ("asyncio", 1), ("trio", 1)])
+def test_the_tests_of_the_page_pass(mark: str, loops: int, pytester: pytest.Pytester) -> None:
     told, _, _ = PAGE.read_text("utf-8").partition("## Without the plugin")
     page = "\n\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", told))
+    asynchronous, others = page.count("\nasync def test_"), page.count("\ndef test_")
+    if mark != "anyio":  # as the page says
+        page = page.replace("\npytestmark = pytest.mark.anyio\n", "")
+        page = page.replace("\nasync def test_", f"\n@pytest.mark.{mark}\nasync def test_")
     pytester.makeini(STRICT)
     pytester.makepyfile(page)
-    asynchronous, others = page.count("\nasync def test_"), page.count("\ndef test_")
     readings = 4 - 1
-    pytester.runpytest_inprocess().assert_outcomes(passed=2 * (asynchronous + readings) + others)
+    pytester.runpytest_inprocess().assert_outcomes(passed=loops * (asynchronous + readings) + others)
 
 
 def test_the_page_tells_of_every_fixture_and_argument() -> None:
