@@ -1,9 +1,12 @@
 """Disable all rooms that are older than so many days: a job that may be stopped anywhere and goes on.
 
-Without an account, on an emulated service of 2,500 rooms:
+Without an account, on an emulated service of 2,500 rooms, from a clone of the project:
 
-    python examples/disable_old_rooms.py 1500 --emulator --dry-run
-    python examples/disable_old_rooms.py 1500 --emulator
+    python3 -m pip install '.[emulator]'
+    python3 examples/disable_old_rooms.py 1500 --emulator --dry-run
+    python3 examples/disable_old_rooms.py 1500 --emulator --rate 100
+
+The last one takes a quarter of a minute.  Press Ctrl-C meanwhile, and run it again.
 
 With a project of yours, set the variables that ``settings.py`` names and leave out ``--emulator``.
 
@@ -11,6 +14,9 @@ It keeps a file of where it stands, ``disable_old_rooms.json``.  After Ctrl-C, a
 command again: it goes on behind the last room that it saw, and first finishes what it had begun.  Every room is
 counted exactly once, however often the job was stopped.  Rooms that could not be disabled are named at the end,
 and tried again by the next run.
+
+An emulated service has the same rooms in each run, but forgets at the end of one which of them were disabled.  To
+look at them afterwards, serve it in another terminal with ``netless-rooms emulate``, which tells what to set here.
 """
 
 import argparse
@@ -18,13 +24,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 
 import anyio
@@ -36,6 +40,7 @@ OLD_AT_ONCE = 100  # rooms to disable between two looks at the file
 SEEN_AT_ONCE = 1_000
 MOST_FAILURES = 20  # in one batch; if so many fail, the next thousand would too
 MOST_DAYS = 100_000
+SHOWN = 10  # uuids of a dry run in a terminal; a file or a pipe gets all
 SECONDS_BETWEEN_LINES = 5
 STOPPED = 130  # the exit code of a program that Ctrl-C ended
 
@@ -147,14 +152,15 @@ async def disable_waiting(rooms: AsyncRooms, job: Job, rate: float | None) -> No
             job.in_doubt = list(outcomes.in_doubt)
 
 
-async def look(rooms: AsyncRooms, job: Job, show: Step) -> None:
-    """Print the uuids of the rooms that would be disabled, and change nothing."""
+async def look(rooms: AsyncRooms, job: Job, show: Step, *, most: float = inf) -> None:
+    """Print the uuids of the rooms that would be disabled, so many at most, and change nothing."""
     async with rooms.scan() as scan:
         while not job.is_scanned:
             await see_some(scan, job)
             for uuid in job.waiting:
-                print(uuid)
-            job.disabled += len(job.waiting)
+                if job.disabled < most:
+                    print(uuid)
+                job.disabled += 1
             job.waiting.clear()
             show(job)
 
@@ -164,10 +170,12 @@ async def look(rooms: AsyncRooms, job: Job, show: Step) -> None:
 
 def load(path: Path, days: int, region: str) -> Job:
     """Return the job that the file is about, or a new one."""
-    if not path.exists():
-        return Job.begin(days, region, datetime.now(UTC))
     try:
         job = Job(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return Job.begin(days, region, datetime.now(UTC))
+    except OSError as error:
+        raise settings.SettingsError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError):
         raise settings.SettingsError(f"{path} is not a file of this program; move it away") from None
     if (job.days, job.region) != (days, region):
@@ -180,11 +188,14 @@ def load(path: Path, days: int, region: str) -> Job:
 def save(path: Path, job: Job) -> None:
     """Write the file beside the old one and put it in its place, so that there is a whole one at any time."""
     new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(asdict(job), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(asdict(job), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise settings.SettingsError(f"cannot write {path}: {error.strerror}") from None
 
 
 # What people see
@@ -238,7 +249,7 @@ async def work(chosen: settings.Settings, job: Job, path: Path, arguments: argpa
         rooms = chosen.rooms(client)
         show = shower()
         if arguments.dry_run:
-            await look(rooms, job, show)
+            await look(rooms, job, show, most=SHOWN if sys.stdout.isatty() else inf)
         else:
             await run(rooms, job, save=partial(save, path), show=show, rate=arguments.rate)
 
@@ -247,17 +258,24 @@ def main() -> int:
     """Do the job and report; return the exit code: 0 all done, 1 something failed, 130 Ctrl-C."""
     arguments = parser.parse_args()
     try:
-        chosen = settings.chosen(arguments, rooms=2_500)
-        with file_of(arguments) as path:
-            return do(chosen, path, arguments)
+        code = do(settings.chosen(arguments, rooms=2_500), file_of(arguments), arguments)
+        sys.stdout.flush()
     except settings.SettingsError as wrong:
-        parser.error(str(wrong))
+        parser.exit(2, f"{parser.prog}: error: {wrong}\n")
+    except OSError as error:  # of the output: what is about the file is a SettingsError
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left of it
+        if not isinstance(error, BrokenPipeError):
+            print(f"{parser.prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
+    return code
 
 
 def do(chosen: settings.Settings, path: Path, arguments: argparse.Namespace) -> int:
     """Do the job that the file is about, and report."""
     new = Job.begin(arguments.days, chosen.region, datetime.now(UTC))
     job = new if arguments.dry_run else load(path, arguments.days, chosen.region)
+    if not arguments.dry_run:
+        save(path, job)  # if that cannot be, better now than in the middle of the work
     code, ended = 0, ""
     try:
         anyio.run(work, chosen, job, path, arguments)
@@ -265,13 +283,18 @@ def do(chosen: settings.Settings, path: Path, arguments: argparse.Namespace) -> 
         code, ended = STOPPED, "Stopped."
     except RoomsError as error:
         code, ended = 1, f"{type(error).__name__}: {error}"
+    except settings.SettingsError as wrong:
+        code, ended = 1, str(wrong)
     if sys.stderr.isatty():
         print(file=sys.stderr)  # behind the line of progress
     if ended:
         print(ended, file=sys.stderr)
-    print(*report(job, dry_run=arguments.dry_run), sep="\n")
     if arguments.dry_run:
+        if sys.stdout.isatty() and job.disabled > SHOWN:
+            print(f"... and {job.disabled - SHOWN:,} more; all of them go into a file or a pipe")
+        print(*report(job, dry_run=True), sep="\n", file=sys.stderr)  # the output is the uuids and nothing else
         return code
+    print(*report(job, dry_run=False), sep="\n", flush=True)
     if code == 0 and not job.failed:
         path.unlink()  # else the next job would take this one for its own
         return code
@@ -279,35 +302,33 @@ def do(chosen: settings.Settings, path: Path, arguments: argparse.Namespace) -> 
     return code or 1
 
 
-@contextmanager
-def file_of(arguments: argparse.Namespace) -> Iterator[Path]:
-    """Give the file to use; what an emulator forgets at the end needs none that stays."""
-    if arguments.file or not arguments.emulator:
-        yield arguments.file or Path("disable_old_rooms.json")
-        return
-    with TemporaryDirectory() as folder:
-        yield Path(folder, "job.json")
+def file_of(arguments: argparse.Namespace) -> Path:
+    """Return the file to use; what was done to emulated rooms is not taken for what was done to yours."""
+    usual = "disable_old_rooms.emulated.json" if arguments.emulator else "disable_old_rooms.json"
+    return arguments.file or Path(usual)
 
 
 def days_from(text: str) -> int:
     """Read the number of days."""
-    days = int(text)
-    if not 0 <= days <= MOST_DAYS:
-        raise ValueError(text)
-    return days
+    if not (text.isdecimal() and int(text) <= MOST_DAYS):
+        raise argparse.ArgumentTypeError(f"give a whole number of days, 0 to {MOST_DAYS:,}, not {text!r}")
+    return int(text)
 
 
 def rate_from(text: str) -> float:
     """Read the calls a second."""
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0
     if not 0 < rate < inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"give how many rooms a second, above 0 and finite, not {text!r}")
     return rate
 
 
 parser = argparse.ArgumentParser(description="Disable all rooms that are older than so many days.")
 parser.add_argument("days", type=days_from, help="how old a room must be, in days")
-parser.add_argument("--dry-run", action="store_true", help="print the uuids, and change nothing")
+parser.add_argument("--dry-run", action="store_true", help="print the uuids of those rooms, and change nothing")
 parser.add_argument("--rate", type=rate_from, help="disable no more than so many rooms a second")
 parser.add_argument("--file", type=Path, help="where to keep how far it is (disable_old_rooms.json)")
 settings.add_arguments(parser)

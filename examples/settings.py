@@ -9,11 +9,14 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import httpx
 
 from netless_rooms import AccessKey, AsyncRooms, Region, RetryPolicy
-from netless_rooms.emulator import Emulator
+
+if TYPE_CHECKING:
+    from netless_rooms.emulator import Emulator
 
 NEEDED = ("NETLESS_ACCESS_KEY", "NETLESS_SECRET_KEY", "NETLESS_REGION")
 USUAL_BASE_URL = "https://api.netless.link"
@@ -64,7 +67,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(key, environ["NETLESS_REGION"], environ.get("NETLESS_BASE_URL") or USUAL_BASE_URL)
 
 
-def of_emulator(emulator: Emulator) -> Settings:
+def of_emulator(emulator: "Emulator") -> Settings:
     """Return the settings for an emulator in this process."""
     return Settings(emulator.key, Region.US_SV, transport=emulator.transport())
 
@@ -76,4 +79,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def chosen(arguments: Namespace, *, rooms: int) -> Settings:
     """Return the settings that the arguments ask for; an emulator has so many rooms."""
-    return of_emulator(Emulator(rooms=rooms)) if arguments.emulator else from_environment()
+    if not arguments.emulator:
+        return from_environment()
+    try:
+        from netless_rooms.emulator import Emulator  # here, for it needs an extra that the real service does not
+    except ImportError as missing:
+        raise SettingsError(f"--emulator cannot be used: {missing}") from None
+    return of_emulator(Emulator(rooms=rooms))

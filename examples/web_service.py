@@ -1,16 +1,17 @@
 """Whiteboard rooms for a web page: a FastAPI service over one shared HTTP client.
 
-Without an account, on an emulated service of 250 rooms:
+Without an account, on an emulated service of 250 rooms, from a clone of the project:
 
-    python examples/web_service.py --emulator
+    python3 -m pip install '.[emulator]' fastapi
+    python3 examples/web_service.py --emulator
 
 and in another terminal, as a browser would:
 
     curl -X POST http://127.0.0.1:8000/rooms
     curl 'http://127.0.0.1:8000/rooms?limit=3'
 
-With a project of yours, set the variables that ``settings.py`` names and leave out ``--emulator``.  What it needs:
-``pip install fastapi 'netless-rooms[emulator]'``, which brings uvicorn as well.
+With a project of yours, set the variables that ``settings.py`` names and leave out ``--emulator``; the extra is
+needed for uvicorn then, which comes with it.
 
 A browser gets a room's uuid and a room token: good for that room, in one role, for ten minutes in which to join.
 The key stays here.  Who may open rooms and who may draw is for your own sign-in to say, which belongs in front of

@@ -1,12 +1,14 @@
 """A Telegram bot: ``/whiteboard`` opens a room and answers with what to join.
 
-Without an account of either service, in this terminal, where you type what people would write to the bot:
+Without an account of either service, in this terminal, where you type what people would write to the bot, from a
+clone of the project:
 
-    python examples/whiteboard_bot.py --emulator
+    python3 -m pip install '.[emulator]' python-telegram-bot
+    python3 examples/whiteboard_bot.py --emulator
 
 With a bot and a project of yours, set ``TELEGRAM_BOT_TOKEN`` and the variables that ``settings.py`` names, and
-leave out ``--emulator``.  If ``WHITEBOARD_JOIN_URL`` is the address of a page that joins a room, the bot answers
-with a link to it.  What it needs: ``pip install python-telegram-bot netless-rooms``.
+leave out ``--emulator``; the extra is not needed then.  If ``WHITEBOARD_JOIN_URL`` is the address of a page that
+joins a room, the bot answers with a link to it.
 
 The answer holds a room token: whoever is in the chat may draw in that room, for as long as the token is good.
 """

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal, overload
 
+from netless_rooms.background import to_be_entered
 from netless_rooms.bulk import Outcomes, call_each, check_uuids
 from netless_rooms.calls import Caller
 from netless_rooms.models import InvalidRoom, Room, RoomPage
@@ -168,6 +169,7 @@ class ManyRooms:
             raise ValueError(f"start must not be after end, and {start} is after {end}")
         return await created_between(self._caller, start, end)
 
+    @to_be_entered("async with rooms.get_many(...) as outcomes: async for outcome in outcomes: ...")
     def get_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -200,6 +202,7 @@ class ManyRooms:
         terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
         return call_each(self._caller, get_room, check_uuids(uuids), terms)
 
+    @to_be_entered("async with rooms.disable_many(...) as outcomes: async for outcome in outcomes: ...")
     def disable_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -215,6 +218,7 @@ class ManyRooms:
         terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
         return call_each(self._caller, partial(ban_room, is_ban=True), check_uuids(uuids), terms)
 
+    @to_be_entered("async with rooms.enable_many(...) as outcomes: async for outcome in outcomes: ...")
     def enable_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -230,6 +234,7 @@ class ManyRooms:
         terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
         return call_each(self._caller, partial(ban_room, is_ban=False), check_uuids(uuids), terms)
 
+    @to_be_entered("async with rooms.create_many(...) as outcomes: async for outcome in outcomes: ...")
     def create_many(
         self,
         count: int,

@@ -21,7 +21,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import evolve, frozen
 
-from netless_rooms.background import background
+from netless_rooms.background import background, to_be_entered
 from netless_rooms.calls import Caller
 from netless_rooms.checkpoints import Checkpoint, Landmarks, Range, ScanMode, read_checkpoint
 from netless_rooms.errors import RoomsError
@@ -86,6 +86,7 @@ async def split(caller: Caller, shards: int, known: str | None) -> tuple[str, ..
     return tuple(str(evolve(start, ranges=(part,))) for part in start.ranges)
 
 
+@to_be_entered("async with rooms.scan(...) as scan: async for room in scan: ...")
 @asynccontextmanager
 async def _scanning(
     caller: Caller, options: Options, resume: Checkpoint | None, known: Checkpoint | None

@@ -10,6 +10,7 @@ from typing import Any, Self
 from attrs import evolve
 
 from netless_rooms import http
+from netless_rooms.background import to_be_entered
 from netless_rooms.calls import Caller
 from netless_rooms.credentials import Clock, TokenSource, credentials_of
 from netless_rooms.many import ManyRooms
@@ -105,6 +106,7 @@ class AsyncRooms(ManyRooms):
         return f"{type(self).__name__}(region={caller.region!r}, base_url={caller.sender.base_url!r})"
 
     @classmethod
+    @to_be_entered("async with AsyncRooms.open(...) as rooms: ...")
     @asynccontextmanager
     async def open(
         cls,

@@ -1,8 +1,10 @@
 """What the README and the documentation name is there: sessions, extras, files, headings, versions, names."""
 
 import ast
+import builtins
 import json
 import re
+import symtable
 import tomllib
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
@@ -56,6 +58,18 @@ def test_every_extra_that_is_named_exists(page: Path) -> None:
 
 def test_the_readme_tells_of_every_extra() -> None:
     assert set(re.findall(r"(?m)^\| `(\w+)` \|", README.read_text("utf-8"))) == extras()
+
+
+@every_page
+def test_what_is_shown_needs_no_name_that_is_not_shown(page: Path) -> None:
+    shown = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", page.read_text("utf-8")))
+    assert needed(symtable.symtable(shown, page.name, "exec")) == set()
+
+
+@every_page
+def test_what_runs_on_trio_stands_behind_how_to_install_it(page: Path) -> None:
+    before, at, _ = page.read_text("utf-8").partition('backend="trio"')
+    assert not at or "`python3 -m pip install trio`" in before
 
 
 @every_page
@@ -208,6 +222,18 @@ def sessions() -> Iterator[str]:
 def extras() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     return set(project["optional-dependencies"])
+
+
+def needed(module: symtable.SymbolTable) -> set[str]:
+    """Return the names that a program uses and does not define."""
+    used, tables = set(), [module]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        used |= {each.get_name() for each in table.get_symbols() if table is module or each.is_global()}
+    names = module.get_symbols()
+    here = {each.get_name() for each in names if each.is_assigned() or each.is_imported() or each.is_namespace()}
+    return used - here - {*dir(builtins), "__name__"}
 
 
 def prose(page: Path) -> str:

@@ -211,6 +211,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: BadRoom(limit=float("nan")), ValueError, "not JSON compliant"),
     (lambda: BadRoom(name="\ud800"), ValueError, "surrogates not allowed"),
     (lambda: BadRoom(name={1}), TypeError, "not JSON serializable"),
+    (lambda: BadRoom(created_at=7), ValueError, "service's words: createdAt, not created_at"),
     (lambda: BadRoom(isBan=1, on="post"), ValueError, "on must be one of"),  # type: ignore[arg-type]
 ]
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netless_rooms import Room
 from netless_rooms.emulator import Answer, Ask, Emulator, Quirks
 from netless_rooms.emulator.quirks import LONGEST_PAGE
 
@@ -317,6 +319,30 @@ def test_a_room_that_cannot_be_is_not_added(members: dict[str, object], error: t
         emulator.add_room(**members)
     assert list(emulator.uuids()) == ["taken"]
     assert emulator.room("taken")["odd"] is True
+
+
+WORDS = {
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_name_as_in_python_is_refused_with_the_services_word(name: str) -> None:
+    emulator = Emulator()
+    with pytest.raises(ValueError, match=f"in the service's words: {WORDS[name]}, not {name}"):
+        emulator.add_room(**{name: None})
+    assert emulator.room_count == 0
+
+
+def test_no_other_name_of_a_room_differs_from_the_services_word() -> None:
+    emulator = Emulator(rooms=1)
+    emulator.add_room()
+    members = {name for uuid in emulator.uuids() for name in emulator.room(uuid)}
+    assert {field.name for field in attrs.fields(Room)} == members - set(WORDS.values()) | {*WORDS, "extra"}
 
 
 def test_a_room_that_is_not_there_is_a_key_error() -> None:

@@ -112,14 +112,18 @@ def test_without_the_extra_a_test_fails_and_says_what_to_install(
 PAGE = Path(__file__).parent.parent / "docs" / "howto" / "testing.md"
 
 
-def test_the_tests_of_the_page_pass(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("mark", "loops"), [("anyio", 2), ("asyncio", 1), ("trio", 1)])
+def test_the_tests_of_the_page_pass(mark: str, loops: int, pytester: pytest.Pytester) -> None:
     told, _, _ = PAGE.read_text("utf-8").partition("## Without the plugin")
     page = "\n\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", told))
+    asynchronous, others = page.count("\nasync def test_"), page.count("\ndef test_")
+    if mark != "anyio":  # as the page says
+        page = page.replace("\npytestmark = pytest.mark.anyio\n", "")
+        page = page.replace("\nasync def test_", f"\n@pytest.mark.{mark}\nasync def test_")
     pytester.makeini(STRICT)
     pytester.makepyfile(page)
-    asynchronous, others = page.count("\nasync def test_"), page.count("\ndef test_")
     readings = 4 - 1
-    pytester.runpytest_inprocess().assert_outcomes(passed=2 * (asynchronous + readings) + others)
+    pytester.runpytest_inprocess().assert_outcomes(passed=loops * (asynchronous + readings) + others)
 
 
 def test_the_page_tells_of_every_fixture_and_argument() -> None:
@@ -163,6 +167,16 @@ async def test_an_answer_that_asks_to_wait_is_raised_at_once(
         await netless_rooms.list()
     assert raised.value.retry_after == 20
     assert len(netless_requests) == 1
+
+
+@anyio_asks
+async def test_what_is_no_fault_is_refused_in_the_call_that_comes_to_it(
+    netless_rooms: AsyncRooms, netless_faults: list[Any]
+) -> None:
+    netless_faults += [None, Failure(503, on="create"), 503]
+    await netless_rooms.list()
+    with pytest.raises(TypeError, match=r"faults must be faults or None, such as Closed\(\), not int"):
+        await netless_rooms.list()
 
 
 def test_a_test_without_a_loop_can_ask_the_address(netless_base_url: str, netless_emulator: Emulator) -> None:
@@ -324,6 +338,7 @@ WRONG = {
     "add=[{}, {'uuid': 7}]": "add[[]1[]]: uuid must be a string, not int",
     "add=[{'uuid': 'a'}, {'uuid': 'a'}]": "add[[]1[]]: there is a room a already",
     r"add=[{'name': '\ud800'}]": "add[[]0[]]: *",
+    "add=[{'created_at': 'soon', 'is_ban': True}]": "add[[]0[]]: members are in the service's words: createdAt*",
     "faults=[503]": "faults must be faults or None, such as Closed(), not int",
     "faults=iter([None])": "faults must be a list: of an iterator, only the first test would get anything",
     "quirks='exclusive'": "quirks must be Quirks, not str",

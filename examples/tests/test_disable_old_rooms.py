@@ -1,8 +1,12 @@
 """The bulk job: stopped anywhere and run again, it has disabled and counted every old room once."""
 
 import json
+import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +19,7 @@ import anyio
 import pytest
 
 import disable_old_rooms
-from commands import start
+from commands import EXAMPLES, environment, start
 from disable_old_rooms import Job, load, look, report, run, save
 from netless_rooms import AsyncRooms, ServerError, TooManyFailuresError
 from netless_rooms.emulator import Emulator, Failure, Fault, Quirks
@@ -235,11 +239,100 @@ def test_the_command_runs_on_an_emulator_of_its_own(tmp_path: Path) -> None:
         with start("disable_old_rooms.py", str(DAYS), "--emulator", *dry_run, cwd=tmp_path) as job:
             out, err = job.communicate()
         assert job.returncode == 0, err
-        counts.append(re.search(r"disabled +([\d,]+)\n  failed", out))
+        counts.append(re.search(r"disabled +([\d,]+)\n  failed", err if dry_run else out))
     assert counts[0]
     assert counts[1]
     assert counts[0][1] == counts[1][1] != "0"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_on_an_emulator_it_goes_on_where_it_was_stopped_too(tmp_path: Path) -> None:
+    begun = until(lambda: any(kept["seen"] for kept in kept_in(tmp_path)))
+    with start("disable_old_rooms.py", str(DAYS), "--emulator", "--rate", "100", cwd=tmp_path) as job:
+        next(begun)
+        job.send_signal(signal.SIGINT)
+        _, err = job.communicate()
+    assert job.returncode == 130
+    assert "Run the same command again to go on." in err
+    (kept,) = kept_in(tmp_path)
+    assert 0 < kept["seen"] < 2_500
+
+    with start("disable_old_rooms.py", str(DAYS), "--emulator", cwd=tmp_path) as job:
+        out, err = job.communicate()
+    assert job.returncode == 0, err
+    counts = {words: int(count.replace(",", "")) for words, count in re.findall(r"(?m)^  (.+?) +([\d,]+)$", out)}
+    assert counts["seen"] == 2_500
+    assert counts["disabled"] + counts["disabled before"] + counts["not that old"] == 2_500
+    assert list(tmp_path.iterdir()) == []
+
+
+def kept_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
+
+
+def test_of_a_dry_run_a_terminal_shows_a_few_rooms_and_how_many_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["disable_old_rooms.py", str(DAYS), "--emulator", "--dry-run"])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert disable_old_rooms.main() == 0
+    *uuids, last = capsys.readouterr().out.splitlines()
+    assert all(re.fullmatch("[0-9a-f]{32}", uuid) for uuid in uuids)
+    more = re.match(r"\.\.\. and ([\d,]+) more", last)
+    assert len(uuids) == 10
+    assert more
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    assert disable_old_rooms.main() == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10 + int(more[1].replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("nowhere/job.json", "cannot write nowhere/job.json: No such file or directory"),
+        (".", "cannot read .: Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_is_one_line(tmp_path: Path, file: str, told: str) -> None:
+    with start("disable_old_rooms.py", "0", "--emulator", "--file", file, cwd=tmp_path) as job:
+        out, err = job.communicate()
+    assert (job.returncode, out, err) == (2, "", f"disable_old_rooms.py: error: {told}\n")
+
+
+def test_a_file_that_cannot_be_any_more_ends_the_job_with_a_line_and_the_report(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    begun = until(lambda: any(kept["seen"] for kept in kept_in(folder)))
+    arguments = ("0", "--emulator", "--rate", "100", "--file", "folder/job.json")
+    with start("disable_old_rooms.py", *arguments, cwd=tmp_path) as job:
+        next(begun)
+        shutil.rmtree(folder)
+        out, err = job.communicate()
+    assert job.returncode == 1
+    assert "cannot write folder/job.json: No such file or directory\n" in err
+    assert "Traceback" not in err
+    assert "  seen  " in out
+
+
+OUTPUTS = {"full": "disable_old_rooms.py: error: cannot write the output: No space left on device\n", "closed": ""}
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []], ids=["dry run", "in earnest"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_that_takes_nothing_is_no_traceback(tmp_path: Path, output: str, dry_run: list[str]) -> None:
+    if output == "full":
+        stdout = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, stdout = os.pipe()
+        os.close(reader)
+    command = [sys.executable, str(EXAMPLES / "disable_old_rooms.py"), "2600", "--emulator", *dry_run]
+    env = environment()
+    ran = subprocess.run(command, cwd=tmp_path, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    os.close(stdout)
+    told = "".join(line for line in ran.stderr.splitlines(keepends=True) if " a second" not in line)
+    assert (ran.returncode, told) == (1, OUTPUTS[output])
+    assert len(kept_in(tmp_path)) == (not dry_run)  # for it is not reported yet
 
 
 @pytest.fixture
@@ -279,12 +372,26 @@ def test_the_command_goes_on_where_it_was_stopped(
     assert settings["NETLESS_SECRET_KEY"] not in out + err
 
 
-@pytest.mark.parametrize("arguments", [["-1"], ["many"], ["30", "--rate", "0"], ["30", "--rate", "nan"]], ids=str)
-def test_wrong_arguments_are_refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["-1"], "a whole number of days, 0 to 100,000, not '-1'"),
+        (["many"], "a whole number of days, 0 to 100,000, not 'many'"),
+        (["100001"], "a whole number of days, 0 to 100,000, not '100001'"),
+        (["30", "--rate", "0"], "how many rooms a second, above 0 and finite, not '0'"),
+        (["30", "--rate", "nan"], "how many rooms a second, above 0 and finite, not 'nan'"),
+        (["30", "--rate", "fast"], "how many rooms a second, above 0 and finite, not 'fast'"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_with_what_is_right(
+    arguments: list[str], right: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["disable_old_rooms.py", *arguments, "--emulator"])
     with pytest.raises(SystemExit) as ended:
         disable_old_rooms.main()
     assert ended.value.code == 2
+    assert f": give {right}\n" in capsys.readouterr().err
 
 
 def until(is_so: Callable[[], Any]) -> Iterator[None]:

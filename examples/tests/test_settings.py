@@ -1,5 +1,8 @@
 """What the examples read first, and what they say if it is wrong."""
 
+import subprocess
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 
 import pytest
@@ -7,9 +10,10 @@ import pytest
 import disable_old_rooms
 import web_service
 import whiteboard_bot
+from commands import EXAMPLES, environment
 from netless_rooms import AccessKey
 from netless_rooms.emulator import Emulator
-from settings import Settings, SettingsError, from_environment, of_emulator
+from settings import Settings, SettingsError, chosen, from_environment, of_emulator
 
 ENVIRONMENT = {"NETLESS_ACCESS_KEY": "a", "NETLESS_SECRET_KEY": "my secret", "NETLESS_REGION": "sg"}
 
@@ -74,3 +78,25 @@ async def test_the_settings_of_an_emulator_reach_it(netless_emulator: Emulator) 
     settings = of_emulator(netless_emulator)
     async with settings.open_client() as client:
         assert len(await settings.rooms(client).list()) == 1
+
+
+# The extra of the emulator
+
+
+def test_without_the_emulator_its_extra_is_not_needed() -> None:
+    code = (
+        "import sys; sys.modules['starlette'] = None; import argparse, whiteboard_bot, settings;"
+        "print(settings.chosen(argparse.Namespace(emulator=False), rooms=0).region)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=EXAMPLES, env=environment(**ENVIRONMENT), capture_output=True, text=True
+    )
+    assert (ran.stdout, ran.stderr) == ("sg\n", "")
+
+
+def test_without_its_extra_the_emulator_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("netless_rooms.emulator")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    with pytest.raises(SettingsError, match=r"--emulator cannot be used: .* pip install"):
+        chosen(Namespace(emulator=True), rooms=0)

@@ -18,6 +18,7 @@ from netless_rooms.emulator.quirks import LIKELIEST, Quirks
 from netless_rooms.emulator.replies import Reply
 from netless_rooms.emulator.script import read_script, take_fault
 from netless_rooms.emulator.server import serve_app
+from netless_rooms.emulator.spelling import check_names
 from netless_rooms.http import InProcessTransport, in_process
 from netless_rooms.tokens import AccessKey, Role, TokenKind, draw_token
 
@@ -176,11 +177,13 @@ class Emulator:
 
         ``members`` are in the service's words; they replace the room's own or come on top, and need not be
         right: ``add_room(isBan=True)``, ``add_room(uuid="...", createdAt="soon", colour="red")``.  Raises
-        ``ValueError`` if there is a room with that UUID already or a value cannot be printed as JSON,
-        ``TypeError`` if it has no JSON type or the UUID is not a string.
+        ``ValueError`` if there is a room with that UUID already, a value cannot be printed as JSON, or a name is
+        spelled as in Python, such as ``is_ban``; ``TypeError`` if a value has no JSON type or the UUID is not a
+        string.
 
         .. versionadded:: 0.1
         """
+        check_names(members)
         with self._lock:
             text = self._account.store.create(self.clock(), members)
         uuid: str = json.loads(text)["uuid"]

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from netless_rooms.emulator.spelling import write_json
+from netless_rooms.emulator.spelling import check_names, write_json
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -87,6 +87,7 @@ def read_members(members: Mapping[str, object]) -> Mapping[str, object]:
     """Return the members of a wrong room, if they can be sent."""
     if not members:
         raise ValueError("BadRoom needs a member to change, such as isBan='perhaps'")
+    check_names(members)
     write_json(without_omitted(members)).encode()
     return members
 

@@ -5,6 +5,7 @@ misspelled here as well and go unnoticed.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,15 @@ APP_UUID: Final = "i5emulatedAppUUID01AQ"
 TICKS_TO_1970: Final = 0x01B21DD213814000
 TICKS_PER_MS: Final = 10_000
 
+# Who has rooms from the client at hand writes these; they would pass for members that only a later service knows.
+_PYTHON_NAMES: Final = {
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+}
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,6 +32,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def write_json(value: object) -> str:
     """Return ``value`` as the service prints JSON: no spaces, characters as they are."""
     return _ENCODER.encode(value)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names of members that are spelled as in Python, with the service's word."""
+    for name in names:
+        if (word := _PYTHON_NAMES.get(name)) is not None:
+            raise ValueError(f"members are in the service's words: {word}, not {name}")
 
 
 def uuid_text(ticks: int, tail: str) -> str:
