@@ -175,7 +175,7 @@ def test_an_odd_value_stops_neither_a_scan_nor_who_reads_what_it_wrote(
     scan = ["scan", "--checkpoint", tmp_path / "c", "--output", output, *PAGE, "--on-invalid", "yield"]
     assert [shell(*scan).code, shell(*scan).code] == [6, 0]
     with output.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file)) if spelling == "csv" else list(map(strictly, file))
+        rows: list[Any] = list(csv.DictReader(file)) if spelling == "csv" else list(map(strictly, file))
     assert [row["uuid"] for row in rows] == world.uuids
     invalid = [row for row in rows if row.get("invalid")]
     assert [row["uuid"] for row in invalid] == [world.uuids[place]]
