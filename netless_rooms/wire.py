@@ -64,14 +64,14 @@ class BrokenText(str):
     """A text of JSON that is none in any other way: an escaped half of a surrogate pair is no character in it."""
 
     __slots__ = ()
-    words: ClassVar = "a text with half a surrogate pair"
+    words: ClassVar[str] = "a text with half a surrogate pair"
 
 
 class EndlessNumber(float):
     """What JSON has no number for, or Python none: ``NaN``, ``1e400``, an integer of thousands of digits."""
 
     __slots__ = ()
-    words: ClassVar = "a number that is not finite or too large"
+    words: ClassVar[str] = "a number that is not finite or too large"
 
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
