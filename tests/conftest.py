@@ -1,5 +1,6 @@
 """Fixtures: an emulator, and clients of every HTTP library that reach it or a script."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -69,6 +70,14 @@ def is_aiohttp_on_trio(item: pytest.Item) -> bool:
         return False
     ids = item.callspec.id.split("-")
     return item.callspec.params.get("anyio_backend") == "trio" and any(part.startswith("aiohttp") for part in ids)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c() -> Iterator[None]:
+    """Let tests and their processes hear Ctrl-C, which they do not if whoever runs them has turned it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
