@@ -53,8 +53,8 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
 
     Iterate over it inside the ``async with``, and each call's ``Outcome`` comes when it has ended, so in no
     certain order; a call that failed is an outcome like any other.  Take them in one task or in several.  The
-    iteration ends when every input had its outcome.  If no more calls are begun, it raises instead, as soon as
-    the outcomes of all that were begun have come:
+    iteration ends when every input had its outcome.  If no more calls are begun, it raises instead, when the
+    outcomes of all that were begun have come:
 
     - ``TooManyFailuresError`` if ``max_failures`` were reached; the last failure is its ``__cause__``;
     - what the async iterable of uuids raised; ``TypeError`` or ``ValueError`` if it brought what is no uuid,
@@ -93,6 +93,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         self._raises: Exception | None = None
         self._stopped = self._exhausted = self._ended = self._left = False
         self._pull = CancelScope()
+        self._was_cut = False
         self._beginning = CancelScope()
         self._news = Event()
 
@@ -162,7 +163,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
 
         .. versionadded:: 0.1
         """
-        return self._pull.cancelled_caught
+        return self._was_cut
 
     async def __anext__(self) -> Outcome:
         """Return the next outcome."""
@@ -224,13 +225,11 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
             try:
                 with CancelScope(shield=True) as self._pull:
                     given = await self._next_given()
-            except StopAsyncIteration:
-                self._exhausted = True
+            except Exception as error:  # of the iterable, or its end
+                self._end_of_input(error)
                 return
-            except Exception as error:  # of the iterable
-                self._raises = error
-                return
-            if self.iterable_was_cut:
+            if self._pull.cancelled_caught:
+                self._end_of_input(None)
                 return
             index = self._pulled
             self._waiting[index] = given
@@ -239,6 +238,14 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
                 await sleep(max(0.0, earliest - current_time()))
                 earliest = current_time() + 1 / self._terms.rate
             calls.start_soon(self._call, index, given)
+
+    def _end_of_input(self, raised: Exception | None) -> None:
+        """Note why nothing more comes; what an iterable raises when it is cut says nothing of what it has left."""
+        self._was_cut = self._pull.cancel_called
+        if isinstance(raised, StopAsyncIteration):
+            self._exhausted = not self._was_cut
+        elif not self._was_cut:
+            self._raises = raised
 
     def _has_room(self) -> bool:
         return len(self._waiting) + len(self._begun) + len(self._ready) < self._terms.concurrency

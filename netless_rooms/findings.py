@@ -51,7 +51,7 @@ class Reply:
 def token(told: TokenInfo | None, *, can_renew: bool) -> Finding:
     """Return what the token says about itself; ``can_renew`` if there is another one for calls that need more."""
     if told is None:
-        return Finding(name="token", answer=UNKNOWN, seen="what it is for cannot be read without asking")
+        return Finding(name="token", answer=UNKNOWN, seen="what it is for cannot be read from it")
     end = "never ends" if told.expires_at is None else f"ends at {told.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     if can_renew:
         means = "it was made for this, and other calls get their own"
@@ -131,13 +131,13 @@ def failure(status: int | None, reason: str | None) -> Finding:
     )
 
 
-def requests(replies: Sequence[Reply]) -> Finding:
+def requests(count: int, replies: Sequence[Reply]) -> Finding:
     """Return how many requests all of this took, and how long an answer."""
     methods = names_of(sorted({reply.method for reply in replies}))
     each = median(reply.seconds for reply in replies)
     return Finding(
         name="requests",
-        answer=f"{len(replies)}",
+        answer=f"{count}",
         seen=f"all of them {methods}; half of the answers took less than {each:.3f} s",
     )
 

@@ -1,4 +1,4 @@
-"""What has to be asked to know what nobody published: some thirty requests, all of which only read.
+"""What has to be asked to know what nobody published: some thirty requests mostly, all of which only read.
 
 What the answers mean is decided by ``findings`` and ``readings``.  A fault that passes is ridden out as in any
 call; one that does not, and a refusal of the token, ends it.  A refusal of what was asked for is an answer.
@@ -15,7 +15,7 @@ from netless_rooms import findings, readings
 from netless_rooms.calls import Caller
 from netless_rooms.checkpoints import behind, read_checkpoint
 from netless_rooms.credentials import Clock
-from netless_rooms.errors import DecodeError, PaginationError, StatusError
+from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError, TransportError
 from netless_rooms.findings import Finding, Reply
 from netless_rooms.http import RawAnswer, Sender
 from netless_rooms.many import ManyRooms
@@ -23,9 +23,10 @@ from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
 from netless_rooms.operations import MAX_PAGE_SIZE, Operation, get_room, list_rooms
 from netless_rooms.paging import start_walk
 from netless_rooms.readings import Answered, Page
-from netless_rooms.responses import GATEWAY
+from netless_rooms.responses import GATEWAY, unwrap
 from netless_rooms.scan import split
 from netless_rooms.walks import each_room
+from netless_rooms.wire import WireError, read_json
 
 FEW: Final = 5  # rooms of a page of which only the first ones count
 ENOUGH: Final = 60  # rooms that tell an order, and leave room for pages between them
@@ -34,9 +35,8 @@ FULL_PAGES: Final = 3  # that show whether all are of one length
 SHORT_PAGE: Final = 20  # rooms; such a page costs little, and can be cut as well as a long one
 SHORT_PAGES: Final = 5
 SHORTEST: Final = 3  # rooms; with an inclusive cursor no page of two can be cut
-WALKED: Final = 40  # rooms
 SHARDS: Final = 8
-ELSE: Final = GATEWAY | {429}  # says nothing about what was asked for
+ELSE: Final = GATEWAY | {401, 429}  # says nothing about what was asked for
 NOWHERE: Final = "00000000000011ea8000000000000000"  # names no room, where none is there to derive one from
 
 Tell = Callable[[str], object]
@@ -57,7 +57,8 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     regions = await _regions(caller, listing)
     tell("walking and splitting the list")
     order = readings.order(listing.rooms)
-    follows = [await _walk(caller), await _shards(caller, order.answer)]
+    cursor, *_ = pages
+    follows = [await _walk(caller, listing), await _shards(caller, order.answer, cursor.answer)]
     return (
         findings.token(token.told, can_renew=caller.credentials.can_renew),
         findings.clock(witness.replies),
@@ -69,7 +70,7 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
         regions,
         readings.disabled(listing.rooms),
         findings.headers(witness.replies),
-        findings.requests(witness.replies),
+        findings.requests(witness.sent, witness.replies),
         *follows,
     )
 
@@ -77,15 +78,17 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
 class Witness(Sender):
     """Sends as another sender does, and keeps of each answer what is not about rooms."""
 
-    __slots__ = ("_clock", "replies")
+    __slots__ = ("_clock", "replies", "sent")
 
     def __init__(self, sender: Sender, clock: Clock) -> None:
         super().__init__(sender._client, sender.base_url)
         self._clock = clock
+        self.sent = 0
         self.replies: list[Reply] = []
 
     async def send(self, operation: Operation[Any], **how: Any) -> RawAnswer:
         """Send ``operation`` and return the whole answer."""
+        self.sent += 1
         began = time.perf_counter()
         raw = await super().send(operation, **how)
         self.replies.append(
@@ -94,10 +97,17 @@ class Witness(Sender):
                 headers=raw.headers,
                 seconds=time.perf_counter() - began,
                 arrived=self._clock(),
-                is_enveloped=operation.answer is MixedPage and raw.body.lstrip().startswith(b'{"status"'),
+                is_enveloped=_is_enveloped(raw.body),
             )
         )
         return raw
+
+
+def _is_enveloped(body: bytes) -> bool:
+    try:
+        return unwrap(read_json(body))[1] is not None
+    except WireError:
+        return False
 
 
 @frozen(kw_only=True)
@@ -108,6 +118,8 @@ class _Listing:
     first: Page
     pages: tuple[Page, ...]
     """Later ones, each of which was followed by another that brought rooms."""
+    is_whole: bool
+    """Whether the first page is the whole list, as far as the service shows."""
 
     @property
     def uuids(self) -> list[str | None]:
@@ -136,8 +148,13 @@ async def _listing(caller: Caller) -> _Listing:
         rooms += new
         later.append(Page(MAX_PAGE_SIZE, len(page)))
         is_over = not new
-    # The last that brought something may have come to the end, and behind the end there is nothing.
-    return _Listing(rooms=tuple(rooms), first=first, pages=tuple(later[: -2 if is_over else -1]))
+    return _Listing(
+        rooms=tuple(rooms),
+        first=first,
+        # The last that brought something may have come to the end, and behind the end there is nothing.
+        pages=tuple(later[: -2 if is_over else -1]),
+        is_whole=is_over and len(rooms) == first.got and len(page) <= 1,
+    )
 
 
 def _wants_more(first: Page, later: list[Page], count: int) -> bool:
@@ -148,7 +165,11 @@ def _wants_more(first: Page, later: list[Page], count: int) -> bool:
 
 async def _pages(caller: Caller, listing: _Listing) -> tuple[Finding, ...]:
     """Find out how a page from a room on begins, and how many rooms it has."""
-    middle = _middle([*listing.places(1)] or [*listing.places(0)])
+    middle = _middle([*listing.places(1)])
+    if (
+        middle is None or middle[0] == 0
+    ):  # from the first room on, a cursor that is ignored looks like one that is not
+        middle = next(reversed([*listing.places(0)]), None)
     if middle is None:
         cursor = readings.cursor(listing.uuids, None, ())
     else:
@@ -160,7 +181,7 @@ async def _pages(caller: Caller, listing: _Listing) -> tuple[Finding, ...]:
         places = [*listing.places(size)]
         for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]:
             pages.append(Page(size, len(await _rooms(caller, uuid, size))))
-    return cursor, *readings.pages(listing.first, pages, count=len(listing.rooms))
+    return cursor, *readings.pages(listing.first, pages, count=len(listing.rooms), is_whole=listing.is_whole)
 
 
 async def _unknown_begin(caller: Caller, listing: _Listing) -> Finding:
@@ -186,18 +207,23 @@ async def _failure(caller: Caller, listing: _Listing) -> Finding:
 
 
 async def _regions(caller: Caller, listing: _Listing) -> Finding:
-    elsewhere = {
-        region.value: await _answered(evolve(caller, region=region), None)
-        for region in Region
-        if listing.rooms and region != caller.region
-    }
-    return readings.regions(listing.uuids, caller.region, elsewhere)
+    elsewhere: dict[str, Answered] = {}
+    own: Answered = listing.uuids[:FEW]
+    for region in Region:
+        if region == caller.region:
+            continue
+        page = await _answered_in(evolve(caller, region=region))
+        if page != own:  # were rooms created or disabled meanwhile?
+            own = await _answered(caller, None)
+        elsewhere[region.value] = page
+    return readings.regions(own, caller.region, elsewhere)
 
 
-async def _walk(caller: Caller) -> Finding:
+async def _walk(caller: Caller, listing: _Listing) -> Finding:
     came, broken = 0, None
+    wanted = len(listing.rooms) + 1  # past what is known, where a list that cannot be gone through shows
     try:
-        async with aclosing(each_room(caller, start_walk(None, None, SHORT_PAGE), WALKED)) as rooms:
+        async with aclosing(each_room(caller, start_walk(None, None, MAX_PAGE_SIZE), wanted)) as rooms:
             async for _ in rooms:
                 came += 1
     except (PaginationError, DecodeError) as error:
@@ -205,9 +231,10 @@ async def _walk(caller: Caller) -> Finding:
     return readings.walk(came, broken)
 
 
-async def _shards(caller: Caller, order: str) -> Finding:
+async def _shards(caller: Caller, order: str, cursor: str) -> Finding:
     shards = await split(caller, SHARDS, None)
-    return readings.shards(SHARDS, len(shards), read_checkpoint("split", shards[0], caller.region).mode, order)
+    mode = read_checkpoint("split", shards[0], caller.region).mode
+    return readings.shards(SHARDS, len(shards), mode, order=order, cursor=cursor)
 
 
 def _middle(places: list[tuple[int, str]]) -> tuple[int, str] | None:
@@ -233,4 +260,18 @@ async def _answered(caller: Caller, begin_uuid: str | None) -> Answered:
             raise
         return error.status
     except DecodeError:
+        return None
+
+
+async def _answered_in(elsewhere: Caller) -> Answered:
+    """Return the first page of another region, which may be served in another way, or not at all."""
+    try:
+        return await _answered(elsewhere, None)
+    except RateLimitedError:
+        raise
+    except StatusError as error:
+        return error.status
+    except TransportError as error:
+        if error.is_transient:
+            raise
         return None

@@ -48,7 +48,7 @@ def fields(listed: Sequence[Room | InvalidRoom]) -> Finding:
             name="fields",
             answer="unreadable",
             seen=f"{seen}: {names_of(sorted(places))}",
-            means="walk() ends there; scan(on_invalid='skip') goes on, and counts them",
+            means="walk() ends there; scan(on_invalid='skip') goes on as far as uuids can be read",
         )
     if new:
         return Finding(
@@ -62,18 +62,14 @@ def fields(listed: Sequence[Room | InvalidRoom]) -> Finding:
 
 def disabled(listed: Sequence[Room | InvalidRoom]) -> Finding:
     """Return whether disabled rooms stay listed."""
-    count = sum(isinstance(room, Room) and room.is_ban for room in listed)
-    if count:
-        return Finding(
-            name="disabled",
-            answer="listed",
-            seen=f"{count} of {rooms_of(len(listed))}",
-        )
+    bans = [room.is_ban for room in listed if isinstance(room, Room)]
+    if any(bans):
+        return Finding(name="disabled", answer="listed", seen=f"{sum(bans)} of {rooms_of(len(bans))}")
     return Finding(
         name="disabled",
         answer=UNKNOWN,
-        seen=f"none of {rooms_of(len(listed))}",
-        means="there are none, or they are not listed",
+        seen=f"none of {rooms_of(len(bans))}",
+        means="there are none, or they are not listed" if bans else "",
     )
 
 
@@ -111,9 +107,13 @@ def order(listed: Sequence[Room | InvalidRoom]) -> Finding:
 def cursor(listed: Uuids, place: int | None, answered: Uuids) -> Finding:
     """Return how a page begins that was asked for from the room in ``place`` on."""
     if place is None:
-        return _no_rooms("cursor")
+        return _no_place("cursor") if listed else _no_rooms("cursor")
     behind = listed[place + 1] if place + 1 < len(listed) else None
     first = answered[0] if answered else None
+    if place == 0 and first is not None:
+        return Finding(
+            name="cursor", answer=UNKNOWN, seen="from the only room on, it came again; so it would anyway"
+        )
     if _is_alike(first, listed[place]):
         return Finding(
             name="cursor",
@@ -143,34 +143,36 @@ def cursor(listed: Uuids, place: int | None, answered: Uuids) -> Finding:
     )
 
 
-def pages(first: Page, pages: Sequence[Page], *, count: int) -> tuple[Finding, Finding]:
+def pages(first: Page, later: Sequence[Page], *, count: int, is_whole: bool) -> tuple[Finding, Finding]:
     """Return whether there is a longest page, and whether pages end early for another reason.
 
-    ``first`` is the first page of the list, of which ``count`` rooms are known.  None of ``pages`` is so short
-    because the list ends there.
+    ``first`` is the first page of the list, of which ``count`` rooms are known; ``is_whole`` if it has no more.
+    None of the ``later`` ones is so short because the list ends there.
     """
-    asked, got = max(page.asked for page in [first, *pages]), {page.got for page in [first, *pages]}
-    if any(page.got > page.asked for page in [first, *pages]):
+    everything = [first, *later]
+    asked, got = first.asked, {page.got for page in everything}
+    if any(page.got > page.asked for page in everything):
         seen = "more rooms came than were asked for"
         cap = Finding(name="page_cap", answer="ignored", seen=seen, means="page_size has no effect")
         return cap, Finding(name="short_pages", answer=UNKNOWN, seen=seen)
-    most = asked if first.got == count else first.got
-    if any(page.got != min(page.asked, most) for page in pages):
+    most = asked if is_whole else first.got
+    if any(page.got != min(page.asked, most) for page in later):
         seen = f"before the end, {min(got)} to {max(got)} rooms came on a page"
         means = "a short page is not the end; walk() knows, but a loop that stops there loses rooms"
         cap = _cap("none" if asked in got else UNKNOWN, seen)
         return cap, Finding(name="short_pages", answer="yes", seen=seen, means=means)
     if first.got == asked:
         cap = _cap("none", f"{asked} were asked for, and came")
-    elif first.got == count:
+    elif is_whole:
         cap = _cap(UNKNOWN, f"the whole list came on one page, {rooms_of(count)}")
     else:
-        known = f"{first.got}" if pages else UNKNOWN
-        cap = _cap(known, f"{asked} were asked for, {first.got} came, and there are more")
-    if not pages:
+        # One page alone may have ended for another reason, such as a room that was created behind it meanwhile.
+        is_sure = any(page.asked > first.got for page in later)
+        cap = _cap(f"{first.got}" if is_sure else UNKNOWN, f"{asked} were asked for, and {first.got} came")
+    if not later:
         return cap, _too_few("short_pages", count)
     return cap, Finding(
-        name="short_pages", answer="no", seen=f"all of {len(pages)} pages had as many rooms as can be on one"
+        name="short_pages", answer="no", seen=f"all of {len(later)} pages had as many rooms as can be on one"
     )
 
 
@@ -186,7 +188,7 @@ def unknown_begin(listed: Uuids, place: int | None, answered: Answered) -> Findi
     ``answered`` is a page, or the status of a failure, or ``None`` for an answer that is no list.
     """
     if place is None:
-        return _too_few("unknown_begin", len(listed))
+        return _no_place("unknown_begin") if len(listed) >= FEWEST else _too_few("unknown_begin", len(listed))
     statuses = {400: "bad_request", 404: "not_found"}
     if answered is None:
         found, seen = "unreadable", "the answer is no list"
@@ -200,38 +202,34 @@ def unknown_begin(listed: Uuids, place: int | None, answered: Answered) -> Findi
         found, seen = "start", "the list begins anew"
     else:
         found, seen = UNKNOWN, "a page came that begins with another room than the next"
-    means = (
-        "the list can be split anywhere"
-        if found == "seek"
-        else "the list can be split only at rooms that are known"
-    )
-    return Finding(name="unknown_begin", answer=found, seen=seen, means=means)
+    return Finding(name="unknown_begin", answer=found, seen=seen)
 
 
-def regions(listed: Uuids, asked: str, elsewhere: Mapping[str, Answered]) -> Finding:
-    """Return whether other regions list the same rooms.
+def regions(own: Answered, asked: str, elsewhere: Mapping[str, Answered]) -> Finding:
+    """Return whether other regions list the same rooms as the one that is ``asked``.
 
-    ``elsewhere`` has the page that each of them gave, or the status of a failure, or ``None`` if it is no list.
+    ``own`` is its first page, and ``elsewhere`` has that of each of the others, asked for with the same limit; or
+    the status of a failure, or ``None`` if it is no list.
     """
-    if not listed:
-        return _no_rooms("regions")
-    same = [name for name, page in elsewhere.items() if isinstance(page, Sequence) and _begins_alike(page, listed)]
-    other = [name for name, page in elsewhere.items() if isinstance(page, Sequence) and name not in same]
-    refused = [name for name in elsewhere if name not in {*same, *other}]
+    listed = [] if own is None or isinstance(own, int) else own
+    pages = {name: page for name, page in elsewhere.items() if isinstance(page, Sequence)}
+    same = [name for name, page in pages.items() if _begin_alike(page, listed)]
+    other = [name for name, page in pages.items() if name not in same and (page or listed)]
+    refused = [name for name in elsewhere if name not in pages]
     parts = [f"the same rooms in {', '.join(same)}"] * bool(same)
-    parts += [f"other rooms, or none, in {', '.join(other)}"] * bool(other)
+    parts += [f"other rooms in {', '.join(name for name in other if pages[name])}"] * any(pages[n] for n in other)
+    parts += [f"none in {', '.join(name for name in pages if not pages[name])}"] * any(
+        not p for p in pages.values()
+    )
     parts += [f"no list in {', '.join(refused)}"] * bool(refused)
     answer = "apart" if other else "shared" if same else UNKNOWN
     means = {
         "apart": f"a walk in {asked} brings the rooms of {asked}; walk each region that you have rooms in",
         "shared": "a walk brings the rooms of all regions",
+        UNKNOWN: "create a room, then ask again" if not listed else "walk in the region you created in",
     }
-    return Finding(
-        name="regions",
-        answer=answer,
-        seen="; ".join(parts),
-        means=means.get(answer, "walk in the region you created in"),
-    )
+    seen = "; ".join(parts if listed else [f"no rooms in {asked}", *parts])
+    return Finding(name="regions", answer=answer, seen=seen, means=means[answer])
 
 
 # What follows
@@ -244,7 +242,7 @@ def walk(came: int, broken: str | None) -> Finding:
             name="walk",
             answer="breaks",
             seen=f"walk() brought {rooms_of(came)}, and then {broken}",
-            means="an error says more, and no room is lost quietly",
+            means="netless-rooms scan shows the whole error; no room is lost quietly",
         )
     return Finding(
         name="walk",
@@ -253,8 +251,8 @@ def walk(came: int, broken: str | None) -> Finding:
     )
 
 
-def shards(wanted: int, ranges: int, mode: ScanMode, order: str) -> Finding:
-    """Return into what a scan in several shards splits a list that has its rooms in such an ``order``."""
+def shards(wanted: int, ranges: int, mode: ScanMode, *, order: str, cursor: str) -> Finding:
+    """Return into what a scan in several shards splits a list in such an ``order``, read by such a ``cursor``."""
     if mode is not ScanMode.LINE:
         return Finding(
             name="shards",
@@ -263,18 +261,23 @@ def shards(wanted: int, ranges: int, mode: ScanMode, order: str) -> Finding:
         )
     means = {
         "uuid": "scan once, then give known=scan.checkpoint to split at rooms that it saw",
-        UNKNOWN: "ask again with more rooms",
+        "creation": "only a list in the order of uuids can be split",
+        "other": "only a list in the order of uuids can be split",
     }
     return Finding(
         name="shards",
         answer="line",
         seen=f"scan(shards={wanted}) goes through the list in one line",
-        means=means.get(order, "only a list in the order of uuids can be split"),
+        means=means.get(order, "ask again with more rooms") if cursor in CURSORS else "",
     )
 
 
 def _no_rooms(name: str) -> Finding:
     return Finding(name=name, answer=UNKNOWN, seen="there are no rooms", means="create one, then ask again")
+
+
+def _no_place(name: str) -> Finding:
+    return Finding(name=name, answer=UNKNOWN, seen="too few uuids can be read, and are as documented, to ask from")
 
 
 def _too_few(name: str, count: int) -> Finding:
@@ -287,5 +290,6 @@ def _is_alike(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and spelled_alike(one, other)
 
 
-def _begins_alike(page: Uuids, listed: Uuids) -> bool:
-    return bool(page) and all(one == other for one, other in zip(page, listed, strict=False))
+def _begin_alike(page: Uuids, other: Uuids) -> bool:
+    """Whether two pages begin with the same rooms; where no uuid can be read, nobody knows."""
+    return any(page) and [*page] == [*other]

@@ -97,7 +97,7 @@ def _read(
     _check_success(status, "$")
     answer = read_quickly(body, operation.answer)
     if answer is None:
-        document, told = _unwrap(read_json_quickly(body))
+        document, told = unwrap(read_json_quickly(body))
         if told is not None:
             if not 200 <= told < 300:
                 raise _status_error(operation, told, headers, body, hide, now)
@@ -112,7 +112,7 @@ def _check_success(status: int, where: str) -> None:
         raise WireError(f"expected the status 200 or 201, got {status}", where)
 
 
-def _unwrap(document: Any) -> tuple[Any, int | None]:
+def unwrap(document: Any) -> tuple[Any, int | None]:
     """Return the document inside the printed envelope and the status that it tells, if it is one."""
     if isinstance(document, dict) and document.keys() == {"status", "body"}:
         status = document["status"]
@@ -166,7 +166,7 @@ def _status_error(
 def _message(body: bytes) -> str | None:
     """Return the reason in a failure's body: ``message``, or ``msg`` as older generations of the service say."""
     try:
-        document, _ = _unwrap(read_json(body))
+        document, _ = unwrap(read_json(body))
     except WireError:
         return None
     said = document if isinstance(document, dict) else {}

@@ -777,6 +777,29 @@ async def test_a_pull_under_way_goes_on_for_a_while_when_the_calls_have_ended(
         assert [outcome.uuid for outcome in outcomes.undelivered] == ["r0"]
 
 
+@pytest.mark.parametrize("reaction", ["ends", "raises", "brings"])
+async def test_what_an_iterable_does_when_it_is_cut_says_nothing_of_what_it_has_left(
+    reaction: str, service: Service, rooms: AsyncRooms
+) -> None:
+    async def idle() -> AsyncGenerator[str, None]:
+        yield "r0"
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            if reaction == "raises":
+                raise LookupError("cut") from None
+            if reaction == "brings":
+                yield "r1"  # and never mind that Python has another opinion
+
+    service.failing = frozenset({"r0"})
+    async with aclosing(idle()) as source:
+        with pytest.raises(TooManyFailuresError):
+            async with rooms.get_many(source, max_failures=1) as outcomes:
+                await taken(outcomes)
+    assert outcomes.iterable_was_cut is (reaction != "brings")
+    assert outcomes.not_attempted == (("r1",) if reaction == "brings" else ())
+
+
 @pytest.mark.parametrize("how", ["failures", "break", "cancel"])
 async def test_a_generator_goes_on_behind_what_it_was_asked_for(
     how: str, service: Service, rooms: AsyncRooms

@@ -34,7 +34,14 @@ pytestmark = pytest.mark.anyio
 # The real service is asked on one event loop only, so that no second room is made.
 LEGS = ["emulator-asyncio", "emulator-trio", "otherwise-asyncio", "real-asyncio"]
 # What nobody published, read the other way: no test here may depend on it.
-OTHERWISE = Quirks(cursor="exclusive", page_cap=700, short_pages=True, unknown_begin="not_found")
+OTHERWISE = Quirks(
+    cursor="exclusive",
+    page_cap=700,
+    short_pages=True,
+    unknown_begin="not_found",
+    regions="apart",
+    disabled="hidden",
+)
 MEMBERS = {"uuid", "teamUUID", "appUUID", "isRecord", "isBan", "createdAt", "limit"}
 LIMIT = 3
 MOST = 5000  # rooms that are walked over; an account may have millions

@@ -23,6 +23,8 @@ NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
         (1, ["z"], "unknown"),
         (1, [None], "unknown"),
         (1, [], "unknown"),
+        (0, ["a", "b"], "unknown"),
+        (0, [], "unknown"),
         (5, [], "exclusive"),
         (5, ["f"], "inclusive"),
         (None, [], "unknown"),
@@ -34,7 +36,7 @@ def test_a_page_from_a_room_on_tells_the_cursor(place: int | None, answered: lis
 
 def test_a_uuid_that_comes_back_in_another_spelling_is_the_same() -> None:
     dashed = f"{UUID[:8]}-{UUID[8:12]}-{UUID[12:16]}-{UUID[16:20]}-{UUID[20:]}".upper()
-    assert readings.cursor([UUID], 0, [dashed]).answer == "inclusive"
+    assert readings.cursor(["a", UUID], 1, [dashed]).answer == "inclusive"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_a_begin_that_names_no_room_is_told_by_what_came(
         (1000, [(20, 19), (20, 20)], 1000, ("none", "yes")),
         (1000, [], 1000, ("none", "unknown")),
         (999, [(20, 20)], 999, ("unknown", "no")),
+        (50, [(20, 20)], 120, ("unknown", "no")),
         (50, [(20, 20), (1000, 50)], 120, ("50", "no")),
         (50, [(20, 20), (1000, 49)], 120, ("unknown", "yes")),
         (50, [(20, 20), (1000, 51)], 120, ("unknown", "yes")),
@@ -79,7 +82,8 @@ def test_a_begin_that_names_no_room_is_told_by_what_came(
 def test_lengths_of_pages_tell_what_limits_them(
     first: int, pages: list[tuple[int, int]], count: int, told: tuple[str, str]
 ) -> None:
-    cap, short = readings.pages(Page(1000, first), [Page(*page) for page in pages], count=count)
+    later = [Page(*page) for page in pages]
+    cap, short = readings.pages(Page(1000, first), later, count=count, is_whole=first == count < 1000)
     assert (cap.answer, short.answer) == told
 
 
@@ -112,8 +116,31 @@ def test_rooms_tell_their_order(uuids: str, days: tuple[int, ...], told: str) ->
 
 
 def test_what_else_can_be_done_than_to_scan_in_one_line_hangs_on_the_order() -> None:
-    means = {order: readings.shards(8, 1, ScanMode.LINE, order).means for order in ("uuid", "creation", "unknown")}
-    assert "known=scan.checkpoint" in means["uuid"]
-    assert "only a list in the order of uuids" in means["creation"]
-    assert "more rooms" in means["unknown"]
-    assert readings.shards(8, 5, ScanMode.SHARDS, "uuid").answer == "5"
+    def meant(order: str, cursor: str = "inclusive") -> str:
+        return readings.shards(8, 1, ScanMode.LINE, order=order, cursor=cursor).means
+
+    assert "known=scan.checkpoint" in meant("uuid")
+    assert "only a list in the order of uuids" in meant("creation")
+    assert "more rooms" in meant("unknown")
+    assert meant("uuid", "ignored") == ""
+    assert readings.shards(8, 5, ScanMode.SHARDS, order="uuid", cursor="inclusive").answer == "5"
+
+
+@pytest.mark.parametrize(
+    ("own", "elsewhere", "told", "seen"),
+    [
+        (["a", "b"], {"sg": ["a", "b"], "eu": ["a", "b"]}, "shared", "the same rooms in sg, eu"),
+        (["a"], {"sg": ["a", "b"], "eu": ["a"]}, "apart", "the same rooms in eu; other rooms in sg"),
+        (["a", "b"], {"sg": [], "eu": 403}, "apart", "none in sg; no list in eu"),
+        ([], {"sg": ["a"], "eu": []}, "apart", "no rooms in us-sv; other rooms in sg; none in eu"),
+        ([], {"sg": [], "eu": None}, "unknown", "no rooms in us-sv; none in sg; no list in eu"),
+        ([None], {"sg": [None]}, "apart", "other rooms in sg"),
+        (["a"], {"sg": None}, "unknown", "no list in sg"),
+        (503, {"sg": ["a"]}, "apart", "no rooms in us-sv; other rooms in sg"),
+    ],
+)
+def test_first_pages_tell_whether_regions_are_apart(
+    own: list[str | None] | int, elsewhere: dict[str, list[str | None] | int | None], told: str, seen: str
+) -> None:
+    finding = readings.regions(own, "us-sv", elsewhere)
+    assert (finding.answer, finding.seen) == (told, seen)

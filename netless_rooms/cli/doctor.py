@@ -70,7 +70,7 @@ def emulation(found: Sequence[Finding]) -> Finding:
         name="emulate",
         answer="with quirks" if flags else "as usual",
         seen=f"netless-rooms emulate{''.join(flags)}",
-        means=f"as usual where nothing else is known: {', '.join(left)}" if left else "",
+        means=f"as usual, for want of an answer or of a switch, in {', '.join(left)}" if left else "",
     )
 
 
@@ -81,9 +81,9 @@ def report(found: Sequence[Finding]) -> str:
     from rich.text import Text
 
     *others, emulated = found
-    seen = is_terminal(sys.stdout)
+    is_seen = is_terminal(sys.stdout)
     written = StringIO()
-    console = Console(file=written, force_terminal=seen, width=None if seen else WIDTH, highlight=False)
+    console = Console(file=written, force_terminal=is_seen, width=None if is_seen else WIDTH, highlight=False)
     table = Table.grid(padding=(0, 2, 0, 0))
     for finding in others:
         told = Text(visible(finding.seen))

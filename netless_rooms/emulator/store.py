@@ -134,10 +134,12 @@ class RoomStore:
 
     def _listed(self, key: str, region: str) -> Iterator[str]:
         """Yield the rooms from ``key`` on that a quirk leaves in the list."""
-        indices = self._indices[self._bisect(self._indices, key, key=self._index_key) :]
-        generated = ((self._index_key(index), self._generated.uuid(index)) for index in indices)
+        is_elsewhere = self._region_of is not None and region != HOME
+        first = len(self._indices) if is_elsewhere else self._bisect(self._indices, key, key=self._index_key)
+        generated = ((self._index_key(index), self._generated.uuid(index)) for index in self._indices[first:])
         created = self._created_keys[self._bisect(self._created_keys, key, key=_key_of) :]
-        return (self.text(uuid) for _, uuid in merge(generated, created) if self.lists(uuid, region))
+        texts = (self.text(uuid) for _, uuid in merge(generated, created) if self.is_in(uuid, region))
+        return (text for text in texts if not (self._hides_disabled and _is_ban(text)))
 
     def _page_of_all(self, key: str, size: int) -> list[str]:
         first = self._bisect(self._indices, key, key=self._index_key)
