@@ -8,7 +8,7 @@ import attrs
 import httpx
 import pytest
 
-from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
+from netless_rooms import AsyncRooms, RateLimitedError, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms.cli.doctor import SWITCHES, USUAL, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from netless_rooms.probes import MOST_PAGES, NOWHERE, examine
@@ -265,6 +265,9 @@ async def test_a_region_that_serves_no_list_is_told(fault: Failure) -> None:
     emulator.faults += [*[None] * 10, fault]
     found = await asked_of(emulator)
     assert found["regions"] == "shared"
+    emulator.faults += [*[None] * 10, Failure(429)]
+    with pytest.raises(RateLimitedError):
+        await asked_of(emulator)
 
 
 @anyio_asks

@@ -75,9 +75,12 @@ class RoomStore:
         """Return the JSON of a room; ``KeyError`` if there is none."""
         if (text := self._created.get(uuid)) is not None:
             return text
+        return self._generated_texts([self._index(uuid)])[0]
+
+    def _index(self, uuid: str) -> int:
         if (index := self._generated.index(uuid)) is None:
             raise KeyError(uuid)
-        return self._generated_texts([index])[0]
+        return index
 
     def create(self, now: float, members: dict[str, object], region: str = HOME) -> str:
         """Add a room created at ``now`` (seconds since the epoch) and return its JSON.
@@ -105,7 +108,8 @@ class RoomStore:
         """Disable or enable a room and return its JSON; ``KeyError`` if there is none.  Twice is as once."""
         if (text := self._created.get(uuid)) is not None:
             self._created[uuid] = write_json(json.loads(text) | {"isBan": is_ban})
-        elif (index := self._generated.index(uuid)) is not None:
+        else:
+            index = self._index(uuid)
             self._is_ban.pop(index, None)
             if self._generated.is_ban(index) is not is_ban:
                 self._is_ban[index] = is_ban
