@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -549,6 +550,13 @@ def from_emulator(emulator: Emulator, request: httpx.Request) -> httpx.Response:
 # Cancelling
 
 
+# Before, anyio left a socket open whose connecting was cancelled, and the pool could wait for it.
+closes_what_it_opens = pytest.mark.skipif(
+    tuple(map(int, version("anyio").split(".")[:2])) < (4, 16), reason="anyio before 4.16 leaves sockets open"
+)
+
+
+@closes_what_it_opens
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_small_pool_of_httpx2_outlives_any_cancelling(seed: int, emulator: Emulator) -> None:
     chance = random.Random(seed)
@@ -576,6 +584,7 @@ async def test_a_small_pool_of_httpx2_outlives_any_cancelling(seed: int, emulato
     assert len(done) == 8
 
 
+@closes_what_it_opens
 @pytest.mark.asyncio
 async def test_a_native_cancel_at_any_moment_leaves_no_task_behind(emulator: Emulator) -> None:
     chance = random.Random(7)
