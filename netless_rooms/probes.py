@@ -83,7 +83,7 @@ class Witness(Sender):
     def __init__(self, sender: Sender, clock: Clock) -> None:
         super().__init__(sender._client, sender.base_url)
         self._clock = clock
-        self.sent = 0
+        self.sent: int = 0
         self.replies: list[Reply] = []
 
     async def send(self, operation: Operation[Any], **how: Any) -> RawAnswer:
