@@ -22,9 +22,8 @@ FEWEST: Final = 2  # rooms that tell an order
 CURSORS: Final = frozenset({"inclusive", "exclusive"})  # with which one can go through a list
 
 Uuids: TypeAlias = Sequence[str | None]
-Answered: TypeAlias = (
-    Uuids | int | None
-)  # a page, or the status of a failure, or None for an answer that is no list
+# A page, or the status of a failure, or None for an answer that is no list.
+Answered: TypeAlias = Uuids | int | None
 
 
 @frozen
@@ -112,7 +111,9 @@ def cursor(listed: Uuids, place: int | None, answered: Uuids) -> Finding:
     first = answered[0] if answered else None
     if place == 0 and first is not None:
         return Finding(
-            name="cursor", answer=UNKNOWN, seen="from the only room on, it came again; so it would anyway"
+            name="cursor",
+            answer=UNKNOWN,
+            seen="a page from the first room on tells nothing: so the list begins anyway",
         )
     if _is_alike(first, listed[place]):
         return Finding(
@@ -282,7 +283,7 @@ def _no_place(name: str) -> Finding:
 
 def _too_few(name: str, count: int) -> Finding:
     return Finding(
-        name=name, answer=UNKNOWN, seen=f"{count} rooms are too few to tell", means="ask again with more"
+        name=name, answer=UNKNOWN, seen=f"too few to tell: {rooms_of(count)}", means="ask again with more"
     )
 
 

@@ -144,3 +144,8 @@ def test_first_pages_tell_whether_regions_are_apart(
 ) -> None:
     finding = readings.regions(own, "us-sv", elsewhere)
     assert (finding.answer, finding.seen) == (told, seen)
+
+
+def test_one_room_is_told_as_one() -> None:
+    assert readings.unknown_begin(["a"], None, None).seen == "too few to tell: 1 room"
+    assert readings.unknown_begin([], None, None).seen == "too few to tell: 0 rooms"
