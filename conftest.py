@@ -13,7 +13,7 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.myst import CodeBlockParser
 
-from recorded import play, tidy
+from recordings import play, tidy
 
 pytest_plugins = ["pytester"]  # it runs tests in tests; only a conftest at the top may ask for it
 

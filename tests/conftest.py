@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from figures import THOROUGH, is_thorough, table
+from contract_targets import from_variables
+from fakes import ONCE, TOKEN
+from http_clients import HTTP_CLIENTS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
+from hypothesis_profiles import THOROUGH, is_thorough, table
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
-from places import from_variables
-from scripted import ONCE, TOKEN
-from ways import WAYS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
+from selection import exhaustive
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("default", deadline=None)
@@ -23,12 +24,14 @@ settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Ask the real service only if somebody says so: variables that are left in a shell do not suffice."""
+    """Add what is opt-in: the cross products, and requests to the real service."""
+    parser.addoption("--exhaustive", action="store_true", help="run the cross products and many examples too")
     parser.addoption("--live", action="store_true", help="hold the contract against the service itself too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say at once what is lacking, and show no arguments of functions, for some of them are the token."""
+    """Select the examples; for a live run, check the settings and show no arguments, which may hold the token."""
+    settings.load_profile(THOROUGH if config.getoption("--exhaustive") else "default")
     if config.getoption("--live"):
         config.option.tbstyle, config.option.showlocals = "short", False
         try:
@@ -46,23 +49,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Run every asynchronous test on both event loops."""
+    """Run an asynchronous test on asyncio; ``on_both_loops`` is for those that depend on the loop."""
     loop: str = request.param
     return loop
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
-    """Run the test over a client of each HTTP library."""
+@pytest.fixture(params=[HTTP_CLIENTS[0], *exhaustive(HTTP_CLIENTS[1:])])
+def http_client(request: pytest.FixtureRequest) -> str:
+    """Run a test over httpx; ``over_every_http_client`` is for what the HTTP library decides."""
     name: str = request.param
     return name
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out aiohttp on Trio: it runs on asyncio only."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out aiohttp on Trio, where it does not run, and exhaustive tests unless they are asked for."""
     items[:] = [item for item in items if not is_aiohttp_on_trio(item)]
+    if not config.getoption("--exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
 
 
 def is_aiohttp_on_trio(item: pytest.Item) -> bool:
@@ -93,9 +100,9 @@ def switch() -> Iterator[Switch]:
 
 
 @pytest.fixture
-def open_client(way: str, request: pytest.FixtureRequest) -> OpenClient:
+def open_client(http_client: str, request: pytest.FixtureRequest) -> OpenClient:
     """Return what makes a client that gets its answers from a script or an emulator."""
-    return partial(client_of, way, request.getfixturevalue("switch") if way == "aiohttp" else None)
+    return partial(client_of, http_client, request.getfixturevalue("switch") if http_client == "aiohttp" else None)
 
 
 @pytest.fixture

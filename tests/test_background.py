@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from interrupts import running_tasks
+from cancelling import running_tasks
 from netless_rooms import AsyncRooms
 from netless_rooms import background as background_module
 from netless_rooms.background import background

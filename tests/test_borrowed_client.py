@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from fakes import ONCE, TOKEN
+from http_clients import CLIENTS, Switch, serving
 from netless_rooms import AsyncRooms, CreateOutcomeUnknownError, RoomsError, TransportError
 from samples import UUID, room_document
-from scripted import ONCE, TOKEN
-from ways import CLIENTS, Switch, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,9 @@ from attrs import define, evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figures import examples
+from fakes import ONCE, TOKEN, answer, room
+from http_clients import OpenRooms
+from hypothesis_profiles import examples
 from netless_rooms import (
     AsyncRooms,
     CreateOutcomeUnknownError,
@@ -32,9 +34,7 @@ from netless_rooms.bulk import LONGEST_DRAIN, LONGEST_PULL
 from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.outcomes import CONCURRENCY
 from samples import UUID
-from scripted import ONCE, TOKEN, answer, room
 from virtual_time import VirtualTime
-from ways import OpenRooms
 
 pytestmark = pytest.mark.anyio
 

@@ -16,6 +16,8 @@ import httpx
 import httpx2
 import pytest
 
+from fakes import TOKEN, answer, room
+from http_clients import OpenRooms
 from netless_rooms import (
     AccessKey,
     AsyncRooms,
@@ -37,8 +39,6 @@ from netless_rooms import (
 )
 from netless_rooms.emulator import Ask, Emulator
 from samples import UUID
-from scripted import TOKEN, answer, room
-from ways import OpenRooms
 
 pytestmark = pytest.mark.anyio
 
@@ -320,7 +320,7 @@ async def test_a_time_that_needs_a_guess_is_refused(
 # The budget
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])
 async def test_an_outage_is_not_multiplied(waits: list[float], open_rooms: OpenRooms) -> None:
     script = Script(*[httpx.Response(503)] * 2_000)
     failed: list[RoomsError] = []
@@ -451,7 +451,7 @@ async def test_an_answer_that_never_ends_is_cut_at_the_deadline(call: str, libra
     assert isinstance(caught.value, CreateOutcomeUnknownError) is (call == "create")
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])  # a socket may not even connect in so little time
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])  # a socket may not even connect in so little time
 @pytest.mark.parametrize("call", ["list", "create"])
 async def test_a_timeout_that_the_deadline_cut_speaks_of_the_deadline(call: str, open_rooms: OpenRooms) -> None:
     def script(request: httpx.Request) -> httpx.Response:
@@ -480,7 +480,7 @@ async def test_a_token_function_that_never_ends_is_cut_at_the_deadline(
     assert (caught.value.attempts, emulator.requests) == ((), [])
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])
 async def test_the_clients_own_timeouts_are_cut_to_what_is_left(open_rooms: OpenRooms) -> None:
     seen: list[dict[str, float]] = []
 
@@ -500,7 +500,7 @@ async def test_the_clients_own_timeouts_are_cut_to_what_is_left(open_rooms: Open
 # A walk
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])
 @pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("bad", range(6))
 @pytest.mark.parametrize("fault", [httpx.ReadError("cut"), httpx.Response(503), httpx.Response(404)], ids=repr)

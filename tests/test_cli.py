@@ -9,13 +9,13 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from fakes import TOKEN, answer, room
 from netless_rooms import __version__
 from netless_rooms.cli.app import app
 from netless_rooms.cli.rows import encode_csv, spell_time
 from netless_rooms.cli.terminal import visible
 from netless_rooms.emulator import Closed, Emulator, Hang
 from samples import UUID
-from scripted import TOKEN, answer, room
 from shell import EVERYTHING, KEY, Shell, Stopping, Stream
 
 PAGES = [[], *([name] for name in app if not name.startswith("-"))]

@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
+from fakes import TOKEN
 from netless_rooms.emulator import Emulator, Failure
 from netless_rooms.retries import RetryPolicy
 from samples import UUID
-from scripted import TOKEN
 from shell import Ran, Shell, Stopping, lines
 
 

@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
+from fake_services import World, hexes
+from fakes import answer, room
 from netless_rooms.cli import journal, recording, sinks
 from netless_rooms.cli.filters import ALL
 from netless_rooms.cli.journal import Standing, read_standing, write_standing
 from netless_rooms.cli.rows import ROOM
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
-from scripted import answer, room
 from shell import Shell, Stopping, Stream
-from worlds import World, hexes
 
 PAGE = ["--page-size", 10]
 

@@ -15,6 +15,8 @@ import httpx
 import pytest
 from attrs import frozen
 
+from contract_targets import Place, emulated, from_variables
+from fakes import TOKEN
 from netless_rooms import (
     AccessKey,
     AsyncRooms,
@@ -26,8 +28,6 @@ from netless_rooms import (
     UnauthorizedError,
 )
 from netless_rooms.emulator import Emulator, Quirks
-from places import Place, emulated, from_variables
-from scripted import TOKEN
 
 pytestmark = pytest.mark.anyio
 

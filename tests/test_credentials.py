@@ -15,6 +15,7 @@ import httpx
 import pytest
 from attrs import define, field
 
+from fakes import ONCE
 from netless_rooms import (
     AccessKey,
     AsyncRooms,
@@ -33,7 +34,6 @@ from netless_rooms.emulator import Emulator
 from netless_rooms.operations import Operation, ban_room, create_room, get_room, list_rooms
 from netless_rooms.signing import EPOCH, LAST_MS, mint
 from samples import UUID, room_document
-from scripted import ONCE
 
 pytestmark = pytest.mark.anyio
 

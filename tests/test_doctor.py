@@ -8,13 +8,13 @@ import attrs
 import httpx
 import pytest
 
+from fake_services import Service, World, hexes, in_turn
+from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, RateLimitedError, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms.cli.doctor import SWITCHES, USUAL, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from netless_rooms.probes import MOST_PAGES, NOWHERE, examine
-from scripted import ONCE, TOKEN, answer, room
 from shell import Shell
-from worlds import Service, World, hexes, in_turn
 
 anyio_asks = pytest.mark.anyio
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import pytest
+from test_house import FLOORS
 
 import links
 import netless_rooms
@@ -21,7 +22,6 @@ import pictures
 import wire_tables
 from netless_rooms import Role, emulator, operations, pytest_plugin
 from netless_rooms.wire import WIRE_NAMES
-from test_house import FLOORS
 
 MODULES = (netless_rooms, emulator, pytest_plugin)
 ROOT = Path(__file__).parent.parent

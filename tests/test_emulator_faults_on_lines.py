@@ -16,6 +16,7 @@ import trio
 from anyio.abc import SocketStream
 from trio.testing import MockClock
 
+from http_clients import CLIENTS, Switch
 from netless_rooms.emulator import (
     BadRoom,
     Closed,
@@ -31,7 +32,6 @@ from netless_rooms.emulator import (
     server,
 )
 from netless_rooms.http import ConnectionClosedError
-from ways import CLIENTS, Switch
 
 pytestmark = pytest.mark.anyio
 

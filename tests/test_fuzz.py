@@ -14,7 +14,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from figures import count, examples
+from hypothesis_profiles import count, examples
 from netless_rooms import Room, RoomPage, RoomsError
 from netless_rooms.grants import Token
 from netless_rooms.operations import Operation, ban_room, create_room, get_room, list_rooms

@@ -16,6 +16,8 @@ import httpx
 import httpx2
 import pytest
 
+from fakes import ONCE, TOKEN
+from http_clients import CLIENTS
 from netless_rooms import (
     AsyncRooms,
     ClientUnusableError,
@@ -30,8 +32,6 @@ from netless_rooms.failures import transport_failure
 from netless_rooms.http import own_client
 from netless_rooms.operations import list_rooms
 from samples import room_json
-from scripted import ONCE, TOKEN
-from ways import CLIENTS
 
 TIMED_OUT = {"ConnectTimeout", "PoolTimeout", "ReadTimeout", "WriteTimeout", "TimeoutException"}
 NO_ANSWER = {
@@ -503,7 +503,7 @@ import anyio
 from anyio.from_thread import start_blocking_portal
 from netless_rooms import AsyncRooms, ClientUnusableError, CreateOutcomeUnknownError
 from netless_rooms.emulator import Emulator
-from ways import CLIENTS, serving
+from http_clients import CLIENTS, serving
 
 warnings.simplefilter("ignore")
 make, first, second = CLIENTS[sys.argv[1]], sys.argv[2], sys.argv[3]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-
 import test_contract
+
+from contract_targets import from_variables
 from netless_rooms import Role
 from netless_rooms.emulator import RULES, BadRoom, Emulator, Failure, Fault, GatewayPage
-from places import from_variables
 from shell import EVERYTHING
 
 ROOT = Path(__file__).parent.parent

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from test_documents import sessions
 
 import netless_rooms
-from test_documents import sessions
 
 ROOT = Path(__file__).parent.parent
 VERSION = netless_rooms.__version__

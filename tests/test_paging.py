@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listings import GoodService, breaks, flat, walk
+from fake_lists import GoodService, breaks, flat, walk
 from netless_rooms.paging import Cursor, PageRequest, WalkBrokenError
 
 UUIDS = st.lists(st.text("0123456789abcdef", min_size=1, max_size=6), unique=True, max_size=40)

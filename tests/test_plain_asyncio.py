@@ -7,9 +7,9 @@ import httpx
 import pytest
 import respx
 
+from fakes import TOKEN, room
 from netless_rooms import AsyncRooms, NotFoundError, Region
 from samples import UUID
-from scripted import TOKEN, room
 
 pytestmark = pytest.mark.asyncio
 

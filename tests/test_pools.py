@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from httpx_aiohttp import AiohttpTransport
 
+from http_clients import CLIENTS
 from netless_rooms.emulator import Emulator
 from netless_rooms.http import Sender
-from ways import CLIENTS
 
 BASE_URL = "https://api.netless.link"
 

@@ -28,9 +28,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from figures import count, examples
-from interrupts import Stepped, running_tasks
-from line import Exchange, Line, Unreachable, caller
+from cancelling import Stepped, running_tasks
+from faulty_transport import Exchange, Line, Unreachable, caller
+from hypothesis_profiles import count, examples
+from invariants import WON_BACK, Ending, Meaning, Spent, check_call, meaning_of
 from netless_rooms import (
     AsyncRooms,
     CreateOutcomeUnknownError,
@@ -42,7 +43,6 @@ from netless_rooms import (
     Scan,
 )
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
-from promises import WON_BACK, Ending, Meaning, Spent, check_call, meaning_of
 from virtual_time import VirtualTime
 
 EPOCH: Final = 1_780_000_000.0  # a time after that of all generated rooms

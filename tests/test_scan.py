@@ -18,7 +18,9 @@ import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 
-from interrupts import Stepped, running_tasks
+from cancelling import Stepped, running_tasks
+from fake_services import UNKNOWN, Service, Unknown, World, hexes, in_turn
+from fakes import ONCE, TOKEN
 from netless_rooms import (
     AsyncRooms,
     CheckpointError,
@@ -38,9 +40,7 @@ from netless_rooms import (
 from netless_rooms.checkpoints import behind, read_checkpoint
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
 from netless_rooms.scan import DRAIN, MOST_KEPT
-from scripted import ONCE, TOKEN
 from virtual_time import VirtualTime
-from worlds import UNKNOWN, Service, Unknown, World, hexes, in_turn
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,9 @@ from multiprocessing import get_context
 
 import pytest
 
-from elsewhere import scan_all
 from netless_rooms import AsyncRooms, DecodeError
 from netless_rooms.emulator import Emulator, GatewayPage, NoFault
+from other_process import scan_all
 
 pytestmark = pytest.mark.anyio
 

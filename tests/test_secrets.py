@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 import netless_rooms
+from fakes import TOKEN, answer, room
+from http_clients import Client, OpenClient, OpenRooms
 from netless_rooms import AccessKey, AsyncRooms, RoomsError, TransportError
 from netless_rooms.emulator import Emulator
-from scripted import TOKEN, answer, room
-from ways import Client, OpenClient, OpenRooms
 
 pytestmark = pytest.mark.anyio
 

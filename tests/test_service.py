@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fakes import TOKEN, answer, room
+from http_clients import Client, OpenClient, OpenRooms
 from netless_rooms import (
     AsyncRooms,
     BadRequestError,
@@ -25,8 +27,6 @@ from netless_rooms import (
 )
 from netless_rooms.emulator import Emulator, Quirks
 from samples import UUID
-from scripted import TOKEN, answer, room
-from ways import Client, OpenClient, OpenRooms
 
 pytestmark = pytest.mark.anyio
 
@@ -212,7 +212,7 @@ async def test_options_make_a_sibling_and_leave_the_original_alone(open_rooms: O
     assert [request.headers["region"] for request in sent] == ["us-sv", *["sg"] * 3]
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])
 async def test_a_timeout_is_the_clients_unless_an_option_says_otherwise(open_rooms: OpenRooms) -> None:
     sent: list[dict[str, float]] = []
 

@@ -9,11 +9,11 @@ import anyio
 import httpx
 import pytest
 
-from listings import GoodService
+from fake_lists import GoodService
+from fakes import answer, listing, room
+from http_clients import OpenRooms
 from netless_rooms import AsyncRooms, DecodeError, PaginationError, RoomsError, TransportError
 from netless_rooms.emulator import Emulator, Quirks
-from scripted import answer, listing, room
-from ways import OpenRooms
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ QUIRKS = [
 ]
 
 
-@pytest.mark.parametrize("way", ["httpx", "httpx2"])  # a socket adds nothing here but time
+@pytest.mark.parametrize("http_client", ["httpx", "httpx2"])  # a socket adds nothing here but time
 @pytest.mark.parametrize("quirks", QUIRKS, ids=repr)
 async def test_walk_is_exact_under_every_quirk(quirks: Quirks, open_rooms: OpenRooms) -> None:
     emulator = Emulator(rooms=41, quirks=quirks)

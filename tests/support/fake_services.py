@@ -9,7 +9,7 @@ import anyio
 import httpx
 from attrs import define, field
 
-from scripted import answer, room
+from fakes import answer, room
 
 Unknown = Literal["seek", "empty", "ignored", "null", 400, 404, 500]
 UNKNOWN: Final[tuple[Unknown, ...]] = ("seek", "empty", "ignored", "null", 400, 404, 500)

@@ -12,8 +12,8 @@ from typing import Final
 
 from attrs import define
 
-from figures import count
-from line import Exchange
+from faulty_transport import Exchange
+from hypothesis_profiles import count
 from netless_rooms import (
     CreateOutcomeUnknownError,
     DecodeError,

@@ -14,7 +14,7 @@ import httpx2
 from anyio.lowlevel import checkpoint
 from attrs import define, field, frozen
 
-from figures import count
+from hypothesis_profiles import count
 from netless_rooms.emulator import Closed, Emulator, Failure, Fault, GatewayPage, Hang
 
 Fate = Literal["under way", "answered", "lost", "never received", "interrupted"]

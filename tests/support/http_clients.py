@@ -21,7 +21,7 @@ from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Emulator
 from netless_rooms.emulator.server import serve_app
 
-WAYS: Final = ("httpx", "httpx2", "aiohttp")
+HTTP_CLIENTS: Final = ("httpx", "httpx2", "aiohttp")
 
 CLIENTS: dict[str, Callable[..., Any]] = {
     "httpx": httpx.AsyncClient,
@@ -68,12 +68,12 @@ def serving() -> Iterator[Switch]:
         yield switch
 
 
-def client_of(way: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
+def client_of(http_client: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
     """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
-    if way == "httpx2":
+    if http_client == "httpx2":
         transport2 = httpx2.MockTransport(in_httpx2(answering)) if callable(answering) else answering.transport()
         return httpx2.AsyncClient(transport=transport2, **options)
-    if way == "httpx":
+    if http_client == "httpx":
         transport = httpx.MockTransport(anew(answering)) if callable(answering) else answering.transport()
         return httpx.AsyncClient(transport=transport, **options)
     assert switch is not None

@@ -1,0 +1,27 @@
+"""Which cases run by default, and which only with ``--exhaustive``.
+
+A test runs once by default: on asyncio, over httpx, with one case for each class of equal behaviour.  These marks
+say where that is not enough.  With ``--exhaustive`` every test runs on both loops and over every HTTP library.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def exhaustive(values: Iterable[Any]) -> list[Any]:
+    """Return ``values`` as parameters that are tested with ``--exhaustive`` only."""
+    return [
+        pytest.param(
+            *(value.values if isinstance(value, pytest.ParameterSet) else [value]), marks=pytest.mark.exhaustive
+        )
+        for value in values
+    ]
+
+
+on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+"""For what depends on the event loop: cancelling, waiting, task groups, generators."""
+
+over_every_http_client = pytest.mark.parametrize("http_client", ["httpx", "httpx2", "aiohttp"])
+"""For the conformance set: what the HTTP library decides."""
