@@ -1,7 +1,6 @@
-"""Everything that is done with this project, each on a fresh environment: ``nox -s NAME``.
+"""Tasks of the project, each in an environment of its own: ``nox -s NAME``.
 
-Only ``nox`` itself has to be there.  Tests run on every supported Python that the machine has, against the
-built wheel, never against the checkout.
+Only nox has to be installed.  Tests run against the built wheel, never against the checkout.
 """
 
 import os
@@ -17,11 +16,11 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 GROUPS = PROJECT["dependency-groups"]
 
-# pyenv hides every Python but the chosen one; choose all that we support, so that they are found.
+# pyenv hides all but the selected Python: select every one that we support, so that nox finds them.
 INSTALLED = Path(os.environ.get("PYENV_ROOT", "~/.pyenv"), "versions").expanduser()
-CHOSEN = [found.name for python in PYTHONS for found in sorted(INSTALLED.glob(f"{python}.*"))]
-if CHOSEN:
-    os.environ["PYENV_VERSION"] = ":".join(CHOSEN)
+SELECTED = [found.name for python in PYTHONS for found in sorted(INSTALLED.glob(f"{python}.*"))]
+if SELECTED:
+    os.environ["PYENV_VERSION"] = ":".join(SELECTED)
 
 nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
@@ -37,15 +36,39 @@ def demo(session: nox.Session) -> None:
     session.run("python", "-P", "-m", "netless_rooms.demo", *session.posargs)
 
 
-@nox.session(python=PYTHONS)
+@nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built wheel; with arguments behind --, just those, without coverage."""
+    """Run the default suite on the Python that runs nox; arguments after -- go to pytest."""
+    run_tests(session)
+    others = ", ".join(f"tests-{python}" for python in PYTHONS)
+    session.log(f"Also available: {others}; exhaustive (cross products, long property tests); coverage.")
+
+
+def run_tests(session: nox.Session) -> None:
+    """Run the default suite against the built wheel."""
     session.install(build_wheel(session), *GROUPS["tests"])
-    if session.posargs:
-        session.run("python", "-P", "-m", "pytest", *session.posargs)
-        return
-    session.run("python", "-P", "-m", "coverage", "run", "--parallel-mode", "-m", "pytest")
-    session.notify("coverage")
+    session.run("python", "-P", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+
+
+for version in PYTHONS:
+    nox.session(run_tests, python=version, name=f"tests-{version}")
+
+
+@nox.session
+def exhaustive(session: nox.Session) -> None:
+    """Run every test on both loops and over every HTTP library, with many examples, and print what was tried."""
+    session.install(build_wheel(session), *GROUPS["tests"])
+    session.run("python", "-P", "-m", "pytest", "-n", "auto", "--exhaustive", *session.posargs)
+
+
+@nox.session(python=PYTHONS[1])  # one of them is enough
+def coverage(session: nox.Session) -> None:
+    """Run the default suite and require that it covers every statement and branch."""
+    session.install(build_wheel(session), *GROUPS["tests"])
+    session.run("coverage", "erase")
+    session.run("python", "-P", "-m", "coverage", "run", "--parallel-mode", "-m", "pytest", "-n", "auto")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
 
 
 @nox.session(python=PYTHONS[0])
@@ -53,7 +76,7 @@ def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest Python with the lowest version of everything that pyproject.toml allows."""
     session.install(build_wheel(session), *GROUPS["tests"], *lowest_versions())
     session.run("python", "-m", "pip", "check")
-    session.run("python", "-P", "-m", "pytest", *session.posargs)
+    session.run("python", "-P", "-m", "pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
@@ -84,14 +107,6 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session
-def reliability(session: nox.Session) -> None:
-    """Prove it with many thousands of faults, cancellations and damaged answers, and print what was tried."""
-    session.install(build_wheel(session), *GROUPS["tests"])
-    files = ("tests/test_reliability.py", "tests/test_fuzz.py")
-    session.run("python", "-P", "-m", "pytest", "--hypothesis-profile=thorough", *files, *session.posargs)
-
-
-@nox.session
 def live(session: nox.Session) -> None:
     """Hold the contract against the real service; needs NETLESS_REGION, and NETLESS_TOKEN or the key's two."""
     session.install(build_wheel(session), *GROUPS["tests"])
@@ -103,14 +118,6 @@ def bench(session: nox.Session) -> None:
     """Measure, side by side with other ways, and write the tables and plots of the page Performance."""
     session.install(build_wheel(session), *GROUPS["bench"])
     session.run("python", "benchmarks", *session.posargs)
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Ask for 100 % of statements and branches, over all Pythons together."""
-    session.install(*(wanted for wanted in GROUPS["tests"] if wanted.startswith("coverage")))
-    session.run("coverage", "combine")
-    session.run("coverage", "report")
 
 
 @nox.session
