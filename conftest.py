@@ -1,4 +1,4 @@
-"""Run every Python block of the README and of the documentation, and compare its output.
+"""Select the tests to run, and run every Python block of the README and of the documentation.
 
 A ``python`` block continues from the blocks above it on the page.  A ``text`` block is the output of the Python
 block before it; output without a ``text`` block is an error.  A ``console`` block is a recording of the command
@@ -11,14 +11,82 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import CodeBlockParser
 
+from contract_targets import from_variables
+from hypothesis_profiles import THOROUGH, is_thorough, table
 from recordings import play, tidy
+from selection import exhaustive
 
 pytest_plugins = ["pytester"]  # only a conftest at the top may enable it
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("default", deadline=None)
+# For the proof of reliability, which takes many examples then, and not for the run before each commit.
+settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what is opt-in: the cross products, and requests to the real service."""
+    parser.addoption("--exhaustive", action="store_true", help="run the cross products and many examples too")
+    parser.addoption("--live", action="store_true", help="hold the contract against the service itself too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select the examples; for a live run, check the settings and show no arguments, which may hold the token."""
+    settings.load_profile(THOROUGH if config.getoption("--exhaustive") else "default")
+    if config.getoption("--live"):
+        config.option.tbstyle, config.option.showlocals = "short", False
+        try:
+            from_variables()
+        except ValueError as lacking:
+            raise pytest.UsageError(f"--live: {lacking}") from None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what a thorough run has tried."""
+    if is_thorough():
+        failed = sum(len(terminalreporter.getreports(outcome)) for outcome in ("failed", "error"))
+        terminalreporter.section("what was tried")
+        for line in table(failed):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Run an asynchronous test on asyncio; ``on_both_loops`` is for those that depend on the loop."""
+    loop: str = request.param
+    return loop
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Leave out aiohttp on Trio, where it does not run, and exhaustive tests unless they are requested.
+
+    The blocks of a page stay in order, whatever shuffles the tests.
+    """
+    items[:] = [item for item in items if not is_aiohttp_on_trio(item)]
+    if not config.getoption("--exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+    blocks = iter([item for item in items if isinstance(item, SybilItem)])
+    yield
+    items[:] = [next(blocks) if isinstance(item, SybilItem) else item for item in items]
+
+
+def is_aiohttp_on_trio(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return False
+    ids = item.callspec.id.split("-")
+    return item.callspec.params.get("anyio_backend") == "trio" and any(part.startswith("aiohttp") for part in ids)
+
+
+# Documentation
 
 PRINTED = "output of the last block"  # not an identifier, so that no block defines it by accident
 
@@ -48,15 +116,6 @@ def end_page(namespace: dict[str, Any]) -> None:
     """Clean up after a page."""
     tidy(namespace)
     check_nothing_left(namespace)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep the blocks of a page in order, whatever shuffles the tests."""
-    blocks = [item for item in items if isinstance(item, SybilItem)]
-    yield
-    in_order = iter(blocks)
-    items[:] = [next(in_order) if isinstance(item, SybilItem) else item for item in items]
 
 
 pytest_collect_file = Sybil(
