@@ -24,7 +24,7 @@ from netless_rooms.errors import (
 from netless_rooms.grants import Token
 from netless_rooms.models import InvalidRoom, Room
 from netless_rooms.operations import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms.responses import MAX_EXCERPT, decode_answer, is_refusal, says_expired
+from netless_rooms.responses import MAX_EXCERPT, decode_answer, is_refusal, says_expired, shows
 from netless_rooms.wire import MAX_NESTING
 from odd_bodies import SDK_TOKEN
 from samples import CREATED, DASHED, DISABLED, GOT, LISTED, UUID, printed, room_json
@@ -476,3 +476,9 @@ def test_no_redirect_shows_a_token(location: str) -> None:
 def test_the_words_around_a_token_are_shown() -> None:
     text = str(failure(400, f'{{"message": "the token {TOKENS[0]} is expired"}}', token=TOKENS[0]))
     assert "answered 400: the token NETLESS… is expired; " in text
+
+
+def test_a_traceback_that_shows_a_token_is_recognized() -> None:
+    hide = Token.of(TOKENS[1]).hide
+    assert shows(ValueError(f"sent {TOKENS[1]}"), hide)
+    assert not shows(ValueError("sent"), hide)
