@@ -3,7 +3,7 @@
 import json
 import pickle
 import string
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,121 +11,102 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenInfo, TokenKind, read_token, verify_token
-from netless_rooms.signing import EPOCH, mint, redact
+from netless_rooms.signing import mint, read_signature, redact
 from samples import UUID
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("token-vectors.json").read_text("utf-8"))
-SDK, ROOM = VECTORS[0], VECTORS[3]
+SDK, ROOM = VECTORS[0]["token"], VECTORS[3]["token"]
+LAST_MS = 253_402_300_799_999  # the end of the year 9999
 SECRET = "sk-4cf1be07d9a25e38"
 KEY = AccessKey("ak123", SECRET)
-CALLS: dict[TokenKind, Callable[..., str]] = {
+MAKERS: dict[TokenKind, Callable[..., str]] = {
     TokenKind.SDK: KEY.sdk_token,
     TokenKind.ROOM: lambda **rest: KEY.room_token(UUID, **rest),
     TokenKind.TASK: lambda **rest: KEY.task_token(UUID, **rest),
 }
-
 every_vector = pytest.mark.parametrize("vector", VECTORS, ids=[f"{v['kind']}-{v['accessKey']}" for v in VECTORS])
-every_call = pytest.mark.parametrize(("kind", "make"), list(CALLS.items()), ids=list(CALLS))
 
 
-def as_info(vector: dict[str, Any]) -> TokenInfo:
-    expires = vector["expireAt"]
-    return TokenInfo(
-        kind=TokenKind(vector["kind"]),
-        access_key=vector["accessKey"],
-        role=Role(int(vector["role"])),
-        uuid=vector["uuid"],
-        expires_at=expires and EPOCH + timedelta(milliseconds=int(expires)),
-        nonce=vector["nonce"],
+def time_at(milliseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def signed(info: TokenInfo, secret_key: str) -> str:
+    """Return the token that says so."""
+    since_epoch = info.expires_at and info.expires_at - time_at(0)
+    return mint(
+        info.kind,
+        access_key=info.access_key,
+        secret_key=secret_key,
+        role=info.role,
+        uuid=info.uuid,
+        expires_at_ms=None if since_epoch is None else since_epoch // timedelta(milliseconds=1),
+        nonce=info.nonce,
     )
 
 
-def spell(query: str | bytes, prefix: str = "NETLESSSDK_") -> str:
+def encoded(query: str | bytes, prefix: str = "NETLESSSDK_") -> str:
     raw = query if isinstance(query, bytes) else query.encode()
     return prefix + urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def assert_fails(token: str, secret_key: str, words: str = "^malformed token: |signature is wrong") -> None:
+    with pytest.raises(TokenError, match=words):
+        verify_token(token, secret_key)
 
 
 # The official code's tokens
 
 
 @every_vector
-def test_a_token_is_minted_byte_for_byte(vector: dict[str, Any]) -> None:
-    token = mint(
-        TokenKind(vector["kind"]),
+def test_a_token_of_the_official_code_is_made_read_and_verified(vector: dict[str, Any]) -> None:
+    token, secret_key, expires = vector["token"], vector["secretAccessKey"], vector["expireAt"]
+    info = TokenInfo(
+        kind=TokenKind(vector["kind"]),
         access_key=vector["accessKey"],
-        secret_key=vector["secretAccessKey"],
         role=Role(int(vector["role"])),
         uuid=vector["uuid"],
-        expires_at_ms=vector["expireAt"] and int(vector["expireAt"]),
+        expires_at=time_at(int(expires)) if expires else None,
         nonce=vector["nonce"],
     )
-    assert token == vector["token"]
+    assert read_token(token) == verify_token(token, secret_key) == info
+    assert signed(info, secret_key) == token
+    assert read_signature(token) == vector["sig"]
+    assert_fails(token, secret_key + " ", "signature is wrong")
 
 
-@every_vector
-def test_a_token_is_read_and_verified(vector: dict[str, Any]) -> None:
-    assert read_token(vector["token"]) == as_info(vector)
-    assert verify_token(vector["token"], vector["secretAccessKey"]) == as_info(vector)
-
-
-def test_an_expiry_is_aware_and_exact_to_the_millisecond() -> None:
+def test_an_expiry_is_aware_and_has_millisecond_precision() -> None:
     expires = read_token(VECTORS[1]["token"]).expires_at
     assert expires == datetime(2026, 11, 23, 18, 50, 24, 102_000, tzinfo=UTC)
     assert expires.tzinfo is UTC
 
 
-def test_expiry_is_told_and_not_judged() -> None:
-    past = mint(
-        TokenKind.SDK, access_key="a", secret_key="s", role=Role.ADMIN, uuid=None, expires_at_ms=0, nonce="n"
-    )
-    assert verify_token(past, "s").expires_at == EPOCH
-
-
-# Mint and read
-
-
 TEXT = st.text(min_size=1)
 
 
+@examples(20, many=300)
 @given(
-    kind=st.sampled_from(TokenKind),
-    access_key=TEXT,
+    info=st.builds(
+        TokenInfo,
+        kind=st.just(TokenKind.ROOM),
+        access_key=TEXT,
+        role=st.sampled_from(Role),
+        uuid=TEXT,
+        expires_at=st.none() | st.builds(time_at, st.integers(0, LAST_MS)),
+        nonce=TEXT,
+    ),
     secret_key=TEXT,
-    role=st.sampled_from(Role),
-    uuid=TEXT,
-    expires_at_ms=st.none() | st.integers(0, 253_402_300_799_999),
-    nonce=TEXT,
 )
-def test_what_is_minted_is_what_is_read(
-    *,
-    kind: TokenKind,
-    access_key: str,
-    secret_key: str,
-    role: Role,
-    uuid: str,
-    expires_at_ms: int | None,
-    nonce: str,
-) -> None:
-    about = None if kind is TokenKind.SDK else uuid
-    token = mint(
-        kind,
-        access_key=access_key,
-        secret_key=secret_key,
-        role=role,
-        uuid=about,
-        expires_at_ms=expires_at_ms,
-        nonce=nonce,
-    )
-    expires = None if expires_at_ms is None else EPOCH + timedelta(milliseconds=expires_at_ms)
-    info = TokenInfo(kind=kind, access_key=access_key, role=role, uuid=about, expires_at=expires, nonce=nonce)
+def test_what_is_signed_is_what_is_read(info: TokenInfo, secret_key: str) -> None:
+    token = signed(info, secret_key)
     assert read_token(token) == verify_token(token, secret_key) == info
     assert set(token) <= set(string.ascii_letters + string.digits + "-_")
-    with pytest.raises(TokenError):
-        verify_token(token, secret_key + "x")
+    assert_fails(token, secret_key + "x", "signature is wrong")
 
 
 # Changed tokens
@@ -141,54 +122,45 @@ def damaged(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     return vector, token[:place] + put + token[place + cut :]
 
 
-@settings(max_examples=500)
+@examples(30, many=1000)
 @given(damaged())
 def test_any_changed_removed_or_inserted_character_fails(change: tuple[dict[str, Any], str]) -> None:
     vector, token = change
     if token != vector["token"]:
-        with pytest.raises(TokenError):
-            verify_token(token, vector["secretAccessKey"])
+        assert_fails(token, vector["secretAccessKey"])
 
 
 @every_vector
 def test_any_other_last_character_fails(vector: dict[str, Any]) -> None:
-    for last in set(string.ascii_letters + string.digits + "-_+/=") - {vector["token"][-1]}:
-        with pytest.raises(TokenError):
-            verify_token(vector["token"][:-1] + last, vector["secretAccessKey"])
+    # Its lowest bits may be spare in base64, so that several characters would mean the same.
+    for last in string.ascii_letters + string.digits + "-_+/=":
+        if last != vector["token"][-1]:
+            assert_fails(vector["token"][:-1] + last, vector["secretAccessKey"])
 
 
-@every_vector
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [("role=", "r%6fle="), ("ak=", "%61k="), ("-e766-", "%2De766%2D"), ("%E9", "%e9"), ("sig=", "sig=%20")],
+    ("old", "new", "words"),
+    [
+        ("role=", "r%6fle=", "not spelled"),
+        ("-e766-", "%2De766%2D", "not spelled"),
+        ("%E9", "%e9", "not spelled"),
+        ("sig=", "sig=%20", "64 lowercase"),
+        ("role=0", "role=1", "signature is wrong"),
+        ("ak=", "ak=b", "signature is wrong"),
+        ("nonce=", "nonce=b", "signature is wrong"),
+        ("expireAt=1", "expireAt=2", "signature is wrong"),
+        ("&role", "&plan=free&role", "signature is wrong"),
+    ],
 )
-def test_another_spelling_of_the_same_pairs_fails(vector: dict[str, Any], old: str, new: str) -> None:
-    if old in vector["query"]:
-        prefix = vector["token"].partition("_")[0] + "_"
-        with pytest.raises(TokenError):
-            verify_token(spell(vector["query"].replace(old, new, 1), prefix), vector["secretAccessKey"])
-
-
-@every_vector
-@pytest.mark.parametrize("change", ["ak=b", "nonce=b", "role=2", "uuid=b", "expireAt=1", "plan=free"])
-def test_any_other_pair_fails(vector: dict[str, Any], change: str) -> None:
-    pairs = dict(pair.split("=") for pair in vector["query"].split("&")) | dict([change.split("=")])
-    changed = spell(
-        "&".join(f"{key}={pairs[key]}" for key in sorted(pairs)), vector["token"].partition("_")[0] + "_"
-    )
-    with pytest.raises(TokenError):
-        verify_token(changed, vector["secretAccessKey"])
-
-
-@every_vector
-def test_another_secret_fails(vector: dict[str, Any]) -> None:
-    for secret in ("sk457", vector["secretAccessKey"] + " ", vector["secretAccessKey"].upper()):
-        with pytest.raises(TokenError, match="signature is wrong"):
-            verify_token(vector["token"], secret)
+def test_another_spelling_or_another_pair_fails(old: str, new: str, words: str) -> None:
+    vector = VECTORS[2]
+    assert old in vector["query"]
+    changed = encoded(vector["query"].replace(old, new, 1))
+    assert_fails(changed, vector["secretAccessKey"], words)
 
 
 def test_a_room_token_renamed_to_a_task_token_tells_the_other_kind() -> None:
-    renamed = ROOM["token"].replace("NETLESSROOM_", "NETLESSTASK_")
+    renamed = ROOM.replace("NETLESSROOM_", "NETLESSTASK_")
     assert verify_token(renamed, "sk456").kind is TokenKind.TASK  # the prefix is not signed: callers look at it
 
 
@@ -198,250 +170,268 @@ SIG = "0" * 64
 GOOD = f"ak=a&nonce=n&role=0&sig={SIG}"
 
 
-def test_the_smallest_token_is_read() -> None:
-    assert read_token(spell(GOOD)).access_key == "a"
+def expiring(milliseconds: object) -> str:
+    return GOOD.replace("&nonce", f"&expireAt={milliseconds}&nonce")
+
+
+@pytest.mark.parametrize(
+    ("query", "expires_at"),
+    [
+        (GOOD, None),
+        (f"{GOOD}&x=y", None),
+        (expiring(0), time_at(0)),
+        (expiring(LAST_MS), time_at(LAST_MS)),
+    ],
+    ids=["smallest", "an unknown pair", "expired in 1970", "expires with the year 9999"],
+)
+def test_a_token_that_says_no_more_than_it_must_is_read(query: str, expires_at: datetime | None) -> None:
+    info = read_token(encoded(query))
+    assert (info.access_key, info.nonce, info.role, info.uuid) == ("a", "n", Role.ADMIN, None)
+    assert info.expires_at == expires_at
 
 
 @pytest.mark.parametrize(
     ("token", "words"),
     [
         ("", "does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"),
-        ("NETLESS", "does not start with"),
         ("netlesssdk_YWs9", "does not start with"),
-        ("Bearer " + SDK["token"], "does not start with"),
-        (" " + SDK["token"], "does not start with"),
-        (SDK["token"].encode().decode("utf-16-le", "replace"), "does not start with"),
-        ("NETLESSSDK_", "not spelled"),
-        ("NETLESSSDK_YWs9", "has no ak, nonce, role, sig"),
+        (f"Bearer {SDK}", "does not start with"),
+        ("NETLESSSDK_", "what follows NETLESSSDK_ is not spelled as a token is; was it cut"),
         ("NETLESSSDK_Y", "not spelled"),
         ("NETLESSSDK_é", "not spelled"),
         ("NETLESSSDK_\ud800", "not spelled"),
-        ("NETLESSSDK_!!!!", "not spelled"),
-        (SDK["token"] + "\n", "not spelled"),
-        (SDK["token"] + "=", "not spelled"),
-        (SDK["token"][:-5], "not"),
+        (f"{SDK}\n", "not spelled"),
+        (f"{SDK}=", "not spelled"),
+        (SDK[:-5], "not spelled"),
         ("NETLESSSDK_xxxxxxxxxxZGM2MjRi", "not spelled"),
-        (spell(b"ak=\xff&nonce=n&role=0&sig=" + SIG.encode()), "not spelled"),
-        (spell(GOOD.replace("ak=a", "ak=%FF")), "not spelled"),
-        (spell(GOOD.replace("ak=a", "ak=%ED%A0%80")), "not spelled"),
-        (spell(GOOD.replace("ak=a", "ak")), "not spelled"),
-        (spell(GOOD + "&sig=" + SIG), "not spelled"),
-        (spell(f"nonce=n&ak=a&role=0&sig={SIG}"), "not spelled"),
-        (spell(GOOD + "&"), "not spelled"),
-        (spell("?" + GOOD), "not spelled"),
-        (spell(GOOD.replace("ak=a", "ak=a b")), "not spelled"),
-        (spell(GOOD.replace("ak=a", "ak=a+b")), "not spelled"),
-        (spell(GOOD.replace("ak=a&", "")), "has no ak$"),
-        (spell(GOOD.replace("nonce=n&", "")), "has no nonce$"),
-        (spell(GOOD.replace("role=0&", "")), "has no role$"),
-        (spell("ak=a&nonce=n&role=0"), "has no sig$"),
-        (spell(GOOD, "NETLESSROOM_"), "has no uuid$"),
-        (spell(GOOD, "NETLESSTASK_"), "has no uuid$"),
-        (spell(GOOD + "&uuid=u"), "an SDK token has no uuid"),
-        (spell(GOOD.replace("role=0", "role=3")), "role is none of 0, 1 and 2"),
-        (spell(GOOD.replace("role=0", "role=00")), "role is none of"),
-        (spell(GOOD.replace("role=0", "role=admin")), "role is none of"),
-        (spell(GOOD.replace("role=0", "role=%D9%A1")), "role is none of"),
-        (spell(GOOD[:-1]), "not 64 lowercase hex digits"),
-        (spell(GOOD + "0"), "not 64 lowercase hex digits"),
-        (spell(GOOD[:-1] + "A"), "not 64 lowercase hex digits"),
-        (spell(GOOD[:-1] + "g"), "not 64 lowercase hex digits"),
+        (encoded(GOOD.encode().replace(b"ak=a", b"ak=\xff")), "not spelled"),
+        (encoded(GOOD.replace("ak=a", "ak=%FF")), "not spelled"),
+        (encoded(GOOD.replace("ak=a", "ak")), "not spelled"),
+        (encoded(f"{GOOD}&sig={SIG}"), "not spelled"),
+        (encoded(f"nonce=n&ak=a&role=0&sig={SIG}"), "not spelled"),
+        (encoded(f"{GOOD}&"), "not spelled"),
+        (encoded(GOOD.replace("ak=a", "ak=a b")), "not spelled"),
+        ("NETLESSSDK_YWs9", "it has no ak, nonce, role, sig$"),
+        (encoded(GOOD.replace("ak=a&", "")), "it has no ak$"),
+        (encoded(GOOD.replace("nonce=n&", "")), "it has no nonce$"),
+        (encoded(GOOD.replace("role=0&", "")), "it has no role$"),
+        (encoded("ak=a&nonce=n&role=0"), "it has no sig$"),
+        (encoded(GOOD, "NETLESSROOM_"), "it has no uuid$"),
+        (encoded(GOOD, "NETLESSTASK_"), "it has no uuid$"),
+        (encoded(f"{GOOD}&uuid=u"), "an SDK token has no uuid"),
+        *((encoded(GOOD.replace("e=0", f"e={odd}")), "its role is none of 0") for odd in ("3", "00", "%D9%A1")),
+        *((encoded(GOOD[:-1] + end), "not 64 lowercase hex digits") for end in ("", "00", "A", "g")),
         *(
-            (spell(GOOD.replace("&nonce", f"&expireAt={odd}&nonce")), "its expireAt is ")
-            for odd in ["", "-1", "01", "1.5", "1e3", "soon", "%D9%A1", "%201", "9" * 17, "9" * 5000]
+            (encoded(expiring(odd)), "its expireAt is not a number of milliseconds")
+            for odd in ("", "-1", "01", "1.5", "%D9%A1", "1" * 17, "9" * 5000)
         ),
-        (spell(GOOD.replace("&nonce", f"&expireAt={'9' * 16}&nonce")), "its expireAt is "),
-        (spell(GOOD.replace("&nonce", "&expireAt=253402300800000&nonce")), "its expireAt is "),
+        (encoded(expiring(LAST_MS + 1)), "its expireAt is past the year 9999"),
+        (encoded(expiring("9" * 16)), "its expireAt is past the year 9999"),
     ],
-    ids=lambda part: part[:40].encode("ascii", "backslashreplace").decode(),
+    ids=lambda part: ascii(part[:60]),
 )
-def test_a_malformed_token_is_told_and_not_shown(token: str, words: str) -> None:
+def test_a_malformed_token_is_refused_and_not_shown(token: str, words: str) -> None:
     for look in (read_token, lambda text: verify_token(text, SECRET)):
-        with pytest.raises(TokenError, match=words) as caught:
+        with pytest.raises(TokenError, match=f"^malformed token: .*{words}") as caught:
             look(token)
-        assert str(caught.value).startswith("malformed token: ")
         shown = repr(caught.value) + repr(pickle.dumps(caught.value))
         payload = token.partition("_")[2]
         assert len(payload) < 5 or payload not in shown
         assert SECRET not in shown
 
 
-@given(st.text() | st.text().map(lambda rest: f"NETLESSSDK_{rest}") | st.binary().map(spell))
-def test_any_other_text_gives_nothing_but_our_error(text: str) -> None:
+@examples(20, many=300)
+@given(st.text() | st.text().map(lambda rest: f"NETLESSSDK_{rest}") | st.binary().map(encoded))
+def test_any_other_text_raises_nothing_but_our_error(text: str) -> None:
     with pytest.raises(TokenError):
         read_token(text)
 
 
+@examples(20, many=300)
 @given(
     st.dictionaries(st.sampled_from(["ak", "nonce", "role", "sig", "uuid", "expireAt", "x"]), st.text("09aA%=&"))
 )
-def test_any_pairs_give_a_token_or_our_error(pairs: dict[str, str]) -> None:
-    token = spell("&".join(f"{key}={pairs[key]}" for key in sorted(pairs)))
+def test_any_pairs_are_a_token_or_raise_our_error(pairs: dict[str, str]) -> None:
+    token = encoded("&".join(f"{key}={pairs[key]}" for key in sorted(pairs)))
     try:
         assert read_token(token).kind is TokenKind.SDK
     except TokenError as error:
         assert str(error).startswith("malformed token: ")  # noqa: PT017  the other outcome is as good
 
 
-@pytest.mark.parametrize("value", [None, 5, b"NETLESSSDK_", ["a"]])
-def test_what_is_no_text_is_no_token_and_no_secret(value: Any) -> None:
-    words = f"^a token is a string, not {type(value).__name__}$"
-    with pytest.raises(TypeError, match=words):
-        read_token(value)
-    with pytest.raises(TypeError, match=words):
-        verify_token(value, SECRET)
-    with pytest.raises(TypeError, match=f"^secret_key must be a string, not {type(value).__name__}$"):
-        verify_token(SDK["token"], value)
+def test_what_is_not_a_string_is_neither_a_token_nor_a_secret() -> None:
+    odd: Any
+    for odd in (None, b"NETLESSSDK_"):
+        words = f"^a token is a string, not {type(odd).__name__}$"
+        with pytest.raises(TypeError, match=words):
+            read_token(odd)
+        with pytest.raises(TypeError, match=words):
+            verify_token(odd, SECRET)
+        with pytest.raises(TypeError, match=f"^secret_key must be a string, not {type(odd).__name__}$"):
+            verify_token(SDK, odd)
 
 
-@pytest.mark.parametrize("secret", ["", f"{SECRET}\ud800"])
-def test_a_secret_that_no_key_can_have_verifies_nothing_and_is_not_shown(secret: str) -> None:
-    with pytest.raises((TokenError, ValueError), match=r"signature is wrong|secret_key must be") as caught:
-        verify_token(SDK["token"], secret)
-    assert SECRET not in repr(caught.value)
+def test_a_secret_that_no_key_can_have_verifies_nothing_and_is_not_shown() -> None:
+    for secret in ("", f"{SECRET}\ud800"):
+        with pytest.raises((TokenError, ValueError), match=r"signature is wrong|secret_key must be") as caught:
+            verify_token(SDK, secret)
+        assert SECRET not in repr(caught.value)
 
 
 # The access key
 
-
-@every_call
-@pytest.mark.parametrize("role", Role)
-def test_a_token_of_an_access_key_says_what_was_asked(
-    kind: TokenKind, make: Callable[..., str], role: Role
-) -> None:
-    token = make(role=role, lifetime=None)
-    assert token.startswith(f"NETLESS{kind.name}_")
-    info = verify_token(token, SECRET)
-    assert (info.kind, info.access_key, info.role, info.expires_at) == (kind, "ak123", role, None)
-    assert info.uuid == (None if kind is TokenKind.SDK else UUID)
+NOW_MS = 1_600_000_000_999
 
 
-@every_call
-def test_a_lifetime_counts_from_now(kind: TokenKind, make: Callable[..., str]) -> None:
-    lifetime = timedelta(minutes=10)
-    before = datetime.now(UTC) - timedelta(milliseconds=1)  # a token is cut to milliseconds
-    info = read_token(make(role=Role.READER, lifetime=lifetime))
-    assert info.kind is kind
-    assert info.expires_at is not None
-    assert before <= info.expires_at - lifetime <= datetime.now(UTC)
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop this machine's clock at the very end of a millisecond."""
+    monkeypatch.setattr("time.time_ns", lambda: NOW_MS * 1_000_000 + 999_999)
 
 
-def test_a_lifetime_of_one_millisecond_is_long_enough() -> None:
-    assert read_token(KEY.sdk_token(role=Role.ADMIN, lifetime=timedelta(milliseconds=1))).expires_at is not None
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.usefixtures("stopped_clock")
+def test_a_token_of_an_access_key_says_what_was_asked_for(kind: TokenKind) -> None:
+    tokens = [MAKERS[kind](role=role, lifetime=timedelta(minutes=10)) for role in Role]
+    assert all(token.startswith(f"NETLESS{kind.name}_") for token in tokens)
+    infos = [verify_token(token, SECRET) for token in tokens]
+    assert [(info.kind, info.access_key, info.role) for info in infos] == [(kind, "ak123", role) for role in Role]
+    assert {info.uuid for info in infos} == {None if kind is TokenKind.SDK else UUID}
+    assert {info.expires_at for info in infos} == {time_at(NOW_MS + 600_000)}
+    assert len({info.nonce for info in infos}) == 3
 
 
-@every_call
-def test_two_tokens_for_the_same_thing_differ(kind: TokenKind, make: Callable[..., str]) -> None:
-    tokens = [make(role=Role.ADMIN, lifetime=None) for _ in range(3)]
-    assert len({read_token(token).nonce for token in tokens}) == 3
-    assert {read_token(token).kind for token in tokens} == {kind}
-
-
-@every_call
 @pytest.mark.parametrize(
-    ("role", "error"),
-    [(None, TypeError), ("admin", TypeError), (True, TypeError), (0.0, TypeError), (3, ValueError)],
+    ("lifetime", "expires_at"),
+    [
+        (None, None),
+        (timedelta(milliseconds=1), time_at(NOW_MS + 1)),
+        (timedelta(microseconds=2999), time_at(NOW_MS + 2)),
+        (timedelta(milliseconds=LAST_MS - NOW_MS), time_at(LAST_MS)),
+    ],
 )
-def test_a_role_that_is_none_is_refused(
-    kind: TokenKind, make: Callable[..., str], role: Any, error: type[Exception]
+@pytest.mark.usefixtures("stopped_clock")
+def test_a_lifetime_counts_from_now_in_milliseconds(
+    lifetime: timedelta | None, expires_at: datetime | None
 ) -> None:
-    with pytest.raises(error) as caught:
-        make(role=role, lifetime=None)
-    assert SECRET not in repr(caught.value), kind
+    assert read_token(KEY.sdk_token(role=Role.ADMIN, lifetime=lifetime)).expires_at == expires_at
 
 
-def test_a_role_may_be_given_as_its_number() -> None:
-    assert read_token(KEY.sdk_token(role=2, lifetime=None)).role is Role.READER  # type: ignore[arg-type]  # an int
-
-
-@every_call
 @pytest.mark.parametrize(
     ("lifetime", "error"),
     [
         (600, TypeError),
-        (600.0, TypeError),
         ("10m", TypeError),
         (timedelta(0), ValueError),
         (timedelta(microseconds=999), ValueError),
         (timedelta(seconds=-1), ValueError),
-        (timedelta(days=3_000_000), ValueError),  # past the year 9999: no reader could say when it ends
+        (timedelta(milliseconds=LAST_MS - NOW_MS + 1), ValueError),
         (timedelta.max, ValueError),
     ],
 )
-def test_a_lifetime_that_is_none_is_refused(
-    kind: TokenKind, make: Callable[..., str], lifetime: Any, error: type[Exception]
-) -> None:
-    with pytest.raises(error, match=r"^lifetime must be") as caught:
-        make(role=Role.ADMIN, lifetime=lifetime)
-    assert SECRET not in repr(caught.value), kind
+@pytest.mark.usefixtures("stopped_clock")
+def test_a_lifetime_out_of_range_is_refused(lifetime: Any, error: type[Exception]) -> None:
+    for make in MAKERS.values():
+        with pytest.raises(error, match=r"^lifetime must be a"):
+            make(role=Role.ADMIN, lifetime=lifetime)
 
 
-@pytest.mark.parametrize("uuid", [None, 5, b"abc", "", "é", "\ud800"])
-@pytest.mark.parametrize("make", [KEY.room_token, KEY.task_token])
-def test_a_uuid_that_names_nothing_is_refused(make: Callable[..., str], uuid: Any) -> None:
-    error = ValueError if isinstance(uuid, str) else TypeError
-    with pytest.raises(error, match=r"^uuid must be"):
-        make(uuid, role=Role.ADMIN, lifetime=None)
+@pytest.mark.parametrize("role", [None, "admin", True, 0.0, 3, -1])
+def test_an_unknown_role_is_refused(role: Any) -> None:
+    error = ValueError if type(role) is int else TypeError
+    for make in MAKERS.values():
+        with pytest.raises(error, match=r"role must be a Role, not|is not a valid Role"):
+            make(role=role, lifetime=None)
 
 
-@pytest.mark.parametrize("odd", [None, 5, b"s3cret", "", "s3cret\ud800"])
+def test_a_role_may_be_given_as_its_number_and_the_smaller_one_may_do_more() -> None:
+    assert read_token(KEY.sdk_token(role=2, lifetime=None)).role is Role.READER  # type: ignore[arg-type]  # an int
+    assert [Role.ADMIN, Role.WRITER, Role.READER] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("uuid", [None, "", "é"])
+def test_a_malformed_uuid_is_refused(uuid: Any) -> None:
+    for make in (KEY.room_token, KEY.task_token):
+        with pytest.raises(ValueError if isinstance(uuid, str) else TypeError, match=r"^uuid must be"):
+            make(uuid, role=Role.ADMIN, lifetime=None)
+
+
 @pytest.mark.parametrize("name", ["access_key", "secret_key"])
-def test_a_key_that_is_no_text_is_refused_and_not_shown(name: str, odd: Any) -> None:
-    error = ValueError if isinstance(odd, str) else TypeError
-    keys = {"access_key": "ak123", "secret_key": SECRET} | {name: odd}
-    with pytest.raises(error, match=f"^{name} must be") as caught:
-        AccessKey(**keys)
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        (None, "must be a string, not NoneType$"),
+        (b"s3cret", "must be a string, not bytes$"),
+        ("", "must be text and not empty$"),
+        ("s3cret\ud800", "must be text and not empty$"),
+        (" s3cret", "must not begin or end with white space"),
+        ("s3cret\r\n", "must not begin or end with white space"),
+    ],
+    ids=ascii,
+)
+def test_half_a_key_that_is_no_text_is_refused_and_not_shown(name: str, odd: Any, words: str) -> None:
+    halves = {"access_key": "ak123", "secret_key": SECRET} | {name: odd}
+    with pytest.raises(ValueError if isinstance(odd, str) else TypeError, match=f"^{name} {words}") as caught:
+        AccessKey(**halves)
     assert "s3cret" not in repr(caught.value)
     assert SECRET not in repr(caught.value)
 
 
-def test_the_secret_is_in_no_text_of_the_access_key() -> None:
+def test_a_key_may_hold_any_character_but_surrogates() -> None:
+    for odd in ("\ud800", "\udfff"):
+        with pytest.raises(ValueError, match="must be text"):
+            AccessKey("ak123", odd)
+    assert AccessKey("ak\ud7ff\ue000", "sk\ud7ff\ue000").access_key == "ak\ud7ff\ue000"
+
+
+def test_an_access_key_is_a_frozen_value_that_does_not_show_its_secret() -> None:
     assert repr(KEY) == str(KEY) == f"{KEY}" == "AccessKey(access_key='ak123')"
-    assert SECRET not in KEY.sdk_token(role=Role.ADMIN, lifetime=None)
-
-
-def test_an_access_key_is_a_frozen_value() -> None:
     assert AccessKey("ak123", SECRET) == KEY != AccessKey("ak123", "other")
     assert hash(AccessKey("ak123", SECRET)) == hash(KEY)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         KEY.secret_key = "other"  # type: ignore[misc]  # that is the point
 
 
-def test_the_smaller_role_may_do_more() -> None:
-    assert Role.ADMIN < Role.WRITER < Role.READER
-    assert [int(role) for role in Role] == [0, 1, 2]
-
-
 # Redaction
 
 
-@pytest.mark.parametrize("left", ["", "token: ", "{'token': '", "<b>", "a,"])
-@pytest.mark.parametrize("right", ["", " is old", "'}", "</b>", ";", '"', "&a=b"])
 @every_vector
-def test_a_token_in_a_text_is_cut_to_its_prefix(vector: dict[str, Any], left: str, right: str) -> None:
-    assert redact(f"{left}{vector['token']}{right}") == f"{left}NETLESS…{right}"
+def test_a_token_in_a_text_is_cut_to_its_prefix(vector: dict[str, Any]) -> None:
+    token = vector["token"]
+    for left, right in [("", ""), ("token: ", " is old"), ("{'token': '", "'}"), ("<b>", "</b>"), ("a,", ";")]:
+        assert redact(f"{left}{token}{right}") == f"{left}NETLESS…{right}"
+    assert redact(f'"{token}", {SDK}&a=b') == '"NETLESS…", NETLESS…&a=b'
 
 
-def test_text_without_a_token_stays_as_it_is() -> None:
+def test_a_text_without_a_token_stays_as_it_is() -> None:
     assert redact("NETLESS is a service; NETLESSSDK tokens too") == "NETLESS is a service; NETLESSSDK tokens too"
+    assert redact("a bad day for something", "something") == "a bad day for something"
 
 
-def test_the_vectors_are_what_the_official_code_signs() -> None:
-    for vector in VECTORS:
-        payload = vector["token"].partition("_")[2]
-        assert urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode() == vector["query"]
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("abcdefghijklmnop", "NETLESS…"),
+        ("abcdefghijkl", "NETLESS…"),
+        ("efghijklmnop", "NETLESS…"),
+        ("abcdefghijk", "abcdefghijk"),
+        ("fghijklmnop", "fghijklmnop"),
+        ("is abcdefghijklm right?", "is NETLESS… right?"),
+        ("abcdefghijklmno and bcdefghijklmnop", "NETLESS… and NETLESS…"),
+        ("abcdefghijklXYefghijklmnop", "NETLESS…XYNETLESS…"),
+        ("", ""),
+    ],
+)
+def test_twelve_characters_of_a_known_token_are_hidden_and_eleven_are_not(text: str, shown: str) -> None:
+    assert redact(text, "abcdefghijklmnop") == shown
+
+
+def test_a_known_token_of_twelve_characters_is_hidden_and_one_of_eleven_is_not() -> None:
+    assert redact("is abcdefghijkl", "abcdefghijkl") == "is NETLESS…"
+    assert redact("is abcdefghijk", "abcdefghijk") == "is abcdefghijk"
 
 
 def test_another_token_of_the_same_key_is_hidden_whole() -> None:
     sent = KEY.sdk_token(role=Role.WRITER, lifetime=timedelta(minutes=10))
     other = KEY.sdk_token(role=Role.ADMIN, lifetime=None)
     assert redact(f"not {other} here", sent) == "not NETLESS… here"
-
-
-@pytest.mark.parametrize("odd", ["key\n", " key", "key ", "\tkey", "key\r\n"])
-@pytest.mark.parametrize("name", ["access_key", "secret_key"])
-def test_a_key_with_white_space_around_it_is_refused_and_not_shown(name: str, odd: str) -> None:
-    keys = {"access_key": "ak123", "secret_key": SECRET} | {name: odd}
-    with pytest.raises(ValueError, match=f"^{name} must not begin or end with white space") as caught:
-        AccessKey(**keys)
-    assert SECRET not in repr(caught.value)
