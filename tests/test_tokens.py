@@ -38,7 +38,7 @@ def time_at(milliseconds: int) -> datetime:
 
 def signed(info: TokenInfo, secret_key: str) -> str:
     """Return the token that says so."""
-    since_epoch = info.expires_at and info.expires_at - time_at(0)
+    since_epoch = None if info.expires_at is None else info.expires_at - time_at(0)
     return mint(
         info.kind,
         access_key=info.access_key,
@@ -77,13 +77,8 @@ def test_a_token_of_the_official_code_is_made_read_and_verified(vector: dict[str
     assert read_token(token) == verify_token(token, secret_key) == info
     assert signed(info, secret_key) == token
     assert read_signature(token) == vector["sig"]
-    assert_fails(token, secret_key + " ", "signature is wrong")
-
-
-def test_an_expiry_is_aware_and_has_millisecond_precision() -> None:
-    expires = read_token(VECTORS[1]["token"]).expires_at
-    assert expires == datetime(2026, 11, 23, 18, 50, 24, 102_000, tzinfo=UTC)
-    assert expires.tzinfo is UTC
+    for other in ("", secret_key + " ", secret_key + "\ud800"):
+        assert_fails(token, other, "signature is wrong")
 
 
 TEXT = st.text(min_size=1)
@@ -240,23 +235,17 @@ def test_a_malformed_token_is_refused_and_not_shown(token: str, words: str) -> N
         assert SECRET not in shown
 
 
-@examples(20, many=300)
-@given(st.text() | st.text().map(lambda rest: f"NETLESSSDK_{rest}") | st.binary().map(encoded))
-def test_any_other_text_raises_nothing_but_our_error(text: str) -> None:
-    with pytest.raises(TokenError):
-        read_token(text)
-
-
-@examples(20, many=300)
-@given(
-    st.dictionaries(st.sampled_from(["ak", "nonce", "role", "sig", "uuid", "expireAt", "x"]), st.text("09aA%=&"))
+NAMES = st.sampled_from(["ak", "nonce", "role", "sig", "uuid", "expireAt", "x"])
+PAIRS = st.dictionaries(NAMES, st.text("09aA%=&")).map(
+    lambda pairs: "&".join(map("=".join, sorted(pairs.items())))
 )
-def test_any_pairs_are_a_token_or_raise_our_error(pairs: dict[str, str]) -> None:
-    token = encoded("&".join(f"{key}={pairs[key]}" for key in sorted(pairs)))
-    try:
-        assert read_token(token).kind is TokenKind.SDK
-    except TokenError as error:
-        assert str(error).startswith("malformed token: ")  # noqa: PT017  the other outcome is as good
+
+
+@examples(40, many=1000)
+@given(st.text() | st.text().map(lambda rest: f"NETLESSSDK_{rest}") | (st.binary() | PAIRS).map(encoded))
+def test_any_other_text_raises_nothing_but_our_error(text: str) -> None:
+    with pytest.raises(TokenError, match=r"^malformed token: "):
+        read_token(text)
 
 
 def test_what_is_not_a_string_is_neither_a_token_nor_a_secret() -> None:
@@ -269,13 +258,6 @@ def test_what_is_not_a_string_is_neither_a_token_nor_a_secret() -> None:
             verify_token(odd, SECRET)
         with pytest.raises(TypeError, match=f"^secret_key must be a string, not {type(odd).__name__}$"):
             verify_token(SDK, odd)
-
-
-def test_a_secret_that_no_key_can_have_verifies_nothing_and_is_not_shown() -> None:
-    for secret in ("", f"{SECRET}\ud800"):
-        with pytest.raises((TokenError, ValueError), match=r"signature is wrong|secret_key must be") as caught:
-            verify_token(SDK, secret)
-        assert SECRET not in repr(caught.value)
 
 
 # The access key
@@ -295,6 +277,7 @@ def test_a_token_of_an_access_key_says_what_was_asked_for(kind: TokenKind) -> No
     tokens = [MAKERS[kind](role=role, lifetime=timedelta(minutes=10)) for role in Role]
     assert all(token.startswith(f"NETLESS{kind.name}_") for token in tokens)
     infos = [verify_token(token, SECRET) for token in tokens]
+    assert read_token(MAKERS[kind](role=2, lifetime=None)).role is Role.READER
     assert [(info.kind, info.access_key, info.role) for info in infos] == [(kind, "ak123", role) for role in Role]
     assert {info.uuid for info in infos} == {None if kind is TokenKind.SDK else UUID}
     assert {info.expires_at for info in infos} == {time_at(NOW_MS + 600_000)}
@@ -344,11 +327,6 @@ def test_an_unknown_role_is_refused(role: Any) -> None:
             make(role=role, lifetime=None)
 
 
-def test_a_role_may_be_given_as_its_number_and_the_smaller_one_may_do_more() -> None:
-    assert read_token(KEY.sdk_token(role=2, lifetime=None)).role is Role.READER  # type: ignore[arg-type]  # an int
-    assert [Role.ADMIN, Role.WRITER, Role.READER] == [0, 1, 2]
-
-
 @pytest.mark.parametrize("uuid", [None, "", "é"])
 def test_a_malformed_uuid_is_refused(uuid: Any) -> None:
     for make in (KEY.room_token, KEY.task_token):
@@ -364,6 +342,7 @@ def test_a_malformed_uuid_is_refused(uuid: Any) -> None:
         (b"s3cret", "must be a string, not bytes$"),
         ("", "must be text and not empty$"),
         ("s3cret\ud800", "must be text and not empty$"),
+        ("\udfffs3cret", "must be text and not empty$"),
         (" s3cret", "must not begin or end with white space"),
         ("s3cret\r\n", "must not begin or end with white space"),
     ],
@@ -377,14 +356,8 @@ def test_half_a_key_that_is_no_text_is_refused_and_not_shown(name: str, odd: Any
     assert SECRET not in repr(caught.value)
 
 
-def test_a_key_may_hold_any_character_but_surrogates() -> None:
-    for odd in ("\ud800", "\udfff"):
-        with pytest.raises(ValueError, match="must be text"):
-            AccessKey("ak123", odd)
-    assert AccessKey("ak\ud7ff\ue000", "sk\ud7ff\ue000").access_key == "ak\ud7ff\ue000"
-
-
 def test_an_access_key_is_a_frozen_value_that_does_not_show_its_secret() -> None:
+    assert AccessKey("ak\ud7ff\ue000", "sk").access_key == "ak\ud7ff\ue000"
     assert repr(KEY) == str(KEY) == f"{KEY}" == "AccessKey(access_key='ak123')"
     assert AccessKey("ak123", SECRET) == KEY != AccessKey("ak123", "other")
     assert hash(AccessKey("ak123", SECRET)) == hash(KEY)
@@ -400,38 +373,30 @@ def test_a_token_in_a_text_is_cut_to_its_prefix(vector: dict[str, Any]) -> None:
     token = vector["token"]
     for left, right in [("", ""), ("token: ", " is old"), ("{'token': '", "'}"), ("<b>", "</b>"), ("a,", ";")]:
         assert redact(f"{left}{token}{right}") == f"{left}NETLESS…{right}"
-    assert redact(f'"{token}", {SDK}&a=b') == '"NETLESS…", NETLESS…&a=b'
+    assert redact(f'"{token}", {SDK}&a=b', ROOM) == '"NETLESS…", NETLESS…&a=b'
 
 
-def test_a_text_without_a_token_stays_as_it_is() -> None:
-    assert redact("NETLESS is a service; NETLESSSDK tokens too") == "NETLESS is a service; NETLESSSDK tokens too"
-    assert redact("a bad day for something", "something") == "a bad day for something"
+KNOWN = "abcdefghijklmnop"
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("known", "text", "shown"),
     [
-        ("abcdefghijklmnop", "NETLESS…"),
-        ("abcdefghijkl", "NETLESS…"),
-        ("efghijklmnop", "NETLESS…"),
-        ("abcdefghijk", "abcdefghijk"),
-        ("fghijklmnop", "fghijklmnop"),
-        ("is abcdefghijklm right?", "is NETLESS… right?"),
-        ("abcdefghijklmno and bcdefghijklmnop", "NETLESS… and NETLESS…"),
-        ("abcdefghijklXYefghijklmnop", "NETLESS…XYNETLESS…"),
-        ("", ""),
+        (KNOWN, KNOWN, "NETLESS…"),
+        (KNOWN, KNOWN[:12], "NETLESS…"),
+        (KNOWN, KNOWN[-12:], "NETLESS…"),
+        (KNOWN, KNOWN[:11], KNOWN[:11]),
+        (KNOWN, KNOWN[-11:], KNOWN[-11:]),
+        (KNOWN, f"is {KNOWN[:13]} right?", "is NETLESS… right?"),
+        (KNOWN, f"{KNOWN[:12]}XY{KNOWN[-12:]}", "NETLESS…XYNETLESS…"),
+        (KNOWN, "", ""),
+        (KNOWN[:12], f"is {KNOWN}", "is NETLESS…mnop"),
+        (KNOWN[:11], f"is {KNOWN}", f"is {KNOWN}"),
+        ("something", "a bad day for something", "a bad day for something"),
+        ("", "NETLESS is a service; NETLESSSDK too", "NETLESS is a service; NETLESSSDK too"),
     ],
 )
-def test_twelve_characters_of_a_known_token_are_hidden_and_eleven_are_not(text: str, shown: str) -> None:
-    assert redact(text, "abcdefghijklmnop") == shown
-
-
-def test_a_known_token_of_twelve_characters_is_hidden_and_one_of_eleven_is_not() -> None:
-    assert redact("is abcdefghijkl", "abcdefghijkl") == "is NETLESS…"
-    assert redact("is abcdefghijk", "abcdefghijk") == "is abcdefghijk"
-
-
-def test_another_token_of_the_same_key_is_hidden_whole() -> None:
-    sent = KEY.sdk_token(role=Role.WRITER, lifetime=timedelta(minutes=10))
-    other = KEY.sdk_token(role=Role.ADMIN, lifetime=None)
-    assert redact(f"not {other} here", sent) == "not NETLESS… here"
+def test_twelve_characters_of_a_known_token_are_hidden_and_fewer_are_not(
+    known: str, text: str, shown: str
+) -> None:
+    assert redact(text, known) == shown
