@@ -1,4 +1,4 @@
-"""Work beside a body: it ends with the body, however that ends.  And what is to be entered says so."""
+"""Work beside a body ends with the body, and a context manager that is not entered says how it is used."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -6,6 +6,7 @@ from traceback import extract_tb
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from cancelling import running_tasks
@@ -13,35 +14,71 @@ from netless_rooms import AsyncRooms
 from netless_rooms import background as background_module
 from netless_rooms.background import background
 from netless_rooms.emulator import Emulator
+from selection import on_both_loops
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_work_is_cancelled_behind_the_body_and_behind_leave() -> None:
-    said = []
+@on_both_loops
+@pytest.mark.parametrize("raises", [None, ZeroDivisionError])
+async def test_work_is_cancelled_after_the_body_and_after_leave(raises: type[Exception] | None) -> None:
+    events = []
 
     async def work() -> None:
         try:
             await anyio.sleep_forever()
         finally:
-            said.append("work")
+            events.append("work")
 
     async def leave() -> None:
-        said.append("leave")
+        await anyio.lowlevel.checkpoint()
+        events.append("leave")
 
     before = await running_tasks()
-    async with background(work, leave):
-        await anyio.lowlevel.checkpoint()
-        said.append("body")
-    assert said == ["body", "leave", "work"]
-    with pytest.raises(ZeroDivisionError):
+    try:
         async with background(work, leave):
             await anyio.lowlevel.checkpoint()
-            raise ZeroDivisionError
-    assert said == ["body", "leave", "work", "leave", "work"]
+            events.append("body")
+            if raises is not None:
+                raise raises
+    except ZeroDivisionError:
+        events.append("raised")
+    assert events == ["body", "leave", "work", *(["raised"] if raises else [])]
     assert await running_tasks() == before
 
 
+@on_both_loops
+@pytest.mark.parametrize("shield", [False, True])
+async def test_a_cancellation_from_outside_cancels_work_unless_there_is_a_shield(shield: bool) -> None:
+    events = []
+    steps = 0
+
+    async def work() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            events.append("work")
+
+    async def leave() -> None:
+        nonlocal steps
+        try:
+            while steps < 9 and "work" not in events:
+                await anyio.lowlevel.checkpoint()
+                steps += 1
+        finally:
+            events.append("leave")
+
+    with anyio.CancelScope() as scope:
+        async with background(work, leave, shield=shield):
+            await anyio.lowlevel.checkpoint()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert events == (["leave", "work"] if shield else ["work", "leave"])
+    assert (steps == 9) is shield
+
+
+@on_both_loops
 async def test_what_leave_raises_ends_work_too() -> None:
     async def leave() -> None:
         raise ZeroDivisionError
@@ -53,7 +90,7 @@ async def test_what_leave_raises_ends_work_too() -> None:
     assert await running_tasks() == before
 
 
-# What is to be entered
+# Context managers
 
 OUTCOMES = "async with rooms.{}(...) as outcomes: async for outcome in outcomes"
 TO_BE_ENTERED: dict[str, Callable[[AsyncRooms], Any]] = {
@@ -68,7 +105,9 @@ each = pytest.mark.parametrize("use", TO_BE_ENTERED)
 
 
 @each
-async def test_what_is_not_entered_says_how_it_is_used(use: str, rooms: AsyncRooms, emulator: Emulator) -> None:
+async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
+    use: str, rooms: AsyncRooms, emulator: Emulator
+) -> None:
     made = TO_BE_ENTERED[use](rooms)
     with pytest.raises(TypeError) as iterated:
         async for _ in made:
@@ -77,22 +116,15 @@ async def test_what_is_not_entered_says_how_it_is_used(use: str, rooms: AsyncRoo
         await made
     assert str(iterated.value) == str(awaited.value) == f"this has to be entered first: {use}: ..."
     async with made:
-        pass
-    assert {request.method for request in emulator.requests} <= {"GET"}
-
-
-@each
-async def test_what_is_entered_twice_says_that_it_is_for_one_use(use: str, rooms: AsyncRooms) -> None:
-    made = TO_BE_ENTERED[use](rooms)
-    async with made:
         with pytest.raises(RuntimeError) as inside:
             await AsyncExitStack().enter_async_context(made)
-    with pytest.raises(RuntimeError) as behind:
+    with pytest.raises(RuntimeError) as after:
         async with made:
             pass
-    assert str(inside.value) == str(behind.value)
-    assert str(behind.value).startswith("this is for one use, and was entered before")
-    assert use in str(behind.value)
+    assert str(inside.value) == str(after.value)
+    assert str(after.value).startswith("this is for one use, and was entered before")
+    assert use in str(after.value)
+    assert {request.method for request in emulator.requests} <= {"GET"}
 
 
 @each
@@ -103,7 +135,7 @@ async def test_what_a_body_raises_has_no_frame_but_its_own(use: str, rooms: Asyn
     assert [frame.filename for frame in extract_tb(raised.value.__traceback__)] == [__file__]
 
 
-async def test_what_entering_raises_has_no_frame_of_what_was_entered() -> None:
+async def test_what_entering_raises_has_no_frame_of_the_context_manager() -> None:
     with pytest.raises(TypeError) as raised:
         async with AsyncRooms.open(token=7, region="sg"):  # type: ignore[arg-type]
             pass
