@@ -48,37 +48,6 @@ async def test_work_is_cancelled_after_the_body_and_after_leave(raises: type[Exc
 
 
 @on_both_loops
-@pytest.mark.parametrize("shield", [False, True])
-async def test_a_cancellation_from_outside_cancels_work_unless_there_is_a_shield(shield: bool) -> None:
-    events = []
-    steps = 0
-
-    async def work() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            events.append("work")
-
-    async def leave() -> None:
-        nonlocal steps
-        try:
-            while steps < 9 and "work" not in events:
-                await anyio.lowlevel.checkpoint()
-                steps += 1
-        finally:
-            events.append("leave")
-
-    with anyio.CancelScope() as scope:
-        async with background(work, leave, shield=shield):
-            await anyio.lowlevel.checkpoint()
-            scope.cancel()
-            await anyio.sleep_forever()
-    assert scope.cancelled_caught
-    assert events == (["leave", "work"] if shield else ["work", "leave"])
-    assert (steps == 9) is shield
-
-
-@on_both_loops
 async def test_what_leave_raises_ends_work_too() -> None:
     async def leave() -> None:
         raise ZeroDivisionError

@@ -645,20 +645,6 @@ async def test_what_has_not_begun_on_leaving_does_not_begin(service: Service) ->
 
 
 @on_both_loops
-@pytest.mark.parametrize("count", [3, 30])
-async def test_nothing_begins_in_a_cancelled_scope(count: int, service: Service) -> None:
-    uuids = Pulled(some(count))
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        async with service.rooms.get_many(uuids) as outcomes, service.rooms.get_many(some(count)) as others:
-            await anext(outcomes)
-    assert scope.cancelled_caught
-    assert outcomes.not_attempted == tuple(some(uuids.count))
-    assert others.not_attempted == tuple(some(count))
-    assert service.requests == []
-
-
-@on_both_loops
 async def test_nothing_begins_after_a_cancellation_that_the_body_is_shielded_from(service: Service) -> None:
     came = []
     with anyio.CancelScope() as scope:
@@ -793,7 +779,7 @@ async def follow(course: Course) -> None:
     inputs = some(course.count)
     source = Pulled(inputs, LookupError() if course.raises else None, course.pull_seconds)
     came: list[Outcome] = []
-    held: list[tuple[Outcomes[str], float]] = []
+    held: list[tuple[Outcomes[str], float, int]] = []
     tasks = await running_tasks()
 
     async def take(outcomes: Outcomes[str]) -> None:
@@ -811,12 +797,13 @@ async def follow(course: Course) -> None:
                 try:
                     await take(outcomes)
                 finally:
-                    held.append((outcomes, anyio.current_time()))
+                    held.append((outcomes, anyio.current_time(), len(service.requests)))
 
     await (go() if course.how in {"to the end", "break", "error"} else cancelled(course, go))
     assert await running_tasks() == tasks
-    for outcomes, left in held:
+    for outcomes, left, begun in held:
         assert anyio.current_time() - left < DRAIN + 0.001  # floats are added up
+        assert len(service.requests) == begun
         inputs = inputs[: source.count] if course.by_pulls else inputs
         finished = [*came, *outcomes.undelivered]
         assert all(outcome.uuid == inputs[outcome.index] for outcome in finished)

@@ -172,17 +172,6 @@ def test_a_service_that_breaks_the_contract_fails_the_run(
         assert any(found in line for line in failed)
 
 
-@pytest.mark.exhaustive
-def test_a_create_of_unknown_outcome_is_not_repeated(
-    run: Run, netless_emulator: Emulator, netless_faults: list[Fault | None]
-) -> None:
-    netless_faults += [Failure(500, on="create", work_done=True)]
-    ran = run("--live", **EVERYTHING)
-    assert ran.ret == pytest.ExitCode.TESTS_FAILED
-    assert "whether a room was created" in ran.stdout.str()
-    assert netless_emulator.room_count == 1
-
-
 def test_a_failing_run_shows_no_token(run: Run) -> None:
     options = ("--live", "--showlocals", "--tb=long", "-k", "real and get_answers")
     ran = run(*options, NETLESS_TOKEN=f"{SECRET}\n", NETLESS_REGION="sg")

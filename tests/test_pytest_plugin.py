@@ -21,44 +21,6 @@ filterwarnings = error
 asyncio_default_fixture_loop_scope = function
 """
 
-# The page below has tests for anyio.
-WITH_AN_ASYNC_PLUGIN = """
-import pytest
-from netless_rooms import AsyncRooms
-from netless_rooms.emulator import Failure
-
-@pytest.mark.netless_emulator(rooms=3)
-{mark}
-async def test_it(netless_rooms, netless_emulator, netless_faults, netless_requests, netless_base_url):
-    netless_faults += [Failure(503), Failure(503)]
-    assert len(await netless_rooms.list()) == 3
-    assert [request.status for request in netless_requests] == [503, 503, 200]
-    async with AsyncRooms.open(
-        token=netless_emulator.key, region="us-sv", base_url=netless_base_url
-    ) as over_a_socket:
-        created = await over_a_socket.create()
-    assert (await netless_rooms.get(created.uuid)) == created
-"""
-
-
-@pytest.mark.parametrize(
-    ("mark", "ini"),
-    [
-        ("", "asyncio_mode = auto"),
-        ("", "trio_mode = true"),
-        *exhaustive(
-            [
-                pytest.param("@pytest.mark.asyncio", "asyncio_mode = strict"),
-                pytest.param("@pytest.mark.trio", ""),
-            ]
-        ),
-    ],
-)
-def test_the_fixtures_work_with_other_async_plugins(mark: str, ini: str, pytester: pytest.Pytester) -> None:
-    pytester.makeini(STRICT + ini)
-    pytester.makepyfile(WITH_AN_ASYNC_PLUGIN.format(mark=mark))
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
-
 
 def test_the_plugin_does_not_import_the_emulator_until_a_fixture_is_used() -> None:
     code = (
@@ -88,16 +50,24 @@ PAGE = Path(__file__).parent.parent / "docs" / "howto" / "testing.md"
 
 
 @pytest.mark.parametrize(
-    ("mark", "loops"), [("anyio", 2), *exhaustive([pytest.param("asyncio", 1), pytest.param("trio", 1)])]
+    ("mark", "ini", "loops"),
+    [
+        ("anyio", "", 2),
+        ("", "asyncio_mode = auto", 1),
+        ("", "trio_mode = true", 1),
+        *exhaustive([pytest.param("asyncio", "", 1), pytest.param("trio", "", 1)]),
+    ],
 )
-def test_the_tests_of_the_page_pass(mark: str, loops: int, pytester: pytest.Pytester) -> None:
-    told, _, _ = PAGE.read_text("utf-8").partition("## Without the plugin")
-    page = "\n\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", told))
+def test_the_tests_of_the_page_pass_with_every_async_plugin(
+    mark: str, ini: str, loops: int, pytester: pytest.Pytester
+) -> None:
+    about, _, _ = PAGE.read_text("utf-8").partition("## Without the plugin")
+    page = "\n\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", about))
     asynchronous, others = page.count("\nasync def test_"), page.count("\ndef test_")
     if mark != "anyio":  # as the page says
         page = page.replace("\npytestmark = pytest.mark.anyio\n", "")
-        page = page.replace("\nasync def test_", f"\n@pytest.mark.{mark}\nasync def test_")
-    pytester.makeini(STRICT)
+        page = page.replace("\nasync def test_", f"\n{mark and f'@pytest.mark.{mark}'}\nasync def test_")
+    pytester.makeini(STRICT + ini)
     pytester.makepyfile(page)
     readings = 4 - 1
     pytester.runpytest_inprocess().assert_outcomes(passed=loops * (asynchronous + readings) + others)
