@@ -442,6 +442,15 @@ async def test_max_failures_raise_even_if_every_call_was_made(
     assert outcomes.done == 5
 
 
+async def test_max_failures_raise_without_waiting_for_the_rate(service: Service) -> None:
+    service.failing = frozenset({"r0"})
+    async with service.rooms.get_many(some(2), rate=0.001, max_failures=1) as outcomes:
+        with pytest.raises(TooManyFailuresError, match="1 of 1 calls failed, and 1 of 2 were not attempted"):
+            await taken(outcomes)
+        assert anyio.current_time() == service.requests[0][0] + 1
+    assert outcomes.not_attempted == ("r1",)
+
+
 # Async iterables
 
 
