@@ -1,16 +1,15 @@
-"""Whether to try again, and when: pure decisions, without an event loop, a clock or chance."""
+"""Whether and when to retry: pure decisions, so without an event loop, a clock or chance."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hypothesis_profiles import examples
 from netless_rooms import (
-    BadRequestError,
     ClientUnusableError,
     DecodeError,
-    ForbiddenError,
     NotFoundError,
     PaginationError,
     RateLimitedError,
@@ -23,159 +22,155 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.retries import WON_BACK, RetryBudget, Tries
+from netless_rooms.retries import WON_BACK, RetryBudget, Tries, check_retry
 
-MAY_PASS: list[RoomsError] = [
-    TransportError("cut"),
-    TransportError("refused", was_sent=False),
-    TimedOutError("slow"),
-    RateLimitedError(429, None),
-    *(ServerError(status, None) for status in (500, 502, 503, 504)),
-]
-FINAL: list[RoomsError] = [
-    BadRequestError(400, None),
-    UnauthorizedError(401, None),
-    ForbiddenError(403, None),
-    NotFoundError(404, None),
-    StatusError(405, None),
-    StatusError(408, None),
-    ServerError(501, None),
-    ServerError(505, None),
-    StatusError(304, None),
-    DecodeError("no JSON"),
-    PaginationError("it stalls"),
-    TokenError("expired"),
-    TransportError("redirected", is_transient=False),
-    ClientUnusableError("closed", was_sent=False, is_transient=False),
-    RoomsError("unknown"),
-]
-NOT_RECEIVED: list[RoomsError] = [
-    TransportError("refused", was_sent=False),
-    TimedOutError("no connection", was_sent=False),
-    RateLimitedError(429, None),
-]
+CUT: Final = TransportError("cut")
+SLOW: Final = TimedOutError("slow")
+BUSY: Final = ServerError(503, None)
+NOT_FOUND: Final = NotFoundError(404, None)
+EXPIRED: Final = UnauthorizedError(401, "expired token")
 
 
 def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: float = 0.0) -> Tries:
     return Tries(policy or RetryPolicy(), RetryBudget(spent), repeatable)
 
 
-def fail(
+def is_retried(
     call: Tries, error: RoomsError, *, elapsed: float = 0.0, chance: float = 1.0, can_renew: bool = False
 ) -> bool:
-    """Let the call fail once more; whether there is another try."""
+    """Let the call fail once more; return whether it is retried."""
     call.note(error, 0.25)
     return call.go_on(error, elapsed=elapsed, chance=chance, can_renew=can_renew)
 
 
-@pytest.mark.parametrize("error", MAY_PASS, ids=repr)
-def test_what_may_pass_is_tried_again(error: RoomsError) -> None:
-    assert fail(tries(), error)
+@pytest.mark.parametrize(
+    ("error", "get", "create"),
+    [
+        (CUT, True, False),
+        (SLOW, True, False),
+        (TransportError("refused", was_sent=False), True, True),
+        (TimedOutError("no connection", was_sent=False), True, True),
+        (TransportError("redirected", is_transient=False), False, False),
+        (ClientUnusableError("closed", was_sent=False, is_transient=False), False, False),
+        (RateLimitedError(429, None), True, True),
+        (ServerError(500, None), True, False),
+        (ServerError(501, None), False, False),
+        (ServerError(502, None), True, False),
+        (BUSY, True, False),
+        (ServerError(504, None), True, False),
+        (ServerError(505, None), False, False),
+        (StatusError(304, None), False, False),
+        (StatusError(408, None), False, False),
+        (StatusError(428, None), False, False),
+        (NOT_FOUND, False, False),
+        (EXPIRED, False, False),
+        (DecodeError("no JSON"), False, False),
+        (PaginationError("it stalls"), False, False),
+        (TokenError("expired"), False, False),
+        (RoomsError("unknown"), False, False),
+    ],
+    ids=repr,
+)
+def test_transient_errors_are_retried_and_a_create_only_if_it_had_no_effect(
+    error: RoomsError, *, get: bool, create: bool
+) -> None:
+    for repeatable, expected in ((True, get), (False, create)):
+        call = tries(repeatable=repeatable)
+        assert is_retried(call, error) is expected
+        assert (call.budget.spent, call.gave_up) == (expected, None)
 
 
-@pytest.mark.parametrize("error", FINAL, ids=repr)
-@pytest.mark.parametrize("repeatable", [True, False])
-def test_what_another_try_cannot_mend_is_final(error: RoomsError, *, repeatable: bool) -> None:
-    call = tries(repeatable=repeatable)
-    assert not fail(call, error)
-    assert call.budget.spent == 0
-
-
-@pytest.mark.parametrize("error", MAY_PASS + NOT_RECEIVED, ids=repr)
-def test_a_create_is_repeated_only_if_it_was_not_received_or_refused(error: RoomsError) -> None:
-    safe = isinstance(error, RateLimitedError) or (isinstance(error, TransportError) and not error.was_sent)
-    assert fail(tries(repeatable=False), error) is safe
-
-
-@pytest.mark.parametrize("attempts", [1, 2, 4, 7])
-def test_there_are_as_many_tries_as_the_policy_has(attempts: int) -> None:
+@pytest.mark.parametrize("attempts", [1, 2, 7])
+def test_there_are_as_many_attempts_as_the_policy_has(attempts: int) -> None:
     call = tries(RetryPolicy(attempts))
-    went_on = [fail(call, TimedOutError("slow")) for _ in range(attempts)]
-    assert went_on == [True] * (attempts - 1) + [False]
-    assert call.number == attempts + 1
+    assert [is_retried(call, SLOW) for _ in range(attempts)] == [True] * (attempts - 1) + [False]
+    assert (call.number, call.gave_up) == (attempts + 1, None)
 
 
 def test_the_bound_of_the_wait_doubles_up_to_the_longest() -> None:
-    call = tries(RetryPolicy(8, first_wait=0.5, longest_wait=6))
-    waits = []
-    for _ in range(7):
-        assert fail(call, ServerError(503, None))
-        waits.append(call.wait)
-    assert waits == [0.5, 1.0, 2.0, 4.0, 6.0, 6.0, 6.0]
+    call = tries(RetryPolicy(8, longest_wait=6))
+    assert [(is_retried(call, BUSY), call.wait)[1] for _ in range(7)] == [0.5, 1.0, 2.0, 4.0, 6.0, 6.0, 6.0]
 
 
+@examples(20, many=300)
 @given(chance=st.floats(0, 1), tried=st.integers(1, 2_000))
-def test_a_wait_is_drawn_from_nothing_to_its_bound(chance: float, tried: int) -> None:
+def test_a_wait_is_drawn_from_zero_to_its_bound(chance: float, tried: int) -> None:
     call = tries(RetryPolicy(1_000_000, deadline=None))
     call.made = [None] * (tried - 1)  # type: ignore[list-item]  # only their number counts
-    assert fail(call, ServerError(503, None), chance=chance)
+    assert is_retried(call, BUSY, chance=chance)
     assert call.wait == pytest.approx(chance * min(8.0, 0.5 * 2.0 ** min(tried - 1, 10)))
 
 
-def test_what_the_service_asks_for_comes_before_the_drawn_wait() -> None:
-    for status, kind in ((429, RateLimitedError), (503, ServerError)):
+def test_the_drawn_wait_is_added_to_retry_after() -> None:
+    for error in (RateLimitedError(429, None, retry_after=12.0), ServerError(503, None, retry_after=12.0)):
         call = tries()
-        assert fail(call, kind(status, None, retry_after=12.0), chance=0.5)
+        assert is_retried(call, error, chance=0.5)
         assert call.wait == 12.25
 
 
-@pytest.mark.parametrize(
-    ("asked_for", "is_taken"), [(0.0, True), (30.0, True), (30.001, False), (86_400.0, False)]
-)
-def test_a_service_that_asks_for_too_long_is_not_waited_for(asked_for: float, *, is_taken: bool) -> None:
-    call = tries()
-    assert fail(call, RateLimitedError(429, None, retry_after=asked_for)) is is_taken
-    assert call.budget.spent == is_taken
+IN_5_S: Final = ServerError(503, None, retry_after=5)
+TOO_LONG: Final = "the policy waits 30 s at most when asked to"
+TOO_LATE: Final = "it would begin after the deadline of 100 s for the whole call"
+USED_UP: Final = "too many calls fail: the budget of retries is used up"
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "is_in_time"), [(0, True), (8.9, True), (9.0, False), (9.1, False), (60, False)]
+    ("error", "elapsed", "spent", "why"),
+    [
+        (RateLimitedError(429, None, retry_after=30.0), 0, 0, None),
+        (RateLimitedError(429, None, retry_after=30.001), 0, 0, TOO_LONG),
+        (CUT, 98.9, 0, None),
+        (CUT, 99.0, 0, TOO_LATE),
+        (IN_5_S, 93.9, 0, None),
+        (IN_5_S, 94.0, 0, TOO_LATE),
+        (CUT, 0, 49.0, None),
+        (CUT, 0, 49.1, USED_UP),
+    ],
 )
-def test_a_wait_that_ends_after_the_deadline_is_not_begun(elapsed: float, *, is_in_time: bool) -> None:
-    call = tries(RetryPolicy(first_wait=1, deadline=10))
-    assert fail(call, TimedOutError("slow"), elapsed=elapsed) is is_in_time
-    assert call.budget.spent == is_in_time
+def test_an_error_says_why_it_is_not_retried(
+    error: RoomsError, elapsed: float, spent: float, why: str | None
+) -> None:
+    call = tries(RetryPolicy(first_wait=1, deadline=100), spent=spent)
+    assert is_retried(call, error, elapsed=elapsed) is (why is None)
+    assert (call.gave_up, call.budget.spent) == (why, spent + (why is None))
 
 
-def test_without_a_deadline_no_time_is_too_long() -> None:
-    assert fail(tries(RetryPolicy(deadline=None)), TimedOutError("slow"), elapsed=1e9)
+def test_without_a_deadline_no_time_is_too_late() -> None:
+    assert is_retried(tries(RetryPolicy(deadline=None)), SLOW, elapsed=1e9)
 
 
 # The token
 
 
-def test_a_token_that_can_be_replaced_is_worth_one_try_at_once_that_counts_for_nothing() -> None:
-    call = tries(RetryPolicy(1, budget=0))
-    assert fail(call, UnauthorizedError(401, "expired token"), can_renew=True)
-    assert call.wait == 0
-    assert not fail(call, UnauthorizedError(401, "expired token"), can_renew=True)
-    assert call.budget.spent == 0
+def test_an_expired_token_is_replaced_once_at_once_and_that_counts_for_nothing() -> None:
+    call = tries(RetryPolicy(2, budget=1))
+    assert is_retried(call, BUSY)
+    assert is_retried(call, EXPIRED, can_renew=True)
+    assert (call.wait, call.budget.spent) == (0, 1)
+    assert not is_retried(call, EXPIRED, can_renew=True)
 
 
-@pytest.mark.parametrize(("elapsed", "goes_on"), [(9.99, True), (10.0, False), (10.05, False)])
-def test_a_new_token_brings_no_try_behind_the_deadline(elapsed: float, *, goes_on: bool) -> None:
-    call = tries(RetryPolicy(deadline=10))
-    expired = UnauthorizedError(401, "expired token")
-    assert fail(call, expired, elapsed=elapsed, can_renew=True) is goes_on
+@pytest.mark.parametrize(("elapsed", "expected"), [(9.99, True), (10.0, False)])
+def test_an_expired_token_is_not_replaced_after_the_deadline(elapsed: float, *, expected: bool) -> None:
+    assert is_retried(tries(RetryPolicy(deadline=10)), EXPIRED, elapsed=elapsed, can_renew=True) is expected
 
 
-def test_after_a_new_token_all_tries_are_left() -> None:
+def test_all_attempts_and_the_shortest_wait_are_left_after_a_new_token() -> None:
     call = tries(RetryPolicy(3))
-    assert fail(call, UnauthorizedError(401, "expired token"), can_renew=True)
-    assert [fail(call, ServerError(503, None)) for _ in range(3)] == [True, True, False]
+    assert is_retried(call, EXPIRED, can_renew=True)
+    assert [(is_retried(call, BUSY), call.wait) for _ in range(2)] == [(True, 0.5), (True, 1.0)]
+    assert not is_retried(call, BUSY)
 
 
 # The budget
 
 
-def test_a_used_up_budget_lets_no_call_try_again() -> None:
-    shared = RetryBudget()
-    policy = RetryPolicy(budget=5)
-    went_on = [fail(Tries(policy, shared, True), TimedOutError("slow")) for _ in range(20)]
-    assert went_on == [True] * 5 + [False] * 15
+def test_no_call_is_retried_on_an_empty_budget() -> None:
+    shared, policy = RetryBudget(), RetryPolicy(budget=5)
+    assert [is_retried(Tries(policy, shared, True), SLOW) for _ in range(8)] == [True] * 5 + [False] * 3
 
 
-def test_successes_win_retries_back_and_never_more_than_there_were() -> None:
+def test_successes_refund_retries_and_never_more_than_there_were() -> None:
     shared = RetryBudget()
     shared.win_back()
     assert [shared.take(2), shared.take(2), shared.take(2)] == [True, True, False]
@@ -185,8 +180,18 @@ def test_successes_win_retries_back_and_never_more_than_there_were() -> None:
     assert shared.take(2)
 
 
+@pytest.mark.parametrize(
+    ("error", "refund"), [(NOT_FOUND, WON_BACK), (ServerError(501, None), WON_BACK), (BUSY, 0), (SLOW, 0)]
+)
+def test_a_final_answer_refunds_and_a_failure_does_not(error: RoomsError, refund: float) -> None:
+    call = tries(RetryPolicy(1), spent=3.0)
+    assert not is_retried(call, error)
+    assert call.budget.spent == pytest.approx(3.0 - refund)
+
+
+@examples(15, many=200)
 @given(st.lists(st.booleans(), max_size=300), st.integers(0, 60))
-def test_requests_are_never_multiplied_beyond_the_budget(outcomes: list[bool], budget: int) -> None:
+def test_the_budget_bounds_the_number_of_requests(outcomes: list[bool], budget: int) -> None:
     shared, policy, requests = RetryBudget(), RetryPolicy(budget=budget), 0
     for success in outcomes:
         call = Tries(policy, shared, True)
@@ -194,32 +199,16 @@ def test_requests_are_never_multiplied_beyond_the_budget(outcomes: list[bool], b
         if success:
             shared.win_back()
             continue
-        while fail(call, ServerError(503, None)):
+        while is_retried(call, BUSY):
             requests += 1
     assert requests <= len(outcomes) + budget + WON_BACK * sum(outcomes) + 1e-6
 
 
-@pytest.mark.parametrize(
-    "error", [NotFoundError(404, None), StatusError(409, None), ServerError(501, None)], ids=repr
-)
-def test_a_final_answer_wins_back_and_a_failure_does_not(error: RoomsError) -> None:
-    call = tries(spent=3.0)
-    fail(call, error)
-    assert call.budget.spent == pytest.approx(3.0 - WON_BACK)
-    call = tries(RetryPolicy(1), spent=3.0)
-    for passing in (TimedOutError("slow"), ServerError(503, None), RateLimitedError(429, None)):
-        assert not fail(call, passing)
-    assert call.budget.spent == 3.0
-
-
-# What is told
-
-
-def test_every_try_is_told_with_its_outcome_and_wait() -> None:
+def test_each_attempt_is_recorded_with_its_outcome_and_wait() -> None:
     call = tries(RetryPolicy(first_wait=2))
-    assert fail(call, ServerError(502, None))
-    assert fail(call, TimedOutError("slow"))
-    call.note(NotFoundError(404, None), 0.125)
+    assert is_retried(call, ServerError(502, None))
+    assert is_retried(call, SLOW)
+    call.note(NOT_FOUND, 0.125)
     assert [(str(made), made.status, made.failure, made.seconds, made.waited) for made in call.made] == [
         ("502", 502, None, 0.25, 0.0),
         ("TimedOutError", None, "TimedOutError", 0.25, 2.0),
@@ -231,31 +220,47 @@ def test_every_try_is_told_with_its_outcome_and_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error"),
+    ("name", "wrong", "error", "text"),
     [
-        ({"attempts": 0}, ValueError),
-        ({"attempts": -1}, ValueError),
-        ({"attempts": 2.0}, TypeError),
-        ({"attempts": True}, TypeError),
-        ({"attempts": 10_000_000}, ValueError),
-        ({"first_wait": -0.1}, ValueError),
-        ({"first_wait": float("nan")}, ValueError),
-        ({"longest_wait": float("inf")}, ValueError),
-        ({"longest_wait": "8"}, TypeError),
-        ({"longest_retry_after": None}, TypeError),
-        ({"deadline": -1}, ValueError),
-        ({"deadline": "soon"}, TypeError),
-        ({"budget": -1}, ValueError),
-        ({"budget": 1.5}, TypeError),
+        ("attempts", 0, ValueError, "1 to 1_000_000, not 0"),
+        ("attempts", 1_000_001, ValueError, "1 to 1_000_000, not 1000001"),
+        ("attempts", 2.0, TypeError, "int, not float"),
+        ("attempts", True, TypeError, "int, not bool"),
+        ("first_wait", -0.1, ValueError, "0 to 1_000_000, not -0.1"),
+        ("first_wait", float("nan"), ValueError, "0 to 1_000_000, not nan"),
+        ("longest_wait", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("longest_wait", "8", TypeError, "int or float, not str"),
+        ("longest_retry_after", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("longest_retry_after", None, TypeError, "int or float, not NoneType"),
+        ("deadline", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("deadline", "soon", TypeError, "int or float or None, not str"),
+        ("budget", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("budget", 1.5, TypeError, "int, not float"),
     ],
 )
-def test_a_policy_that_cannot_be_kept_is_refused(wrong: dict[str, Any], error: type[Exception]) -> None:
-    (name,) = wrong
-    with pytest.raises(error, match=f"^{name} must be "):
-        RetryPolicy(**wrong)
+def test_a_policy_out_of_range_is_refused(name: str, wrong: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error) as caught:
+        RetryPolicy(**{name: wrong})
+    assert str(caught.value) == f"{name} must be {text}"
 
 
-def test_a_policy_is_a_value() -> None:
-    assert RetryPolicy(4) == RetryPolicy() != RetryPolicy(5)
-    assert hash(RetryPolicy(4)) == hash(RetryPolicy())
-    assert RetryPolicy(deadline=None, first_wait=0).deadline is None
+def test_both_ends_of_every_range_are_allowed() -> None:
+    for least, most in ((0, 1), (1_000_000, 1_000_000)):
+        RetryPolicy(
+            most, first_wait=least, longest_wait=least, longest_retry_after=least, deadline=least, budget=least
+        )
+    assert RetryPolicy(deadline=None).deadline is None
+
+
+def test_a_policy_is_a_value_with_documented_defaults() -> None:
+    documented = RetryPolicy(4, first_wait=0.5, longest_wait=8, longest_retry_after=30, deadline=120, budget=50)
+    assert RetryPolicy() == documented != RetryPolicy(5)
+    assert hash(RetryPolicy()) == hash(documented)
+    with pytest.raises(TypeError):
+        RetryPolicy(4, 0.5)  # type: ignore[call-arg]  # all but the attempts are keyword-only
+
+
+def test_retry_takes_a_policy_and_nothing_else() -> None:
+    assert check_retry(RetryPolicy(2)) == RetryPolicy(2)
+    with pytest.raises(TypeError, match="retry must be a RetryPolicy, not int"):
+        check_retry(3)
