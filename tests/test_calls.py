@@ -1,4 +1,4 @@
-"""How a call is carried out, over a fake transport on virtual time: retries, doubt, budget, deadlines, cancelling."""
+"""How a call is carried out, on virtual time: retries, doubt, budget, deadlines, cancelling."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.emulator import Emulator, Failure
+from netless_rooms.emulator import Emulator
 from samples import UUID
 from selection import exhaustive
 from virtual_time import VirtualTime
@@ -50,7 +50,6 @@ SILENT: Final = "no answer within the read timeout"
 STUCK: Final = "no answer, whatever the timeouts"
 
 on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
-both_libraries = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
@@ -137,20 +136,11 @@ EXPIRED: Final = httpx.Response(401, json={"message": "expired token"})
 # Retries
 
 
-@pytest.mark.parametrize(
-    ("call", "fault", "asked_for"),
-    [
-        ("get", CUT, 0),
-        ("list", REFUSED, 0),
-        ("disable", BUSY, 0),
-        ("enable", LIMITED, 10),
-        ("walk", BUSY, 0),
-        ("create", REFUSED, 0),
-        ("create", httpx.PoolTimeout("busy"), 0),
-        ("create", LIMITED, 10),
-    ],
-    ids=repr,
-)
+TRANSIENT: Final = [("get", CUT, 0), ("list", REFUSED, 0), ("disable", BUSY, 0), ("enable", LIMITED, 10)]
+NOT_DONE: Final = [("create", REFUSED, 0), ("create", httpx.PoolTimeout("busy"), 0), ("create", LIMITED, 10)]
+
+
+@pytest.mark.parametrize(("call", "fault", "asked_for"), [*TRANSIENT, ("walk", BUSY, 0), *NOT_DONE], ids=repr)
 async def test_a_transient_failure_is_retried_until_it_passes(
     call: str, fault: Any, asked_for: float, library: Any
 ) -> None:
@@ -166,16 +156,12 @@ async def test_the_last_error_is_raised_and_lists_every_attempt() -> None:
     with pytest.raises(ServerError) as caught:
         await service.rooms().list()
     attempts = caught.value.attempts
-    assert [(attempt.status, attempt.failure) for attempt in attempts] == [
-        (502, None),
-        (None, "TransportError"),
-        (None, "TimedOutError"),
-        (503, None),
-    ]
+    assert [attempt.status for attempt in attempts] == [502, None, None, 503]
+    assert [attempt.failure for attempt in attempts] == [None, "TransportError", "TimedOutError", None]
     assert [attempt.seconds for attempt in attempts] == pytest.approx([0, 0, 5, 0])
-    waits = [attempt.waited for attempt in attempts]
-    assert waits[0] == 0
-    assert service.waits == [waits[1], waits[2], 5 + waits[3]]
+    first, second, third, fourth = (attempt.waited for attempt in attempts)
+    assert first == 0
+    assert service.waits == [second, third, 5 + fourth]
     assert str(caught.value).endswith(" (after 4 tries: 502, TransportError, TimedOutError, 503)")
     assert caught.value.gave_up is None
     assert caught.value.__context__ is None  # not the error of the attempt before
@@ -204,11 +190,10 @@ async def test_a_permanent_failure_is_raised_at_once(fault: Any, error: type[Roo
 
 
 async def test_an_error_says_why_it_was_not_retried() -> None:
-    with pytest.raises(RateLimitedError) as caught:
-        await Service(httpx.Response(429, headers={"retry-after": "31"})).rooms().list()
     why = "the policy waits 30 s at most when asked to"
-    assert (caught.value.gave_up, caught.value.retry_after) == (why, 31)
-    assert str(caught.value).endswith(f" (no further try, because {why})")
+    with pytest.raises(RateLimitedError, match=rf"wait 31 s .* \(no further try, because {why}\)$") as caught:
+        await Service(httpx.Response(429, headers={"retry-after": "31"})).rooms().list()
+    assert caught.value.gave_up == why
 
 
 async def test_retry_after_may_be_a_date_which_counts_from_the_clock() -> None:
@@ -250,36 +235,21 @@ async def test_each_request_is_one_line_in_the_log(caplog: pytest.LogCaptureFixt
     assert {record.levelno for record in records} == {logging.DEBUG}
 
 
-@both_libraries
-async def test_a_full_pool_is_explained(library: Any) -> None:
-    rooms = Service(httpx.PoolTimeout("")).rooms(library=library, retry=RetryPolicy(1))
-    with pytest.raises(
-        TimedOutError, match="PoolTimeout: all connections of the client's pool are in use"
-    ) as caught:
-        await rooms.create()
-    assert ("httpx has lost them" in str(caught.value)) is (library is httpx)
-    assert not caught.value.was_sent
-
-
 # Creates in doubt
 
 
-@pytest.mark.parametrize(
-    ("fault", "cause"),
-    [
-        (CUT, TransportError),
-        (SILENT, TimedOutError),
-        (REDIRECT, TransportError),
-        (UNREADABLE, DecodeError),
-        (httpx.Response(399), StatusError),
-        (httpx.Response(408), StatusError),
-        (httpx.Response(499), StatusError),
-        (httpx.Response(500), ServerError),
-        (httpx.Response(501), ServerError),
-        (BUSY, ServerError),
-    ],
-    ids=repr,
-)
+IN_DOUBT: Final[list[tuple[Any, type[RoomsError]]]] = [
+    (CUT, TransportError),
+    (SILENT, TimedOutError),
+    (REDIRECT, TransportError),
+    (UNREADABLE, DecodeError),
+    (BUSY, ServerError),
+    *((httpx.Response(status), StatusError) for status in (399, 408, 499)),
+    *((httpx.Response(status), ServerError) for status in (500, 501)),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause"), IN_DOUBT, ids=repr)
 async def test_a_create_that_may_have_had_an_effect_is_not_repeated(fault: Any, cause: type[RoomsError]) -> None:
     service = Service(fault)
     with pytest.raises(CreateOutcomeUnknownError, match="POST /v5/rooms: whether a room was created") as caught:
@@ -352,23 +322,23 @@ async def test_wrong_times_are_refused_before_anything_is_sent() -> None:
 # The budget
 
 
+async def failure(call: Awaitable[object]) -> RoomsError | None:
+    try:
+        await call
+    except RoomsError as error:
+        return error
+    return None
+
+
 async def test_an_outage_is_not_multiplied() -> None:
-    service = Service(*[BUSY] * 200)
-    failed: list[RoomsError] = []
-
-    async def ask(rooms: AsyncRooms) -> None:
-        try:
-            await rooms.get(UUID)
-        except ServerError as error:
-            failed.append(error)
-
+    service = Service(*[BUSY] * 99)
     rooms = service.rooms(retry=RetryPolicy(budget=10))
     sibling = rooms.with_options(region="eu", retry=RetryPolicy(3, budget=10))  # they share what is left
     async with anyio.create_task_group() as tasks:
-        for number in range(40):
-            tasks.start_soon(ask, sibling if number % 2 else rooms)
-    assert (len(failed), len(service.times)) == (40, 50)
-    assert sum(len(error.attempts) for error in failed) == 50
+        for _ in range(20):
+            tasks.start_soon(failure, rooms.get(UUID))
+            tasks.start_soon(failure, sibling.get(UUID))
+    assert len(service.times) == 50
 
 
 @pytest.mark.parametrize("final", [0.0, httpx.Response(404)], ids=["success", "refusal"])
@@ -376,17 +346,9 @@ async def test_every_final_answer_refunds_a_part_of_the_budget(final: Any) -> No
     service = Service(BUSY, *[final] * 5, BUSY)
     rooms = service.rooms(retry=RetryPolicy(2, budget=1))
     for _ in range(5):
-        await settled(rooms)
-    assert await settled(rooms) is None
+        await failure(rooms.get(UUID))
+    assert await failure(rooms.get(UUID)) is None
     assert len(service.times) == 8
-
-
-async def settled(rooms: AsyncRooms) -> RoomsError | None:
-    try:
-        await rooms.get(UUID)
-    except RoomsError as error:
-        return error
-    return None
 
 
 # Deadlines
@@ -409,16 +371,16 @@ async def test_a_timeout_before_the_deadline_is_the_clients_own() -> None:
     assert "whole call" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("deadline", "options", "expected"),
-    [
-        (10, {}, 10),
-        (10, {"timeout": None}, 10),
-        (10, {"timeout": 2.5}, 2.5),
-        (None, {}, 60),
-        (0, {}, 0.001),
-    ],
-)
+CUTS: Final = [
+    (10, {}, 10),
+    (10, {"timeout": None}, 10),
+    (10, {"timeout": 2.5}, 2.5),
+    (None, {}, 60),
+    (0, {}, 0.001),
+]
+
+
+@pytest.mark.parametrize(("deadline", "options", "expected"), CUTS)
 async def test_the_clients_own_timeouts_are_cut_to_what_is_left(
     deadline: float | None, options: dict[str, Any], expected: float
 ) -> None:
@@ -484,25 +446,6 @@ async def test_an_error_is_freed_without_the_garbage_collector(fault: Any, libra
         gc.enable()
 
 
-# A walk
-
-
-@pytest.mark.parametrize("times", [1, 9])
-async def test_a_walk_survives_a_transient_failure_and_resumes_after_a_lasting_one(times: int) -> None:
-    emulator = Emulator(rooms=23)
-    emulator.faults[:] = [None, None, *[Failure(503)] * times]
-    came: list[str] = []
-    async with httpx.AsyncClient(transport=emulator.transport()) as client:
-        rooms = AsyncRooms(client, token=emulator.key, region="sg", retry=RetryPolicy(3), clock=emulator.clock)
-        try:
-            async for found in rooms.walk(page_size=5):
-                came.append(found.uuid)
-        except ServerError as error:
-            emulator.faults.clear()
-            came += [found.uuid async for found in rooms.walk(page_size=5, after=error.checkpoint)]
-    assert came == list(emulator.uuids())
-
-
 # Cancelling
 
 
@@ -528,34 +471,18 @@ closes_what_it_opens = pytest.mark.skipif(
 
 
 @closes_what_it_opens
-@pytest.mark.parametrize("anyio_backend", ["asyncio", *exhaustive(["trio"])])
-async def test_a_small_pool_of_httpx2_outlives_cancelling_at_any_moment(emulator: Emulator) -> None:
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_native_cancel_at_any_moment_loses_no_connection_and_no_task(emulator: Emulator) -> None:
     limits = httpx2.Limits(max_connections=2)
     async with emulator.serve() as base_url, httpx2.AsyncClient(limits=limits) as client:
         rooms = AsyncRooms(client, token=emulator.key, region="sg", base_url=base_url, retry=RetryPolicy(1))
-        for moment in range(0, 90, 3):
-            async with anyio.create_task_group() as tasks:
-                for _ in range(4):
-                    tasks.start_soon(rooms.list)
-                for _ in range(moment):
-                    await checkpoint()
-                tasks.cancel_scope.cancel()
-        async with anyio.create_task_group() as tasks:
-            for _ in range(4):
-                tasks.start_soon(rooms.list)  # a lost connection is a PoolTimeout
-
-
-@closes_what_it_opens
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_native_cancel_at_any_moment_leaves_no_task_behind(emulator: Emulator) -> None:
-    async with emulator.serve() as base_url, httpx2.AsyncClient() as client:
-        rooms = AsyncRooms(client, token=emulator.key, region="sg", base_url=base_url)
         before = asyncio.all_tasks()
         for moment in range(0, 60, 3):
-            task = asyncio.create_task(rooms.list())
+            calls = [asyncio.create_task(rooms.list()) for _ in range(4)]
             for _ in range(moment):
                 await checkpoint()
-            task.cancel()
-            await asyncio.wait([task])
-        assert len(await rooms.list()) == 25
-        assert asyncio.all_tasks() <= before | {asyncio.current_task()}
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+        await asyncio.gather(*[rooms.list() for _ in range(4)])  # a lost connection is a PoolTimeout
+        assert asyncio.all_tasks() <= before
