@@ -175,3 +175,4 @@ def test_a_transport_error_may_have_been_sent_and_may_pass_unless_it_is_known_be
     error = TransportError("it broke")
     assert (error.was_sent, error.is_transient) == (True, True)
     assert StatusError(503, None).retry_after is None
+    assert issubclass(ClientUnusableError, RuntimeError)  # as HTTP libraries raise in this case
