@@ -355,6 +355,7 @@ async def test_the_deadline_holds_for_all_attempts_together() -> None:
     assert service.waits == [5, 5]
     assert anyio.current_time() == pytest.approx(12)
     assert caught.value.was_sent
+    assert isinstance(caught.value.__cause__, TimedOutError)  # the client's own timeout
     assert len(caught.value.attempts) == 3
 
 
