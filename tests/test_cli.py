@@ -1,25 +1,31 @@
-"""The command line as a whole: help, settings, formats, errors and exit codes."""
+"""The command line as a whole: help, settings, formats, errors and exit codes; and the commands for one room."""
 
 import csv
 import json
+import os
+import re
+import runpy
 import signal
+import stat
+import sys
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
 
+import netless_rooms.__main__
 from fakes import TOKEN, answer, room
 from netless_rooms import __version__
-from netless_rooms.cli.app import app
-from netless_rooms.cli.rows import encode_csv, spell_time
-from netless_rooms.cli.terminal import visible
-from netless_rooms.emulator import Closed, Emulator, Hang
+from netless_rooms.emulator import Closed, Emulator, Hang, Quirks
 from samples import UUID
-from shell import EVERYTHING, KEY, Shell, Stopping, Stream
+from selection import exhaustive
+from shell import EVERYTHING, FULL, KEY, Shell, Stopping, Stream
 
-PAGES = [[], *([name] for name in app if not name.startswith("-"))]
-PAGES += [["token", name] for name in app["token"] if not name.startswith("-")]
+COMMANDS = "create get list scan stats disable enable token doctor emulate demo completion".split()
+TOKEN_COMMANDS = ["read", "room", "sdk", "task"]
+PAGES = [[], *([name] for name in COMMANDS), *(["token", name] for name in TOKEN_COMMANDS)]
 
 
 @pytest.fixture
@@ -31,10 +37,10 @@ def scripted(*answers: httpx.Response | httpx.RequestError) -> httpx.MockTranspo
     coming = iter(answers)
 
     def script(_: httpx.Request) -> httpx.Response:
-        said = next(coming)
-        if isinstance(said, httpx.RequestError):
-            raise said
-        return said
+        coming_now = next(coming)
+        if isinstance(coming_now, httpx.RequestError):
+            raise coming_now
+        return coming_now
 
     return httpx.MockTransport(script)
 
@@ -43,58 +49,98 @@ def scripted(*answers: httpx.Response | httpx.RequestError) -> httpx.MockTranspo
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
-def test_help_fits_a_screen(page: list[str], shell: Shell) -> None:
+def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: list[str], shell: Shell) -> None:
     shell.environment["COLUMNS"] = "80"
     ran = shell(*page, "--help")
     lines = ran.out.rstrip().splitlines()
     assert (ran.code, ran.err) == (0, "")
-    assert lines[0].startswith("Usage: netless-rooms")
+    assert lines[0].startswith(" ".join(["Usage: netless-rooms", *page]))
     assert len(lines) <= 23  # and the prompt
     assert max(map(len, lines)) <= 80
+    for line in lines:
+        if line.startswith("  --") and not line.startswith("  --token  --access-key"):
+            assert re.search(r"\S  +\S", line.strip()), line
 
 
-def test_every_flag_of_every_command_says_what_it_is_for() -> None:
-    for page in PAGES[1:]:
-        command = app[page[0]] if len(page) == 1 else app[page[0]][page[1]]
-        if command.default_command is not None:
-            for argument in command.assemble_argument_collection():
-                assert argument.parameter.help or not argument.show, (page, argument.name)
+def test_help_lists_all_commands_in_their_order(shell: Shell) -> None:
+    lines = [line.split() for line in shell("--help").out.splitlines()]
+    assert [words[:1] for words in lines[6:]] == [[name] for name in [*COMMANDS, "--help,", "--version"]]
+    assert lines[6] == ["create", "Create", "a", "room."]
+    listed = shell("token", "--help").out.splitlines()[4:]
+    assert [line.split()[0] for line in listed] == TOKEN_COMMANDS
 
 
-def test_no_arguments_show_the_help(shell: Shell) -> None:
+def test_help_lists_flags_in_groups(shell: Shell) -> None:
+    lines = [line.rstrip() for line in shell("scan", "--help").out.splitlines()]
+    assert "  --format table|jsonl|csv       If not given, table in a terminal, else jsonl." in lines
+    assert lines[lines.index("Only rooms that are:") + 1] == "  --banned, --not-banned        Disabled, or not."
+    assert lines[-1] == "  --token  --access-key  --secret-key  --region  --base-url"
+
+
+def test_no_arguments_show_the_help_which_a_terminal_gets_with_colours(shell: Shell) -> None:
     assert shell().out == shell("--help").out
+    assert "\x1b" not in shell().out
+    shell.terminals = frozenset({"stdout"})
+    assert "\x1b[1m" in shell().out
 
 
-def test_the_version_is_that_of_the_package(shell: Shell) -> None:
-    assert shell("--version").out == f"{__version__}\n"
+def test_the_version_is_that_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["netless-rooms", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(netless_rooms.__main__.__file__, run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_a_missing_extra_is_told_in_a_line(missing: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert shell().code == 3
+    assert shell().err == "netless-rooms needs an extra: pip install 'netless-rooms[cli]'\n"
+
+
+@pytest.mark.parametrize("name", ["bash", "fish", *exhaustive(["zsh"])])
+def test_completion_knows_commands_and_flags(name: str, shell: Shell) -> None:
+    script = shell("completion", name).out
+    assert [word for word in ("disable", "checkpoint", "created-after", "csv") if word not in script] == []
+
+
+# Arguments
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["gte", "a"], 'Unknown command "gte". Did you mean "get"'),
-        (["bogus"], 'Unknown command "bogus".'),
-        (["get"], "parameter UUID requires an argument; see --help"),
+        (["\x1b[2J"], 'Unknown command "\ufffd[2J".'),
+        (["get"], 'Command "get" parameter UUID requires an argument; see --help'),
         (["get", "a b"], "it must be letters, digits"),
-        (["get", "a", "--tokn=x"], "Unknown option: --tokn. Did you mean --token?"),
+        (["get", "a", "b", "c"], "too many arguments, from 'b' on; see --help"),
+        (["get", "a", "--tokn=x"], "Unknown option: --tokn. Did you mean --token?; see --help"),
+        (["list", "--limit", "0"], "Must be >= 1"),
         (["list", "--limit", "1001"], "Must be <= 1000"),
-        (["list", "--limit", "many"], "--limit"),
+        (["list", "--limit", "many"], 'unable to convert "many"'),
+        (["list", "--limit", "1", "--limit", "2"], "--limit is one too many"),
+        (["create", "--limit", "-1"], "Must be >= 0"),
+        (["scan", "true"], "too many arguments, from 'true' on"),
+        (["scan", "--shards", "0"], "Must be >= 1"),
+        (["scan", "--shards", "1001"], "Must be <= 1000"),
+        (["scan", "--prefetch", "101"], "Must be <= 100"),
         (["scan", "--created-after", "yesterday"], "take a date or a time such as 2024-01-31"),
         (["scan", "--created-after", "0001-01-01T00:00+23:00"], "too far off"),
-        (["scan", "--shards", "0"], "Must be >= 1"),
-        (["get", "a", "b", "c"], "too many arguments, from 'b' on; see --help"),
         (["scan", "--banned", "--not-banned"], "--not-banned is one too many: give a flag once, and not together"),
-        (["list", "--limit", "1", "--limit", "2"], "--limit is one too many"),
         (
             ["scan", "--created-after", "2024-02-01", "--created-before", "2024-02-01"],
             "--created-after must be before --created-before",
         ),
-        (["token", "room", "a", "--role", "boss"], "take admin, writer or reader"),
-        (["token", "room", "a", "--role", "reader", "--lifetime", "soon"], "such as 10m"),
-        (
-            ["token", "room", "a", "--role", "reader", "--lifetime", "1000000s"],
-            "take 1 to 999999 and s, m, h or d",
-        ),
+        (["stats", "--on-invalid", "yield"], "yield"),
+        (["disable", "a", "--rate", "0"], "Must be > 0"),
+        (["disable", "a", "--concurrency", "0"], "Must be >= 1"),
+        (["disable", "a", "--max-failures", "0"], "Must be >= 1"),
+        (["emulate", "--port", "65536"], "Must be <= 65535"),
+        (["list", "--token", "t", "--secret-key", "s"], "give --token, or --access-key and --secret-key, not both"),
+        (["list", "--token", "t", "--access-key", "s"], "give --token, or --access-key and --secret-key, not both"),
     ],
 )
 def test_a_wrong_argument_is_told_in_a_line(arguments: list[str], words: str, shell: Shell) -> None:
@@ -112,28 +158,28 @@ def test_a_token_in_a_wrong_place_is_not_shown(arguments: list[str], shell: Shel
 # Settings
 
 
-def test_flags_go_before_the_environment(shell: Shell) -> None:
+def test_flags_override_the_environment(shell: Shell) -> None:
     shell.environment = {**EVERYTHING, "NETLESS_REGION": "two words", "NETLESS_BASE_URL": "nowhere"}
-    ran = shell("list", "--region", "sg", "--base-url", "https://service.example")
+    assert shell("list", "--region", "sg", "--base-url", "https://service.example").code == 0
+    shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": "bad", **KEY}
+    ran = shell("list", "--access-key", KEY["NETLESS_ACCESS_KEY"], "--limit", "1")
     assert (ran.code, ran.err) == (0, "")
+    shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": shell.emulator.token()}
+    assert shell("list", "--limit", "1").code == 0
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
         ({}, "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY; and NETLESS_REGION, such as us-sv"),
-        (KEY, "set NETLESS_REGION"),
-        ({**KEY, "NETLESS_REGION": ""}, "set NETLESS_REGION"),
-        ({"NETLESS_REGION": "sg"}, "set NETLESS_TOKEN, or"),
+        ({**KEY, "NETLESS_REGION": ""}, "set NETLESS_REGION, such as us-sv (without an account"),
+        ({"NETLESS_REGION": "sg"}, "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY (without"),
         ({"NETLESS_REGION": "sg", "NETLESS_ACCESS_KEY": "a"}, "half a key is there: set NETLESS_SECRET_KEY too"),
         ({"NETLESS_REGION": "sg", "NETLESS_SECRET_KEY": "a"}, "half a key is there: set NETLESS_ACCESS_KEY too"),
-        ({**EVERYTHING, "NETLESS_TOKEN": "t"}, "both set: unset the one that is not to ask"),
+        ({**EVERYTHING, "NETLESS_TOKEN": "t"}, "NETLESS_TOKEN and NETLESS_SECRET_KEY are both set"),
         ({**EVERYTHING, "NETLESS_SECRET_KEY": "hush \n"}, "secret_key must not begin or end with white space"),
         ({**EVERYTHING, "NETLESS_REGION": "two words"}, "region must be printable"),
-        (
-            {**EVERYTHING, "NETLESS_BASE_URL": "http://service.example"},
-            "everybody on the way could read the token",
-        ),
+        ({**EVERYTHING, "NETLESS_BASE_URL": "http://service.example"}, "base_url"),
     ],
 )
 def test_what_is_missing_or_contradicts_itself_is_told_in_a_line(
@@ -141,39 +187,24 @@ def test_what_is_missing_or_contradicts_itself_is_told_in_a_line(
 ) -> None:
     shell.environment = environment
     said = shell.fails(3, "list")
-    assert words in said
+    assert said.startswith(words)
     assert "hush" not in said
     assert "allow_http" not in said
     assert shell.emulator.requests == []
 
 
-def test_a_token_and_a_key_on_flags_are_one_too_many(shell: Shell) -> None:
-    assert "not both" in shell.fails(2, "list", "--token", "t", "--secret-key", "s")
-
-
 def test_a_secret_on_a_flag_is_warned_about_and_not_shown(shell: Shell) -> None:
     token = shell.emulator.token()
-    ran = shell("list", "--token", token, "--format", "csv")
+    ran = shell("list", "--token", token)
     assert ran.code == 0
-    assert "warning: --token is seen by other users" in ran.err
+    assert ran.err.startswith("netless-rooms: warning: --token is seen by other users")
     assert token not in ran.out + ran.err
     ran = shell("token", "sdk", "--role", "admin", "--secret-key", "hush")
     assert "set NETLESS_SECRET_KEY instead" in ran.err
     assert "hush" not in ran.out + ran.err
 
 
-def test_a_token_from_the_environment_will_do(shell: Shell) -> None:
-    shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": shell.emulator.token()}
-    assert shell("list", "--limit", "1").code == 0
-
-
-def test_a_key_on_flags_goes_before_a_token_in_the_environment(shell: Shell) -> None:
-    shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": "bad", **KEY}
-    ran = shell("list", "--access-key", KEY["NETLESS_ACCESS_KEY"], "--limit", "1")
-    assert (ran.code, ran.err) == (0, "")
-
-
-# One room and one page
+# One room, and one page
 
 
 def test_create_and_get_show_the_same_room(shell: Shell) -> None:
@@ -181,16 +212,18 @@ def test_create_and_get_show_the_same_room(shell: Shell) -> None:
     row = json.loads(created.out)
     assert (row["limit"], row["is_record"], row["is_ban"]) == (3, False, False)
     assert shell("get", row["uuid"]).out == created.out
-    shown = shell("get", row["uuid"], "--format", "table").out
-    assert f"uuid        {row['uuid']}\n" in shown
-    assert "name        -\n" in shown
-    assert "is_ban      no\n" in shown
+    shown = shell("get", row["uuid"], "--format", "table").out.splitlines()
+    assert shown[0] == f"uuid        {row['uuid']}"
+    assert shown[3:6] == ["name        -", "is_record   no", "is_ban      no"]
 
 
-def test_list_shows_a_page_from_a_room_on(shell: Shell) -> None:
+def test_list_shows_a_page_that_begins_with_a_room(shell: Shell) -> None:
     uuids = list(shell.emulator.uuids())
     ran = shell("list", "--begin-uuid", uuids[3], "--limit", "2")
     assert [json.loads(line)["uuid"] for line in ran.out.splitlines()] == uuids[3:5]
+
+
+# Formats
 
 
 def test_a_terminal_gets_a_table_and_a_pipe_gets_json_lines(shell: Shell) -> None:
@@ -207,61 +240,102 @@ def test_a_terminal_gets_a_table_and_a_pipe_gets_json_lines(shell: Shell) -> Non
     assert len(shown.out.splitlines()) == 3
 
 
+def test_a_table_is_cut_to_the_width_of_a_terminal_only(shell: Shell) -> None:
+    shell.emulator = Emulator()
+    shell.emulator.add_room(uuid=UUID, name="name " * 50)
+    assert "name " * 49 in shell("list", "--format", "table").out
+    shell.terminals = frozenset({"stdout"})
+    shell.environment["COLUMNS"] = "90"
+    _, row = shell("list").out.splitlines()
+    assert row.endswith("  no      0      name name name na…")
+    assert len(row) <= 90
+
+
 def test_csv_has_the_fields_of_json_lines(shell: Shell) -> None:
     rows = list(csv.DictReader(shell("list", "--limit", "2", "--format", "csv").out.splitlines()))
     first = json.loads(shell("list", "--limit", "1").out)
     assert list(rows[0]) == list(first)
-    assert (rows[0]["uuid"], rows[0]["is_ban"]) == (first["uuid"], "false")
+    assert (rows[0]["uuid"], rows[0]["app_uuid"], rows[0]["is_ban"]) == (first["uuid"], "", "false")
+    assert (rows[0]["limit"], rows[0]["extra"]) == ("0", "")
 
 
-# What strangers write
-
-
-NAUGHTY = "\x1b[2J[bold]x[/bold]\nrm -rf \u202e"
-
-
-def test_a_name_can_not_act_on_a_terminal(shell: Shell) -> None:
-    uuid = shell.emulator.add_room(name=NAUGHTY)
-    shell.terminals = frozenset({"stdout"})
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("\x1b[2J[bold]x[/bold]\nrm -rf \u202e", "\ufffd[2J[bold]x[/bold]\ufffdrm -rf \ufffd"),
+        ("\x07\x9b\u2028\u2066\r", "\ufffd" * 5),
+        ("白板 क्\u200dष 👩\u200d🏫 a\u3000b\u00a0c", "白板 क्\u200dष 👩\u200d🏫 a\u3000b\u00a0c"),
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@x", "'@x"),
+        ("\tx", "'\ufffdx"),
+        ("\rx", "'\ufffdx"),
+        ("1=1", "1=1"),
+    ],
+)
+def test_a_name_acts_on_neither_a_terminal_nor_a_spreadsheet(name: str, spelled: str, shell: Shell) -> None:
+    uuid = shell.emulator.add_room(name=name)
     shell.environment["COLUMNS"] = "200"
-    for arguments in (["get", uuid], ["list"], ["get", uuid, "--format", "csv"]):
-        out = shell(*arguments).out
-        assert "\ufffd[2J[bold]x[/bold]\ufffdrm -rf \ufffd" in out
-    assert json.loads(shell("get", uuid, "--format", "jsonl").out)["name"] == NAUGHTY
-    assert shell("get", uuid, "--format", "jsonl").out.isascii()
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
-def test_csv_holds_no_formula(text: str) -> None:
-    assert encode_csv([{"name": text}], ["name"], head=False).startswith(("'", "\"'"))
-
-
-def test_visible_leaves_text_of_all_languages_alone() -> None:
-    for text in ("白板 101", "क्\u200dष", "👩\u200d🏫", "a\u3000b\u00a0c"):
-        assert visible(text) == text
-    assert visible("\x07\x9b\u2028\u2066\ud800\r") == "\ufffd" * 6
+    (row,) = csv.DictReader(shell("get", uuid, "--format", "csv").out.splitlines())
+    assert row["name"] == spelled
+    assert f"name        {spelled.removeprefix(chr(39))}\n" in shell("get", uuid, "--format", "table").out
+    assert spelled.removeprefix("'") in shell("list", "--format", "table").out
+    ran = shell("get", uuid)
+    assert json.loads(ran.out)["name"] == name
+    assert ran.out.isascii()
 
 
 def test_an_output_without_unicode_gets_question_marks(shell: Shell) -> None:
-    class Latin(Stream):
-        encoding = "latin-1"
-
     shell.emulator.add_room(name="白板", uuid=UUID)
-    assert "??" in shell("get", UUID, "--format", "table", out=Latin()).out
+    assert "??" in shell("get", UUID, "--format", "table", out=Stream(encoding="latin-1")).out
 
 
-def test_a_time_finer_than_milliseconds_stays_so() -> None:
-    from datetime import UTC, datetime
+@pytest.mark.parametrize("moment", ["2024-01-02T00:00:00.000Z", "2024-01-02T03:04:05.678901Z"])
+def test_a_time_has_milliseconds_unless_it_is_finer(moment: str, shell: Shell) -> None:
+    shell.transport = scripted(answer(room(createdAt=moment)))
+    assert json.loads(shell("get", UUID).out)["created_at"] == moment
 
-    assert spell_time(datetime(2024, 1, 2, tzinfo=UTC)) == "2024-01-02T00:00:00.000Z"
-    assert spell_time(datetime(2024, 1, 2, 3, 4, 5, 678901, UTC)) == "2024-01-02T03:04:05.678901Z"
+
+# Streams
+
+
+def test_rows_of_one_page_are_not_brought_to_the_disk(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("os.fsync", None)
+    with (tmp_path / "rows").open("w") as file:
+        assert shell("list", out=Stream(descriptor=file.fileno())).code == 0
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["get", "--help"], ["token"], ["--version"], ["demo"]])
+def test_an_output_that_is_full_is_told_in_a_line(arguments: list[str], shell: Shell) -> None:
+    said = shell.fails(10, *arguments, out=Stream(error=FULL))
+    assert said == "the output cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("command", ["scan", "demo", "--help"])
+def test_a_reader_that_goes_away_ends_a_command_quietly(command: str, shell: Shell, tmp_path: Path) -> None:
+    with (tmp_path / "pipe").open("w") as file:
+        ran = shell(command, out=Stream(descriptor=file.fileno(), error=BrokenPipeError()))
+        assert (ran.code, ran.err) == (141, "")
+        assert stat.S_ISCHR(os.fstat(file.fileno()).st_mode)  # so that Python can flush there when it ends
+
+
+@pytest.mark.parametrize("name", ["stdin", "stderr"])
+def test_a_stream_that_is_closed_is_as_one_that_is_empty(name: str, shell: Shell) -> None:
+    shell.closed = frozenset({name})
+    assert len(shell("list", "--limit", 2).out.splitlines()) == 2
+    ran = shell("disable", "--yes")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_a_stdout_that_is_closed_is_told_in_a_line(shell: Shell) -> None:
+    shell.closed = frozenset({"stdout"})
+    assert shell.fails(10, "list") == "the output cannot be written: stdout is closed"
 
 
 # What can go wrong
-
-
-def test_a_room_that_is_not_there_has_its_own_exit_code(shell: Shell) -> None:
-    assert "404" in shell.fails(5, "get", UUID)
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--limit", "2"], ["scan"], ["create"]])
@@ -271,110 +345,110 @@ def test_where_no_service_is_no_uuid_is_doubted(arguments: list[str], shell: She
     assert "(is --base-url right?)" in said
 
 
-def test_a_token_that_is_refused_has_its_own_exit_code(shell: Shell) -> None:
-    shell.environment["NETLESS_SECRET_KEY"] = "another"
-    assert "401" in shell.fails(4, "list")
+@pytest.mark.parametrize(
+    ("coming", "code", "words"),
+    [
+        (answer({"message": "no"}, 400), 6, "400"),
+        (answer({"message": "no"}, 401), 4, "401"),
+        (answer([room(isBan="no")]), 6, "isBan"),
+        (httpx.UnsupportedProtocol("no"), 7, "(is --base-url right, and the network up?)"),
+    ],
+    ids=["status", "unauthorized", "undocumented", "network"],
+)
+def test_an_error_has_an_exit_code_and_one_line(
+    coming: httpx.Response | httpx.RequestError, code: int, words: str, shell: Shell
+) -> None:
+    shell.transport = scripted(coming)
+    said = shell.fails(code, "list")
+    assert words in said
+    assert "base_url" not in said
 
 
-def test_a_token_that_is_too_weak_is_told_without_words_of_the_library(shell: Shell) -> None:
+def test_a_room_that_does_not_exist_has_its_own_exit_code(shell: Shell) -> None:
+    assert "404" in shell.fails(5, "get", UUID)
+
+
+def test_a_token_without_the_permission_is_told_without_words_of_the_library(shell: Shell) -> None:
     shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": shell.emulator.room_token(UUID)}
     said = shell.fails(4, "list")
     assert "a room token is for that room" in said
     assert "check_token" not in said
 
 
-def test_another_answer_has_its_own_exit_code(shell: Shell) -> None:
-    shell.transport = scripted(answer({"message": "no"}, 400))
-    assert "400" in shell.fails(6, "list")
-    shell.transport = scripted(answer([room(isBan="no")]))
-    assert "isBan" in shell.fails(6, "list")
-
-
-def test_no_answer_has_its_own_exit_code_and_names_the_flag(shell: Shell) -> None:
-    shell.transport = scripted(httpx.UnsupportedProtocol("no"))
-    said = shell.fails(7, "list")
-    assert "is --base-url right" in said
-    assert "base_url" not in said
-
-
 def test_a_create_in_doubt_has_its_own_exit_code_and_tells_where_to_look(shell: Shell) -> None:
     shell.emulator.faults.append(Closed(work_done=True))
     said = shell.fails(9, "create")
-    assert "see with netless-rooms scan --created-after 20" in said
+    assert "(the room may exist: see with netless-rooms scan --created-after 20" in said
     assert "find_created_between" not in said
 
 
-def test_a_name_in_an_error_can_not_act_on_a_terminal(shell: Shell) -> None:
-    shell.transport = scripted(answer({"message": "\x1b[2J"}, 400))
-    assert "\x1b" not in shell.fails(6, "list")
+def test_an_internal_error_keeps_its_traceback(shell: Shell) -> None:
+    def fail() -> None:
+        raise LookupError
 
-
-def test_what_nobody_foresaw_keeps_its_traceback(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netless_rooms.cli.rooms.show", None)
-    with pytest.raises(TypeError):
+    shell.transport = Stopping(shell.emulator, 1, fail)
+    with pytest.raises(LookupError):
         shell("list")
 
 
-def test_words_of_the_library_that_are_replaced_are_those_that_it_uses() -> None:
-    from netless_rooms import AsyncRooms
-    from netless_rooms.cli.exits import OVER_HTTP
-
-    with pytest.raises(ValueError, match=OVER_HTTP):
-        AsyncRooms(httpx.AsyncClient(), token="t", region="sg", base_url="http://service.example")
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_during_a_create_tells_that_the_room_may_exist(shell: Shell) -> None:
     shell.emulator.faults.append(Hang(work_done=True))
-    shell.transport = Stopping(shell.emulator, 1, lambda: signal.raise_signal(signal.SIGINT))
-    ran = shell("create")
-    assert (ran.code, ran.out) == (130, "")
-    assert "stopped: the room may exist: see with netless-rooms scan --created-after 20" in ran.err
+    shell.transport = Stopping(shell.emulator, 1, interrupt)
+    said = shell.fails(130, "create")
+    assert said.startswith("stopped: the room may exist: see with netless-rooms scan --created-after 20")
 
 
-def test_ctrl_c_between_two_tries_of_a_create_leaves_no_doubt(
+def test_ctrl_c_between_two_attempts_of_a_create_leaves_no_doubt(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def waiting(_: float) -> None:
-        signal.raise_signal(signal.SIGINT)
+        interrupt()
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("netless_rooms.calls.anyio.sleep", waiting)
+    monkeypatch.setattr("anyio.sleep", waiting)
     shell.transport = scripted(httpx.ConnectError("refused"))
     ran = shell("create")
     assert (ran.code, ran.out, ran.err) == (130, "", "")
 
 
-def test_a_room_that_was_created_is_shown_whatever_comes_then(shell: Shell) -> None:
+def test_a_room_that_was_created_is_shown_even_if_ctrl_c_follows(shell: Shell) -> None:
     class Closing(Stopping):
         async def aclose(self) -> None:
-            signal.raise_signal(signal.SIGINT)
+            interrupt()
             await anyio.lowlevel.checkpoint()
 
-    shell.transport = Closing(shell.emulator, 0, lambda: None)
+    shell.transport = Closing(shell.emulator, -1, interrupt)
     known = set(shell.emulator.uuids())
     ran = shell("create")
     assert ran.code == 130
     assert {json.loads(ran.out)["uuid"]} == set(shell.emulator.uuids()) - known
 
 
-def test_an_output_that_is_full_is_told_in_a_line(shell: Shell) -> None:
-    class Full(Stream):
-        def write(self, _: str) -> int:
-            raise OSError(28, "No space left on device")
-
-    for arguments in (["list"], ["get", "--help"], ["token"], ["--version"], ["demo"]):
-        ran = shell(*arguments, out=Full())
-        assert (ran.code, ran.err) == (
-            10,
-            "netless-rooms: the output cannot be written: No space left on device\n",
-        ), arguments
+# Doctor
 
 
-# Completion
+def test_doctor_reports_findings_and_how_to_emulate_them() -> None:
+    shell = Shell(Emulator(rooms=130, quirks=Quirks(cursor="exclusive", page_cap=50)))
+    found = [json.loads(line) for line in shell("doctor").out.splitlines()]
+    by_name = {finding["name"]: finding for finding in found}
+    assert by_name["cursor"]["answer"] == "exclusive"
+    assert (found[-1]["name"], found[-1]["answer"]) == ("emulate", "with quirks")
+    assert found[-1]["seen"] == "netless-rooms emulate --quirk cursor=exclusive --quirk page_cap=50"
+    printed = shell("doctor", "--format", "table").out.splitlines()
+    cursor = printed.index(f"cursor         exclusive   {by_name['cursor']['seen']}")
+    assert printed[cursor + 1].strip() == by_name["cursor"]["means"]
+    assert printed[cursor + 2].startswith("page_cap  ")
+    assert printed[-3:] == ["", "To emulate it:", found[-1]["seen"]]
 
 
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_completion_knows_commands_and_flags(name: str, shell: Shell) -> None:
-    script = shell("completion", name).out
-    for word in ("disable", "checkpoint", "created-after", "csv"):
-        assert word in script
+def test_doctor_names_what_it_cannot_emulate_and_fails_if_the_list_cannot_be_walked(shell: Shell) -> None:
+    shell.transport = httpx.MockTransport(lambda _: answer([room(f"{n:032x}") for n in range(25)]))
+    ran = shell("doctor", "--format", "table")
+    assert (ran.code, ran.err) == (6, "")
+    assert "To emulate it, as usual, for want of an answer or of a switch, in cursor," in ran.out
+    shell.terminals = frozenset({"stdout"})
+    assert "\x1b" in shell("doctor").out

@@ -1,10 +1,10 @@
-"""A shell for tests: runs the command line in this process, against an emulator, as if somebody had typed it."""
+"""A shell for tests: runs the command line in this process, against an emulator."""
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -15,24 +15,44 @@ from netless_rooms.emulator import Emulator
 
 KEY = {"NETLESS_ACCESS_KEY": "emulated-access-key", "NETLESS_SECRET_KEY": "emulated-secret-key"}
 EVERYTHING = {**KEY, "NETLESS_REGION": "us-sv"}
+FULL = OSError(28, "No space left on device")
 
 
 class Stream(io.StringIO):
-    """A stream that can be a terminal."""
+    """A standard stream: a terminal, a file descriptor, or one whose writes fail."""
 
     encoding = "utf-8"
 
-    def __init__(self, text: str = "", *, is_terminal: bool = False) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        encoding: str = "utf-8",
+        is_terminal: bool = False,
+        descriptor: int | None = None,
+        error: OSError | None = None,
+    ) -> None:
         super().__init__(text)
+        self.encoding = encoding
         self.is_terminal = is_terminal
+        self.descriptor = descriptor
+        self.error = error
 
     def isatty(self) -> bool:
         return self.is_terminal
 
+    def fileno(self) -> int:
+        return super().fileno() if self.descriptor is None else self.descriptor
+
+    def write(self, text: str) -> int:
+        if self.error is not None:
+            raise self.error
+        return super().write(text)
+
 
 @frozen
 class Ran:
-    """What became of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -41,36 +61,46 @@ class Ran:
 
 @define
 class Shell:
-    """Has an environment, and terminals or pipes at both ends of a command."""
+    """Runs commands with an environment and standard streams of its own."""
 
     emulator: Emulator
     environment: dict[str, str] = field(factory=EVERYTHING.copy)
     terminals: frozenset[str] = frozenset()
     """Which of ``stdin``, ``stdout`` and ``stderr`` are terminals."""
+    closed: frozenset[str] = frozenset()
+    """Which of them are closed."""
     transport: httpx.AsyncBaseTransport | None = None
 
-    def __call__(self, *arguments: object, typed: str = "", out: Any = None) -> Ran:
-        """Run a command with ``typed`` or piped in; ``out`` may be another stream for its output."""
-        written = out or Stream(is_terminal="stdout" in self.terminals)
-        told = Stream(is_terminal="stderr" in self.terminals)
-        with self._around(typed), redirect_stdout(written), redirect_stderr(told):
-            code = main([str(each) for each in arguments])
-        return Ran(code, written.getvalue(), told.getvalue())
+    def __call__(self, *arguments: object, typed: str | Stream = "", out: Stream | None = None) -> Ran:
+        """Run a command; ``typed`` is its input, or a stream of it, and ``out`` another stream for its output."""
+        streams = {
+            "stdin": typed if isinstance(typed, Stream) else self._stream("stdin", typed),
+            "stdout": out or self._stream("stdout"),
+            "stderr": self._stream("stderr"),
+        }
+        given = {name: None if name in self.closed else stream for name, stream in streams.items()}
+        with self._around(), redirect_stdout(given["stdout"]), redirect_stderr(given["stderr"]):
+            with patch("sys.stdin", given["stdin"]):
+                code = main([str(each) for each in arguments])
+                for name in self.closed:
+                    getattr(sys, name).close()  # what the command line has put in its place
+        return Ran(code, streams["stdout"].getvalue(), streams["stderr"].getvalue())
 
-    def fails(self, code: int, *arguments: object, typed: str = "") -> str:
-        """Run a command that fails with ``code`` and says so in one line, and return that line."""
-        ran = self(*arguments, typed=typed)
+    def fails(self, code: int, *arguments: object, typed: str | Stream = "", out: Stream | None = None) -> str:
+        """Run a command that fails with ``code`` and one line on stderr, and return that line."""
+        ran = self(*arguments, typed=typed, out=out)
         assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
         return ran.err.removeprefix("netless-rooms: ").rstrip()
 
+    def _stream(self, name: str, text: str = "") -> Stream:
+        return Stream(text, is_terminal=name in self.terminals)
+
     @contextmanager
-    def _around(self, typed: str) -> Iterator[None]:
+    def _around(self) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(patch.dict("os.environ", {"COLUMNS": "100", **self.environment}))
-            for name in set(EVERYTHING) | {"NETLESS_TOKEN", "NETLESS_BASE_URL"}:
-                if name not in self.environment:
-                    stack.enter_context(_without(name))
-            stack.enter_context(patch("sys.stdin", Stream(typed, is_terminal="stdin" in self.terminals)))
+            for name in {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"} - self.environment.keys():
+                os.environ.pop(name, None)
             stack.enter_context(patch("netless_rooms.http.own_client", self._client))
             yield
 
@@ -78,24 +108,18 @@ class Shell:
         return httpx.AsyncClient(transport=self.transport or self.emulator.transport())
 
 
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    with patch.dict("os.environ"):
-        os.environ.pop(name, None)
-        yield
-
-
 class Stopping(httpx.AsyncBaseTransport):
-    """Something happens while a request is under way."""
+    """Reaches an emulator, and lets something happen before the request of a number; 0 is every request."""
 
     def __init__(self, emulator: Emulator, at: int, happens: Callable[[], object]) -> None:
         self._inner = emulator.transport()
-        self._left = at
+        self._at = at
         self._happens = happens
+        self._count = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._left -= 1
-        if self._left == 0:
+        self._count += 1
+        if self._at in {0, self._count}:
             self._happens()
         return await self._inner.handle_async_request(request)
 
