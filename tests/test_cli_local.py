@@ -161,7 +161,8 @@ def test_emulate_prints_what_to_set_until_ctrl_c(shell: Shell, quirks: list[Any]
 
 
 @pytest.mark.parametrize(
-    ("host", "warns"), [("127.0.0.1", False), ("0.0.0.0", True), ("service", True)]  # noqa: S104  nothing listens
+    ("host", "warns"),
+    [("127.0.0.1", False), ("0.0.0.0", True), ("service", True)],  # noqa: S104  nothing listens
 )
 def test_emulate_warns_where_others_can_reach_it(
     host: str, warns: bool, shell: Shell, monkeypatch: pytest.MonkeyPatch
@@ -171,7 +172,9 @@ def test_emulate_warns_where_others_can_reach_it(
 
     monkeypatch.setattr("netless_rooms.emulator.Emulator.serve", taken)
     ran = shell("emulate", "--host", host)
-    warning = "netless-rooms: warning: others can reach it, its key is known to everybody, and nothing is encrypted"
+    warning = (
+        "netless-rooms: warning: others can reach it, its key is known to everybody, and nothing is encrypted"
+    )
     assert ran.code == 3
     assert ran.err.splitlines() == [warning] * warns + ["netless-rooms: the emulator cannot listen there"]
 

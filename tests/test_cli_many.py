@@ -202,7 +202,10 @@ def test_an_error_of_another_library_is_told_by_its_name(shell: Shell) -> None:
     assert json.loads(ran.out.splitlines()[0]) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
     shell.transport = Stopping(shell.emulator, 1, odd)
     ran = shell("disable", "a")
-    assert (ran.code, ran.err) == (8, "netless-rooms: 1 of 1 room failed; pipe the jsonl output in to try the rest again\n")
+    assert (ran.code, ran.err) == (
+        8,
+        "netless-rooms: 1 of 1 room failed; pipe the jsonl output in to try the rest again\n",
+    )
 
 
 def test_a_table_shows_each_room_as_its_outcome_is_known(shell: Shell) -> None:

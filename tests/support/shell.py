@@ -79,11 +79,15 @@ class Shell:
             "stderr": self._stream("stderr"),
         }
         given = {name: None if name in self.closed else stream for name, stream in streams.items()}
-        with self._around(), redirect_stdout(given["stdout"]), redirect_stderr(given["stderr"]):
-            with patch("sys.stdin", given["stdin"]):
-                code = main([str(each) for each in arguments])
-                for name in self.closed:
-                    getattr(sys, name).close()  # what the command line has put in its place
+        with (
+            self._around(),
+            patch("sys.stdin", given["stdin"]),
+            redirect_stdout(given["stdout"]),
+            redirect_stderr(given["stderr"]),
+        ):
+            code = main([str(each) for each in arguments])
+            for name in self.closed:
+                getattr(sys, name).close()  # what the command line has put in its place
         return Ran(code, streams["stdout"].getvalue(), streams["stderr"].getvalue())
 
     def fails(self, code: int, *arguments: object, typed: str | Stream = "", out: Stream | None = None) -> str:
