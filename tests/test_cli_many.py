@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 
@@ -193,14 +194,11 @@ def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
 
 
 def test_an_error_of_another_library_is_told_by_its_name(shell: Shell) -> None:
-    def odd() -> None:
-        raise LookupError(TOKEN)
-
-    shell.transport = Stopping(shell.emulator, 1, odd)
+    shell.transport = Stopping(shell.emulator, 1, Mock(side_effect=LookupError(TOKEN)))
     ran = shell("disable", "a", "b", "--yes", "--concurrency", 1)
     assert ran.code == 8
     assert json.loads(ran.out.splitlines()[0]) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
-    shell.transport = Stopping(shell.emulator, 1, odd)
+    shell.transport = Stopping(shell.emulator, 1, Mock(side_effect=LookupError(TOKEN)))
     ran = shell("disable", "a")
     assert (ran.code, ran.err) == (
         8,

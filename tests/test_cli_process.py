@@ -23,7 +23,6 @@ from shell import EVERYTHING, Shell
 COMMAND = [sys.executable, "-P", "-m", "netless_rooms"]
 BASH = shutil.which("bash") or ""
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes are others there")
-with_bash = pytest.mark.skipif(not BASH, reason="there is no bash")
 
 
 @pytest.fixture
@@ -74,13 +73,16 @@ def uuids_in(file: Path) -> list[str]:
 
 
 def test_the_library_does_not_import_the_command_line_and_help_imports_no_command() -> None:
-    code = (
-        "import sys, netless_rooms as package; before = {*sys.modules}; from netless_rooms.__main__ import main; "
-        "main(['--help']); commands = {'netless_rooms.cli.scan', 'netless_rooms.cli.rooms', 'netless_rooms.demo'}; "
-        "print({'cyclopts', 'netless_rooms.cli', 'netless_rooms.__main__'} & before, commands & {*sys.modules})"
-    )
+    code = """if True:
+        import sys, netless_rooms
+        print({"cyclopts", "netless_rooms.cli", "netless_rooms.__main__"} & {*sys.modules})
+        from netless_rooms.__main__ import main
+        main(["--help"])
+        print({"netless_rooms.cli.scan", "netless_rooms.cli.rooms", "netless_rooms.demo"} & {*sys.modules})
+    """
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
-    assert (ran.stdout.splitlines()[-1], ran.stderr) == ("set() set()", "")
+    lines = ran.stdout.splitlines()
+    assert (lines[0], lines[-1], ran.stderr) == ("set()", "set()", "")
 
 
 @unix
@@ -103,30 +105,21 @@ def test_a_scan_that_is_stopped_by_a_signal_resumes_exactly(
 
 
 @unix
-@pytest.mark.parametrize("command", ["scan", *exhaustive(["demo", "--help"])])
-def test_a_reader_that_goes_away_is_no_error(command: str, environment: dict[str, str]) -> None:
+def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = started(environment, command, out=writing)
+    process = started(environment, "scan", out=writing)
     os.close(writing)
     code, _, err = ended(process)
     assert (code, err) == (141, "")
 
 
 @unix
-@pytest.mark.parametrize(
-    ("closed", "code", "printed", "said"),
-    [
-        (">&-", 10, 0, "netless-rooms: the output cannot be written: stdout is closed\n"),
-        *exhaustive([pytest.param("<&-", 0, 2, ""), pytest.param("2>&-", 0, 2, "")]),
-    ],
-)
-def test_a_stream_that_is_closed_is_not_an_internal_error(
-    environment: dict[str, str], closed: str, code: int, printed: int, said: str
-) -> None:
-    words = ["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, "list", "--limit", "2"]
+def test_a_stdout_that_is_closed_is_not_an_internal_error(environment: dict[str, str]) -> None:
+    words = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, "list", "--limit", "2"]
     ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
-    assert (ran.returncode, len(ran.stdout.splitlines()), ran.stderr) == (code, printed, said)
+    said = "netless-rooms: the output cannot be written: stdout is closed\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (10, "", said)
 
 
 @unix
@@ -144,17 +137,6 @@ def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
 
 @unix
 @pytest.mark.exhaustive
-def test_rows_go_through_a_pipe_while_a_terminal_shows_progress(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    words = ["/bin/sh", "-c", '"$@" | wc -l', "sh", *COMMAND, "scan"]
-    with (tmp_path / "count").open("w") as counted:
-        assert "rooms a second" in seen_in_terminal(environment, *words, out=counted)
-    assert (tmp_path / "count").read_text().split() == ["2500"]
-
-
-@unix
-@pytest.mark.exhaustive
 def test_ctrl_c_ends_the_emulator_whose_settings_can_be_pasted() -> None:
     process = started(dict(os.environ), "emulate", "--port", 0, "--rooms", 3)
     assert process.stdout is not None
@@ -168,37 +150,23 @@ def test_ctrl_c_ends_the_emulator_whose_settings_can_be_pasted() -> None:
     assert "Ctrl-C ends it" in err
 
 
-@with_bash
-def test_bash_completes_commands_and_flags(tmp_path: Path) -> None:
-    script = tmp_path / "completion.bash"
-    script.write_text(Shell(Emulator())("completion", "bash").out)
-    assert "disable" in completed(script, "netless-rooms", "dis")
-    assert completed(script, "netless-rooms", "scan", "--created-") == {"--created-after", "--created-before"}
-    assert completed(script, "netless-rooms", "token", "") >= {"sdk", "room", "task", "read"}
-
-
-def completed(script: Path, *words: str) -> set[str]:
-    """Return what bash offers after the last of ``words``."""
-    typed = " ".join(f"'{word}'" for word in words)
-    code = (
-        f"source '{script}'; COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; COMP_LINE='{' '.join(words)}'; "
-        "COMP_POINT=${#COMP_LINE}; how=$(complete -p netless-rooms); how=${how##*-F }; ${how%% *}; "
-        "printf '%s\\n' \"${COMPREPLY[@]}\""
-    )
-    ran = subprocess.run([BASH, "-c", code], capture_output=True, encoding="utf-8", check=False)
-    assert ran.stderr == ""
-    return {line.strip() for line in ran.stdout.splitlines()}
-
-
-@with_bash
+@pytest.mark.skipif(not BASH, reason="there is no bash")
 @pytest.mark.exhaustive
-def test_completion_is_set_up_on_a_new_account_as_its_page_says(tmp_path: Path) -> None:
+def test_completion_works_on_a_new_account_that_is_set_up_as_its_page_says(tmp_path: Path) -> None:
     page = Path(__file__).parent.parent.joinpath("docs", "howto", "command-line.md").read_text("utf-8")
     block = page.partition("\n## Complete in a shell\n")[2].partition("```sh\n")[2].partition("```")[0]
-    script = f'netless-rooms() {{ "$PYTHON" -P -m netless_rooms "$@"; }}\n{block}'
+    script = f"""
+        netless-rooms() {{ "$PYTHON" -P -m netless_rooms "$@"; }}
+        {block}
+        source ~/.local/share/bash-completion/completions/netless-rooms
+        COMP_LINE='netless-rooms scan --created-' COMP_POINT=29 COMP_CWORD=2 COMP_WORDS=($COMP_LINE)
+        how=$(complete -p netless-rooms); how=${{how##*-F }}; ${{how%% *}}
+        echo "${{COMPREPLY[@]}}"
+    """
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable}
     ran = subprocess.run(
         [BASH, "-ec", script], env=environment, capture_output=True, encoding="utf-8", check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == ["--created-after", "--created-before"]
     assert [file.stat().st_size > 0 for file in tmp_path.rglob("*netless-rooms*")] == [True] * 3

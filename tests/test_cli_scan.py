@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count, product
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,8 +18,6 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from fake_services import World, hexes
-from fakes import answer
 from netless_rooms import Room, Scan
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
@@ -50,18 +48,21 @@ def files(checkpoint: Path, output: Path) -> list[object]:
 
 
 @pytest.fixture
-def stopped(shell: Shell, files: list[object]) -> str:
-    """Let a scan to files fail at its second page, and return what it says."""
-    fail_second_page(shell)
-    return shell.fails(6, "scan", *files, *PAGE)
-
-
-def fail_second_page(shell: Shell) -> None:
+def stopped(shell: Shell, files: list[object]) -> Shell:
+    """Return a shell in which a scan to files has failed at its second page."""
     shell.emulator.faults += [None, Failure(400)]
+    said = shell.fails(6, "scan", *files, *PAGE)
+    assert said.endswith("; 10 rooms kept; give the same command again to go on")
+    return shell
 
 
-def uuids_in(text: str) -> list[str]:
-    return [json.loads(line)["uuid"] for line in text.splitlines()]
+def uuids_in(text: str | Path) -> list[str]:
+    lines = text.splitlines() if isinstance(text, str) else text.read_text().splitlines()
+    return [json.loads(line)["uuid"] for line in lines]
+
+
+def csv_rows(text: str | Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text if isinstance(text, str) else text.read_text())))
 
 
 def interrupt() -> None:
@@ -71,29 +72,21 @@ def interrupt() -> None:
 # Output
 
 
-def test_scan_shows_every_room_once(shell: Shell) -> None:
-    ran = shell("scan", *PAGE)
+@pytest.mark.parametrize("flags", [[], ["--shards", 4, "--prefetch", 0]], ids=str)
+def test_scan_shows_every_room_once(flags: list[object], shell: Shell) -> None:
+    ran = shell("scan", *PAGE, *flags)
     assert (ran.code, ran.err) == (0, "")
-    assert uuids_in(ran.out) == list(shell.emulator.uuids())
+    assert sorted(uuids_in(ran.out)) == list(shell.emulator.uuids())
 
 
 @pytest.mark.parametrize("spelling", ["table", "csv", "jsonl"])
-def test_the_names_of_the_columns_come_once(spelling: str, shell: Shell) -> None:
+def test_the_names_of_the_columns_come_once_even_without_rooms(spelling: str, shell: Shell) -> None:
+    names = spelling != "jsonl"
     ran = shell("scan", *PAGE, "--format", spelling)
-    assert ran.out.count("created_at ") + ran.out.count(",created_at,") == (spelling != "jsonl")
-    assert len(ran.out.splitlines()) == 25 + (spelling != "jsonl")
-
-
-def test_a_list_without_rooms_has_names_of_columns_too(shell: Shell) -> None:
+    assert ran.out.count("created_at ") + ran.out.count(",created_at,") == names
+    assert len(ran.out.splitlines()) == 25 + names
     shell.emulator = Emulator()
-    assert shell("scan", "--format", "csv").out.startswith("uuid,team_uuid,")
-    assert shell("scan").out == ""
-
-
-@pytest.mark.parametrize("shards", [4, *exhaustive([1])])
-def test_shards_bring_the_same_rooms(shards: int, shell: Shell) -> None:
-    ran = shell("scan", "--shards", shards, "--prefetch", 0, *PAGE)
-    assert sorted(uuids_in(ran.out)) == list(shell.emulator.uuids())
+    assert shell("scan", "--format", spelling).out.startswith("uuid" if names else "")
 
 
 @pytest.mark.parametrize(
@@ -126,30 +119,26 @@ def test_filters_pick_rooms(flags: list[str], wanted: str, shell: Shell) -> None
 
 
 def test_the_name_of_a_file_decides_its_format(shell: Shell, tmp_path: Path) -> None:
-    assert shell("scan", "--output", tmp_path / "a.csv").out == ""
-    shell("scan", "--output", tmp_path / "a")
-    shell("scan", "--output", tmp_path / "b.CSV")
-    shell("scan", "--output", tmp_path / "c.csv", "--format", "jsonl")
+    for name in ("a.csv", "b.CSV", "c"):
+        assert shell("scan", "--output", tmp_path / name).out == ""
+    shell("scan", "--output", tmp_path / "d.csv", "--format", "jsonl")
     assert (tmp_path / "b.CSV").read_bytes() == (tmp_path / "a.csv").read_bytes()
-    assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "a").read_bytes()
-    with (tmp_path / "a.csv").open(encoding="utf-8") as file:
-        assert [row["uuid"] for row in csv.DictReader(file)] == list(shell.emulator.uuids())
-    assert uuids_in((tmp_path / "a").read_text()) == list(shell.emulator.uuids())
-    assert "a table is for people" in shell.fails(2, "scan", "--output", tmp_path / "b", "--format", "table")
+    assert (tmp_path / "d.csv").read_bytes() == (tmp_path / "c").read_bytes()
+    assert [row["uuid"] for row in csv_rows(tmp_path / "a.csv")] == list(shell.emulator.uuids())
+    assert uuids_in(tmp_path / "c") == list(shell.emulator.uuids())
+    assert "a table is for people" in shell.fails(2, "scan", "--output", tmp_path / "e", "--format", "table")
 
 
 def test_progress_and_a_summary_are_for_terminals(shell: Shell, output: Path) -> None:
     shell.terminals = frozenset({"stderr"})
     ran = shell("scan", "--output", output, "--banned", *PAGE)
-    assert ran.code == 0
     assert ran.err.endswith("netless-rooms: 25 rooms seen and 1 of them written\n")
     assert "25 rooms in 3 pages, " in ran.err
     ran = shell("scan", *PAGE)
     assert uuids_in(ran.out) == list(shell.emulator.uuids())
     assert " rooms a second" in ran.err
     shell.terminals = frozenset({"stderr", "stdout"})
-    ran = shell("scan")
-    assert ran.err == "netless-rooms: 25 rooms written\n"
+    assert shell("scan").err == "netless-rooms: 25 rooms written\n"
     assert " rooms a second" in shell("scan", "--output", output.with_name("o")).err
 
 
@@ -162,7 +151,7 @@ def test_unreadable_rooms_are_raised_skipped_or_shown(shell: Shell, output: Path
     assert said.endswith(" again to go on, with --on-invalid skip to leave out what cannot be read")
     ran = shell("scan", *files, *PAGE, "--on-invalid", "skip")
     assert (ran.code, ran.err) == (0, "netless-rooms: 1 room could not be read and were left out\n")
-    assert len(uuids_in(output.read_text())) == 25
+    assert len(uuids_in(output)) == 25
     ran = shell("scan", "--on-invalid", "yield", "--banned")
     (unreadable,) = [row for row in map(json.loads, ran.out.splitlines()) if "invalid" in row]
     assert unreadable["uuid"] == UUID
@@ -181,30 +170,6 @@ def test_a_document_that_cannot_be_shown_without_a_token_is_left_out(shell: Shel
     assert json.loads(shell("scan", "--on-invalid", "yield").out)["document"] is None
 
 
-ODD = {  # JSON values that no room may hold, and how they are shown
-    '"party \\ud83d"': "party \ufffd",
-    "NaN": "NaN",
-    "-1e400": "-Infinity",
-    "9" * 5_000: "Infinity",
-}
-SURROGATE, NAN, INFINITE, LONG = ODD
-
-
-def with_odd(odd: str, field: str, world: World, place: int) -> httpx.MockTransport:
-    """Return a service with an odd value in one room, whose third answer is a failure."""
-    world.invalid = {world.uuids[place]: {field: "?"}}
-    turns = count(1)
-
-    def script(request: httpx.Request) -> httpx.Response:
-        if next(turns) == 3:
-            return httpx.Response(400)
-        query = request.url.params
-        listed = answer(world(query.get("beginUUID"), int(query["limit"])))
-        return httpx.Response(200, content=listed.content.replace(b'"?"', odd.encode()))
-
-    return httpx.MockTransport(script)
-
-
 def strictly(line: str) -> Any:
     """Read a line as the strictest reader does."""
 
@@ -216,85 +181,64 @@ def strictly(line: str) -> Any:
     return row
 
 
+@pytest.mark.parametrize("member", ["name", *exhaustive(["isBan", "note"])])
 @pytest.mark.parametrize(
-    ("odd", "field", "place", "spelling"),
-    [
-        (SURROGATE, "name", 0, "jsonl"),
-        (NAN, "isBan", 9, "jsonl"),
-        (INFINITE, "x", 13, "jsonl"),
-        (LONG, "name", 23, "jsonl"),
-        (SURROGATE, "x", 9, "csv"),
-        *exhaustive(
-            pytest.param(*each) for each in product(ODD, ["name", "isBan", "x"], [0, 9, 23], ["jsonl", "csv"])
-        ),
-    ],
-    ids=lambda value: str(value)[:16],
+    ("odd", "shown"),
+    [('"half \\ud83d"', "half \ufffd"), ("NaN", "NaN"), ("-1e400", "-Infinity"), ("9" * 5_000, "Infinity")],
+    ids=["surrogate", "NaN", "infinite", "long"],
 )
 def test_an_odd_value_stops_neither_a_scan_nor_readers_of_its_output(
-    odd: str, field: str, place: int, spelling: str, shell: Shell, tmp_path: Path
+    odd: str, shown: str, member: str, shell: Shell, files: list[object], output: Path
 ) -> None:
-    world = World(hexes(24))
-    shell.transport = with_odd(odd, field, world, place)
-    output = tmp_path / f"o.{spelling}"
-    scan = ["scan", "--checkpoint", tmp_path / "c", "--output", output, *PAGE, "--on-invalid", "yield"]
-    assert [shell(*scan).code, shell(*scan).code] == [6, 0]
-    with output.open(encoding="utf-8") as file:
-        rows: list[Any] = list(csv.DictReader(file)) if spelling == "csv" else list(map(strictly, file))
-    assert [row["uuid"] for row in rows] == world.uuids
-    (invalid,) = [row for row in rows if row.get("invalid")]
-    assert invalid["uuid"] == world.uuids[place]
-    what = "a text with half a surrogate pair" if odd == SURROGATE else "a number that is not finite or too large"
-    assert f" {what} at $[" in invalid["invalid"]
-    if spelling == "jsonl":
-        assert invalid["document"][field] == ODD[odd]
+    class Odd(Stopping):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            body = (await response.aread()).replace(b'"?"', odd.encode())
+            return httpx.Response(response.status_code, content=body)
 
-
-def test_an_odd_value_is_shown_in_a_table(shell: Shell) -> None:
-    shell.transport = with_odd(SURROGATE, "name", world := World(hexes(5)), 2)
-    shown = shell("scan", "--on-invalid", "yield", "--format", "table").out
-    assert [line.split()[0] for line in shown.splitlines()[1:]] == world.uuids
-    assert "expected a string, got a" in shown
+    shell.emulator.add_room(uuid=UUID, **{member: "?"})
+    shell.transport = Odd(shell.emulator, -1, interrupt)
+    shell.emulator.faults += [None, None, Failure(400)]
+    flags = [*files, *PAGE, "--on-invalid", "yield"]
+    assert [shell("scan", *flags).code, shell("scan", *flags).code] == [6, 0]
+    rows = [strictly(line) for line in output.read_text().splitlines()]
+    assert [row["uuid"] for row in rows] == list(shell.emulator.uuids())
+    (invalid,) = [row for row in rows if "invalid" in row]
+    assert (invalid["uuid"], invalid["document"][member]) == (UUID, shown)
+    printed = csv_rows(shell("scan", *flags[4:], "--format", "csv").out)
+    assert {row["uuid"]: row["invalid"] for row in printed}[UUID] == invalid["invalid"]
+    table = shell("scan", *flags[4:], "--format", "table").out
+    assert [line.split()[0] for line in table.splitlines()[1:]] == list(shell.emulator.uuids())
 
 
 # Resuming
 
 
 def test_a_scan_that_failed_resumes_exactly(
-    stopped: str, shell: Shell, files: list[object], checkpoint: Path, output: Path, tmp_path: Path
+    stopped: Shell, files: list[object], checkpoint: Path, output: Path
 ) -> None:
-    assert stopped.endswith("; 10 rooms kept; give the same command again to go on")
-    assert shell("scan", *files, *PAGE).code == 0
-    assert uuids_in(output.read_text()) == list(shell.emulator.uuids())
+    with output.open("a") as file:  # what no checkpoint vouches for
+        file.write("half a row, and more than all that comes" * 1_000)
+    assert stopped("scan", *files, *PAGE).code == 0
+    assert uuids_in(output) == list(stopped.emulator.uuids())
     kept = json.loads(checkpoint.read_text())
     assert (kept["rooms"], kept["written"], kept["ended"]) == (25, 25, True)
-    assert set(tmp_path.iterdir()) == {checkpoint, output}
-
-
-def test_what_a_checkpoint_does_not_vouch_for_is_cut_off(
-    stopped: str, shell: Shell, files: list[object], output: Path
-) -> None:
-    assert stopped
-    with output.open("a") as file:
-        file.write("half a row, and more than all that comes" * 1_000)
-    assert shell("scan", *files).code == 0
-    assert uuids_in(output.read_text()) == list(shell.emulator.uuids())
+    assert set(checkpoint.parent.iterdir()) == {checkpoint, output}
 
 
 def test_a_scan_without_a_checkpoint_says_how_it_could_be_resumed(shell: Shell) -> None:
-    fail_second_page(shell)
+    shell.emulator.faults += [None, Failure(400)]
     ran = shell("scan", *PAGE)
     assert ran.code == 6
     assert ran.err.endswith("; with --checkpoint FILE it could be gone on with\n")
     assert len(uuids_in(ran.out)) == 10
 
 
-def test_a_scan_to_stdout_resumes_with_one_line_of_names(shell: Shell, checkpoint: Path) -> None:
-    fail_second_page(shell)
-    arguments = ["scan", "--checkpoint", checkpoint, "--format", "csv", *PAGE]
-    first, second = shell(*arguments), shell(*arguments)
+def test_a_scan_to_stdout_resumes_with_one_line_of_names(shell: Shell, files: list[object]) -> None:
+    shell.emulator.faults += [None, Failure(400)]
+    first, second = [shell("scan", *files[:2], *PAGE, "--format", "csv") for _ in range(2)]
     assert (first.code, second.code) == (6, 0)
-    rows = list(csv.DictReader((first.out + second.out).splitlines()))
-    assert [row["uuid"] for row in rows] == list(shell.emulator.uuids())
+    assert [row["uuid"] for row in csv_rows(first.out + second.out)] == list(shell.emulator.uuids())
 
 
 def test_a_scan_that_has_ended_does_nothing_more(shell: Shell, files: list[object], output: Path) -> None:
@@ -304,8 +248,7 @@ def test_a_scan_that_has_ended_does_nothing_more(shell: Shell, files: list[objec
     ran = shell("scan", *files, "--banned")
     assert ran.code == 0
     assert "is of a scan that has ended, with 25 rooms seen and 1 of them: remove it" in ran.err
-    assert output.read_bytes() == before
-    assert shell.emulator.requests == []
+    assert (output.read_bytes(), shell.emulator.requests) == (before, [])
 
 
 @pytest.mark.parametrize(
@@ -315,31 +258,26 @@ def test_a_scan_that_has_ended_does_nothing_more(shell: Shell, files: list[objec
         (["--not-banned"], "and this one has --not-banned: ask"),
         (["--created-after", "2024-01-01"], "this one has --created-after 2024-01-01T00:00:00.000Z: ask"),
         (["--format", "csv"], "of a scan with --format jsonl, and this one has --format csv: ask"),
-        (["--base-url", "https://another.example"], "--base-url https://another.example"),
-        (["--region", "sg"], "is of the region 'us-sv'"),
-        (["--output", "another"], "this one has --output /"),
+        (["--base-url", "https://another.example"], "this one has --base-url https://another.example: ask"),
+        (["--region", "sg"], "checkpoint is of the region 'us-sv'"),
     ],
 )
 def test_a_checkpoint_of_another_scan_is_refused(
-    changed: list[str], words: str, stopped: str, shell: Shell, files: list[object]
+    changed: list[str], words: str, stopped: Shell, files: list[object]
 ) -> None:
-    assert stopped
-    kept = files[:2] if "--output" in changed else files
-    assert words in shell.fails(10, "scan", *kept, *changed)
+    assert words in stopped.fails(10, "scan", *files, *changed)
 
 
-def test_a_checkpoint_and_an_output_are_two_files(shell: Shell, checkpoint: Path) -> None:
-    said = shell.fails(2, "scan", "--checkpoint", checkpoint, "--output", checkpoint)
+def test_a_checkpoint_of_another_output_or_account_is_refused(
+    stopped: Shell, files: list[object], checkpoint: Path
+) -> None:
+    assert "this one has no --output: ask" in stopped.fails(10, "scan", *files[:2])
+    said = stopped.fails(2, "scan", "--checkpoint", checkpoint, "--output", checkpoint)
     assert said == "--checkpoint and --output must be two files"
-
-
-def test_a_checkpoint_of_another_account_is_refused(stopped: str, shell: Shell, files: list[object]) -> None:
-    assert stopped
-    shell.emulator = Emulator()
+    stopped.emulator = Emulator()
     for uuid in ("a", "b"):
-        shell.emulator.add_room(uuid=uuid, teamUUID="another")
-    said = shell.fails(10, "scan", *files)
-    assert "begin anew with another checkpoint file" in said
+        stopped.emulator.add_room(uuid=uuid, teamUUID="another")
+    assert "begin anew with another checkpoint file" in stopped.fails(10, "scan", *files)
 
 
 # Files
@@ -363,8 +301,7 @@ def test_another_file_is_no_checkpoint(text: str, shell: Shell, checkpoint: Path
     checkpoint.write_text(text, errors="surrogateescape")
     before = checkpoint.read_bytes()
     shell.fails(10, "scan", "--checkpoint", checkpoint)
-    assert checkpoint.read_bytes() == before
-    assert shell.emulator.requests == []
+    assert (checkpoint.read_bytes(), shell.emulator.requests) == (before, [])
 
 
 def test_files_that_cannot_be_used_are_told_in_a_line(shell: Shell, tmp_path: Path) -> None:
@@ -375,20 +312,18 @@ def test_files_that_cannot_be_used_are_told_in_a_line(shell: Shell, tmp_path: Pa
     assert shell.emulator.requests == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such file, and files have no holes")
-def test_a_file_is_read_no_further_than_a_checkpoint_can_be(shell: Shell, checkpoint: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there, and links need a permission")
+def test_a_checkpoint_is_read_no_further_than_it_can_be_and_can_be_a_link(
+    shell: Shell, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(checkpoint)
     with checkpoint.open("wb") as file:
         file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
-    assert "is no checkpoint file" in shell.fails(10, "scan", "--checkpoint", checkpoint)
+    assert "is no checkpoint file" in shell.fails(10, "scan", "--checkpoint", tmp_path / "link")
     assert "/dev/zero is no regular file" in shell.fails(10, "scan", "--checkpoint", "/dev/zero")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
-def test_a_checkpoint_can_be_a_link(shell: Shell, checkpoint: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(checkpoint)
+    checkpoint.unlink()
     assert shell("scan", "--checkpoint", tmp_path / "link").code == 0
     assert (tmp_path / "link").is_symlink()
-    assert json.loads(checkpoint.read_text())["ended"]
 
 
 def test_an_output_that_exists_is_left_alone(
@@ -405,46 +340,33 @@ def test_an_output_that_exists_is_left_alone(
     "change", [lambda text: "x" + text[1:], lambda text: text[:-1], lambda _: ""], ids=["other", "cut", "empty"]
 )
 def test_an_output_that_was_changed_is_left_alone(
-    change: Callable[[str], str], stopped: str, shell: Shell, files: list[object], output: Path
+    change: Callable[[str], str], stopped: Shell, files: list[object], output: Path
 ) -> None:
-    assert stopped
     output.write_text(before := change(output.read_text()))
-    assert "does not begin with" in shell.fails(10, "scan", *files)
+    assert "does not begin with" in stopped.fails(10, "scan", *files)
     assert output.read_text() == before
 
 
 @pytest.mark.xfail(raises=io.UnsupportedOperation, reason="a new output is opened for writing only, then read")
-def test_an_output_that_was_removed_is_not_begun_anew(
-    stopped: str, shell: Shell, files: list[object], output: Path
-) -> None:
-    assert stopped
+def test_an_output_that_was_removed_is_told(stopped: Shell, files: list[object], output: Path) -> None:
     output.unlink()
-    assert "does not begin with" in shell.fails(10, "scan", *files)
+    assert "does not begin with" in stopped.fails(10, "scan", *files)
 
 
-def test_two_scans_do_not_write_to_one_file(stopped: str, shell: Shell, files: list[object], output: Path) -> None:
+def test_two_scans_do_not_write_to_one_file_where_the_system_has_locks(
+    stopped: Shell, files: list[object], output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fcntl = pytest.importorskip("fcntl")
-    assert stopped
     with output.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert "another scan is writing" in shell.fails(10, "scan", *files)
-
-
-def test_a_system_without_locks_scans_too(
-    shell: Shell, files: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    assert shell("scan", *files).code == 0
+        assert "another scan is writing" in stopped.fails(10, "scan", *files)
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        assert stopped("scan", *files).code == 0
 
 
 @pytest.mark.parametrize(("turn", "name"), [(1, "checkpoint"), (2, "rooms.jsonl"), (3, "checkpoint")])
 def test_a_disk_that_is_full_is_told_and_the_scan_can_be_resumed(
-    turn: int,
-    name: str,
-    shell: Shell,
-    files: list[object],
-    output: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    turn: int, name: str, shell: Shell, files: list[object], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fsync, turns = os.fsync, count(1)
 
@@ -456,7 +378,7 @@ def test_a_disk_that_is_full_is_told_and_the_scan_can_be_resumed(
     monkeypatch.setattr("os.fsync", full)
     assert shell.fails(10, "scan", *files, *PAGE) == f"{output.with_name(name)}: No space left on device"
     assert shell("scan", *files).code == 0
-    assert uuids_in(output.read_text()) == list(shell.emulator.uuids())
+    assert uuids_in(output) == list(shell.emulator.uuids())
 
 
 # Stopping
@@ -502,24 +424,22 @@ def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(tmp_path: Pa
         assert json.loads(checkpoint.read_text())["ended"]
 
 
-@pytest.mark.parametrize("at", [1, 3, *exhaustive([2, 4])])
+@pytest.mark.parametrize("at", [1, 3])
 def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(
     at: int, shell: Shell, files: list[object], output: Path
 ) -> None:
     shell.transport = Stopping(shell.emulator, at, interrupt)
     said = shell.fails(130, "scan", *files, *PAGE, "--prefetch", 0)
-    kept = 10 * (at - 1)
-    assert said == f"stopped: {kept} rooms kept; give the same command again to go on"
+    assert said == f"stopped: {10 * (at - 1)} rooms kept; give the same command again to go on"
     shell.transport = None
     assert shell("scan", *files).code == 0
-    assert uuids_in(output.read_text()) == list(shell.emulator.uuids())
+    assert uuids_in(output) == list(shell.emulator.uuids())
 
 
-def test_ctrl_c_says_nothing_if_there_is_nothing_to_say(shell: Shell) -> None:
+def test_ctrl_c_says_nothing_without_a_checkpoint(shell: Shell) -> None:
     shell.transport = Stopping(shell.emulator, 2, interrupt)
     ran = shell("scan", *PAGE)
-    assert (ran.code, ran.err) == (130, "")
-    assert len(uuids_in(ran.out)) == 10
+    assert (ran.code, ran.err, len(uuids_in(ran.out))) == (130, "", 10)
 
 
 def test_a_room_that_ctrl_c_took_away_is_not_counted_as_done(
@@ -536,10 +456,9 @@ def test_a_room_that_ctrl_c_took_away_is_not_counted_as_done(
 
     with monkeypatch.context() as patched:
         patched.setattr(Scan, "__anext__", taken_away)
-        said = shell.fails(130, "scan", *files, *PAGE)
-    assert said.startswith("stopped: 11 rooms kept; ")
+        assert shell.fails(130, "scan", *files, *PAGE).startswith("stopped: 11 rooms kept; ")
     assert shell("scan", *files).code == 0
-    assert uuids_in(output.read_text()) == list(shell.emulator.uuids())
+    assert uuids_in(output) == list(shell.emulator.uuids())
 
 
 # Stdout
@@ -548,25 +467,24 @@ def test_a_room_that_ctrl_c_took_away_is_not_counted_as_done(
 def test_rows_that_could_not_be_written_come_again(shell: Shell, checkpoint: Path) -> None:
     class Filling(Stream):
         def write(self, text: str) -> int:
-            if self.tell():
-                raise FULL
+            self.error = FULL if self.tell() else None
             return super().write(text)
 
-    arguments = ["scan", "--checkpoint", checkpoint, *PAGE]
-    first = shell(*arguments, out=Filling())
-    second = shell(*arguments)
+    first = shell("scan", "--checkpoint", checkpoint, *PAGE, out=Filling())
+    second = shell("scan", "--checkpoint", checkpoint, *PAGE)
     assert (first.code, second.code) == (10, 0)
     assert uuids_in(first.out + second.out) == list(shell.emulator.uuids())
 
 
 def test_redirected_rows_are_on_the_disk_before_the_checkpoint_says_so(
-    shell: Shell, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, checkpoint: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[bool] = []
-    with (tmp_path / "rows").open("w") as file:
+    with output.open("w") as file:
         monkeypatch.setattr("os.fsync", lambda number: synced.append(number == file.fileno()))
-        out = Stream(descriptor=file.fileno())
-        assert shell("scan", "--checkpoint", checkpoint, *PAGE, out=out).code == 0
+        assert shell("list", out=Stream(descriptor=file.fileno())).code == 0
+        assert synced == []
+        shell("scan", "--checkpoint", checkpoint, *PAGE, out=Stream(descriptor=file.fileno()))
     assert synced == [False, *[True, False] * 4]
 
 

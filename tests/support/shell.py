@@ -3,8 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -22,21 +23,13 @@ class Stream(io.StringIO):
     """A standard stream: a terminal, a file descriptor, or one whose writes fail."""
 
     encoding = "utf-8"
+    is_terminal = False
+    descriptor: int | None = None
+    error: OSError | None = None
 
-    def __init__(
-        self,
-        text: str = "",
-        *,
-        encoding: str = "utf-8",
-        is_terminal: bool = False,
-        descriptor: int | None = None,
-        error: OSError | None = None,
-    ) -> None:
+    def __init__(self, text: str = "", **traits: Any) -> None:
         super().__init__(text)
-        self.encoding = encoding
-        self.is_terminal = is_terminal
-        self.descriptor = descriptor
-        self.error = error
+        self.__dict__.update(traits)
 
     def isatty(self) -> bool:
         return self.is_terminal
@@ -80,7 +73,8 @@ class Shell:
         }
         given = {name: None if name in self.closed else stream for name, stream in streams.items()}
         with (
-            self._around(),
+            patch.dict(os.environ, self._variables(), clear=True),
+            patch("netless_rooms.http.own_client", self._client),
             patch("sys.stdin", given["stdin"]),
             redirect_stdout(given["stdout"]),
             redirect_stderr(given["stderr"]),
@@ -99,21 +93,17 @@ class Shell:
     def _stream(self, name: str, text: str = "") -> Stream:
         return Stream(text, is_terminal=name in self.terminals)
 
-    @contextmanager
-    def _around(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            stack.enter_context(patch.dict("os.environ", {"COLUMNS": "100", **self.environment}))
-            for name in {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"} - self.environment.keys():
-                os.environ.pop(name, None)
-            stack.enter_context(patch("netless_rooms.http.own_client", self._client))
-            yield
+    def _variables(self) -> dict[str, str]:
+        ours = {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"}
+        others = {name: value for name, value in os.environ.items() if name not in ours}
+        return {**others, "COLUMNS": "100", **self.environment}
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self.transport or self.emulator.transport())
 
 
 class Stopping(httpx.AsyncBaseTransport):
-    """Reaches an emulator, and lets something happen before the request of a number; 0 is every request."""
+    """Reaches an emulator, and lets something happen before the ``at``-th request."""
 
     def __init__(self, emulator: Emulator, at: int, happens: Callable[[], object]) -> None:
         self._inner = emulator.transport()
@@ -123,7 +113,7 @@ class Stopping(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._count += 1
-        if self._at in {0, self._count}:
+        if self._count == self._at:
             self._happens()
         return await self._inner.handle_async_request(request)
 
