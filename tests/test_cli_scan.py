@@ -419,8 +419,7 @@ def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(tmp_path: Pa
         for name, content in state.items():
             (tmp_path / name).write_bytes(content)
         assert shell(*arguments).code == 0, state
-        with output.open(encoding="utf-8") as file:
-            assert [row["uuid"] for row in csv.DictReader(file)] == list(shell.emulator.uuids()), state
+        assert [row["uuid"] for row in csv_rows(output)] == list(shell.emulator.uuids()), state
         assert json.loads(checkpoint.read_text())["ended"]
 
 

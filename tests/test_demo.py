@@ -14,7 +14,6 @@ import pytest
 
 from netless_rooms import AsyncRooms, RoomPage, demo
 from netless_rooms.emulator import Emulator
-from selection import exhaustive
 from shell import Ran, Shell, Stream
 
 Shown = Callable[..., Ran]
@@ -99,14 +98,9 @@ def test_the_module_of_the_demo_is_the_command(monkeypatch: pytest.MonkeyPatch) 
     assert ended.value.code == 7
 
 
-@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✓"), *exhaustive([pytest.param("ascii", "ok:")])])
-def test_the_demo_runs_as_a_process(encoding: str, mark: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-P", "-m", "netless_rooms.demo"],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": encoding},
-        encoding=encoding,
-        check=False,
-    )
+def test_the_demo_runs_as_a_process() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-P", "-m", "netless_rooms.demo"]
+    ran = subprocess.run(words, capture_output=True, env=environment, encoding="ascii", check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert f"{mark} walked 25,000 rooms" in ran.stdout
+    assert "ok: walked 25,000 rooms" in ran.stdout

@@ -1,8 +1,8 @@
-"""Recordings of the command line on a page of the documentation: each is played again, and has to look the same.
+"""Replays the command-line recordings of the documentation and compares what they print.
 
-A ``console`` block has lines that begin with ``$``, each a command, and behind each what it prints.  The page has
-a ``shell`` in a block above, whose emulator answers.  Commands are ``netless-rooms``, ``cat`` and ``echo $?``,
-joined by pipes, with ``<`` and ``>``.  ``...`` stands for what differs each time.
+A line of a ``console`` block that begins with ``$`` is a command: ``netless-rooms``, ``cat`` or ``echo $?``,
+joined by pipes, with ``<`` and ``>``.  The lines after it are its output, with ``...`` for what differs each
+time.  The page's ``shell``, from a Python block above, runs the commands.
 """
 
 import doctest
@@ -43,13 +43,13 @@ def play(example: Example) -> None:
 
 
 def tidy(namespace: dict[str, Any]) -> None:
-    """Remove what the commands of a page have written."""
+    """Remove the files that the commands of a page have written."""
     if FOLDER in namespace:
         namespace[FOLDER].cleanup()
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each command and what is recorded behind it."""
+    """Yield each command with its recorded output."""
     assert text.startswith("$ "), "a console block begins with a command"
     for part in re.split(r"(?m)^\$ ", text)[1:]:
         command, _, expected = part.replace("\\\n", "").partition("\n")
@@ -57,7 +57,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def pipeline(command: str, namespace: dict[str, Any]) -> str:
-    """Return what a line prints, on both streams."""
+    """Return what a command line prints, on both streams."""
     shell: Shell = namespace["shell"]
     piped, told = "", ""
     stages = [stage.strip() for stage in command.split("|")]
@@ -82,7 +82,7 @@ def pipeline(command: str, namespace: dict[str, Any]) -> str:
 
 
 def after(sign: str, words: list[str]) -> str | None:
-    """Take a redirection out of ``words`` and return its file."""
+    """Remove a redirection from ``words`` and return its file."""
     if sign not in words:
         return None
     place = words.index(sign)
@@ -93,7 +93,7 @@ def after(sign: str, words: list[str]) -> str | None:
 
 @asynccontextmanager
 async def unserved(_: object, *, host: str, port: int) -> AsyncIterator[str]:
-    """Open no port: it may be in use where the documentation is tested."""
+    """Open no port, which may be in use."""
     yield f"http://{host}:{port}"
 
 
