@@ -1,16 +1,21 @@
-"""The ways that a request can go: httpx, httpx2, and httpx over aiohttp, which reaches a real socket.
+"""Clients of every HTTP library: httpx, httpx2, and httpx over aiohttp, which only works over a socket.
 
-A test names none of them: it has a script or an emulator answer, in the words of httpx, and gets a client.
+A test names none of them.  It gets a client whose responses come from a script, in terms of httpx, from an
+emulator, or from a ``Peer``, which shows the bytes on the wire.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, Final, Protocol, TypeAlias
 
+import anyio
+import anyio.abc
 import httpx
 import httpx2
 from anyio.from_thread import start_blocking_portal
+from anyio.streams.buffered import BufferedByteReceiveStream
+from attrs import define, field
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 from starlette.requests import Request
@@ -28,7 +33,8 @@ CLIENTS: dict[str, Callable[..., Any]] = {
     "httpx2": httpx2.AsyncClient,
     "aiohttp": HttpxAiohttpClient,
     "aiohttp2": Httpx2AiohttpClient,
-}  # whatever they ask goes over a socket
+}  # all of them send over a socket
+NO_CERTIFICATES: Final = SSLContext(PROTOCOL_TLS_CLIENT)  # to load the usual ones takes longer than a test
 
 Client: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
 Script: TypeAlias = Callable[[httpx.Request], httpx.Response]
@@ -66,6 +72,57 @@ def serving() -> Iterator[Switch]:
     ):
         switch.base_url = base_url
         yield switch
+
+
+def on_the_wire(body: bytes, *headers: str, status: int = 200) -> bytes:
+    """Return the bytes of a response after which the connection stays open."""
+    lines = [f"HTTP/1.1 {status} Whatever", "Connection: keep-alive", f"Content-Length: {len(body)}", *headers]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
+
+
+@define(eq=False)
+class Peer:
+    """A server for one test, on its event loop: keeps the bytes of each request, and responds with bytes.
+
+    A response without ``Connection: keep-alive`` ends the connection; ``None`` never comes.
+    """
+
+    respond: Callable[[str], bytes | None]
+    base_url: str = ""
+    requests: list[str] = field(factory=list)
+    received: anyio.Event = field(factory=anyio.Event)
+
+    async def serve(self, stream: anyio.abc.SocketStream) -> None:
+        """Respond to one connection."""
+        received = BufferedByteReceiveStream(stream)
+        async with stream:
+            try:
+                while True:
+                    request = (await received.receive_until(b"\r\n\r\n", 100_000)).decode("latin-1") + "\r\n\r\n"
+                    length = request.lower().partition("content-length: ")[2].partition("\r\n")[0]
+                    request += (await received.receive_exactly(int(length or 0))).decode()
+                    self.requests.append(request)
+                    self.received.set()
+                    response = self.respond(request)
+                    while response is None:
+                        await anyio.sleep_forever()
+                    await stream.send(response)
+                    if b"keep-alive" not in response:
+                        return
+            except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
+                return  # the client has closed the connection
+
+
+@asynccontextmanager
+async def peer(respond: Callable[[str], bytes | None]) -> AsyncIterator[Peer]:
+    """Start a ``Peer``, and stop it at the end."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
+    async with listener, anyio.create_task_group() as tasks:
+        peer = Peer(respond, f"http://127.0.0.1:{port}")
+        tasks.start_soon(listener.serve, peer.serve)
+        yield peer
+        tasks.cancel_scope.cancel()
 
 
 def client_of(http_client: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:

@@ -1,0 +1,445 @@
+"""What every HTTP library must do for us, over a real socket and on both event loops.
+
+The service here is a ``Peer``: the bytes it receives are all that goes out.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from gzip import compress
+from pathlib import Path
+from traceback import format_exception
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from fakes import ONCE, TOKEN
+from http_clients import CLIENTS, HTTP_CLIENTS, NO_CERTIFICATES, Peer, on_the_wire, peer
+from netless_rooms import (
+    AsyncRooms,
+    ClientUnusableError,
+    CreateOutcomeUnknownError,
+    DecodeError,
+    ForbiddenError,
+    RateLimitedError,
+    RetryPolicy,
+    RoomsError,
+    TimedOutError,
+    TransportError,
+)
+from samples import UUID, room_json
+from selection import exhaustive, on_both_loops
+
+pytestmark = [
+    pytest.mark.anyio,
+    on_both_loops,
+    pytest.mark.parametrize("http_client", [*HTTP_CLIENTS, *exhaustive(["aiohttp2"])]),
+    # aiohttp forgets the future of a connection that is closed on it.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+Borrow = Callable[..., Any]
+ROOM = on_the_wire(room_json(), status=201)
+ROOMS = on_the_wire(b"[]")
+
+
+@pytest.fixture
+def library(http_client: str) -> Any:
+    """Return the library that the client is of."""
+    return httpx2 if http_client.endswith("2") else httpx
+
+
+@pytest.fixture
+def borrow(http_client: str) -> Borrow:
+    """Return what opens a peer that responds with these bytes, a client, and rooms that borrow it."""
+
+    @asynccontextmanager
+    async def borrowed(
+        response: bytes | None = ROOM, /, **options: Any
+    ) -> AsyncIterator[tuple[Peer, Any, AsyncRooms]]:
+        async with (
+            peer(lambda _: response) as service,
+            CLIENTS[http_client](verify=NO_CERTIFICATES, **options) as client,
+        ):
+            yield (
+                service,
+                client,
+                AsyncRooms(client, token=TOKEN, region="us-sv", base_url=service.base_url, retry=ONCE),
+            )
+
+    return borrowed
+
+
+# What goes out
+
+
+CALLS: list[tuple[Callable[[AsyncRooms], Awaitable[object]], str, str, str]] = [
+    (lambda rooms: rooms.create(limit=0), "POST", "/v5/rooms", '{"limit":0}'),
+    (lambda rooms: rooms.create(), "POST", "/v5/rooms", "{}"),
+    (lambda rooms: rooms.get(UUID), "GET", f"/v5/rooms/{UUID}", ""),
+    (lambda rooms: rooms.list(), "GET", "/v5/rooms", ""),
+    (lambda rooms: rooms.list(begin_uuid="a-b", limit=7), "GET", "/v5/rooms?beginUUID=a-b&limit=7", ""),
+    (lambda rooms: rooms.disable(UUID), "PATCH", f"/v5/rooms/{UUID}", '{"isBan":true}'),
+    (lambda rooms: rooms.enable(UUID), "PATCH", f"/v5/rooms/{UUID}", '{"isBan":false}'),
+]
+
+
+async def test_each_call_sends_the_documented_request_and_no_other_header(borrow: Borrow) -> None:
+    async with borrow() as (service, _, rooms):
+        for call, method, target, body in CALLS:
+            with suppress(RoomsError):  # one response does not suit every call
+                await call(rooms)
+            head, _, sent_body = service.requests[-1].partition("\r\n\r\n")
+            line, *lines = head.split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            assert (line, sent_body) == (f"{method} {target} HTTP/1.1", body)
+            assert headers.pop("user-agent").startswith("netless_rooms/")
+            assert headers.pop("connection", "keep-alive") == "keep-alive"
+            assert headers.pop("content-length", "0") == str(len(body))
+            assert headers == {
+                "host": service.base_url.removeprefix("http://"),
+                "token": TOKEN,
+                "region": "us-sv",
+                "content-type": "application/json",
+                "accept": "application/json",
+                "accept-encoding": "gzip",
+            }
+    assert len(service.requests) == len(CALLS)
+
+
+async def test_nothing_of_the_client_goes_out_and_all_of_it_with_its_own_requests(
+    borrow: Borrow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login application password secret-netrc\n", "utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    full: dict[str, Any] = {
+        "auth": ("application", "secret-password"),
+        "headers": {"x-api-key": "secret-key", "authorization": "Bearer secret-bearer"},
+        "cookies": {"session": "secret-session"},
+        "params": {"key": "secret-parameter"},
+        "base_url": "http://application.example/api/",
+    }
+    async with borrow(**full) as (service, client, rooms):
+        await rooms.create()
+        await client.get(f"{service.base_url}/own")
+    ours, own = service.requests
+    assert "secret" not in ours
+    assert "authorization" not in ours.lower()
+    assert ours.startswith("POST /v5/rooms HTTP/1.1\r\n")
+    assert own.startswith("GET /own?key=secret-parameter HTTP/1.1\r\n")
+    assert all(word in own for word in ("secret-key", "secret-session", "uthorization: Basic "))
+    assert TOKEN not in own
+
+
+@pytest.mark.parametrize("status", [200, 307, 401, *exhaustive([301, 302, 303, 308, 407, 429, 503])])
+async def test_one_request_goes_out_whatever_the_response_asks_for(status: int, borrow: Borrow) -> None:
+    async with borrow(follow_redirects=True, auth=("application", "password")) as (service, _, rooms):
+        response = on_the_wire(
+            b"{}",
+            f"Location: {service.base_url}/elsewhere",
+            f"Refresh: 0; url={service.base_url}/elsewhere",
+            "Set-Cookie: planted=cookie; Path=/",
+            'WWW-Authenticate: Basic realm="all"',
+            'WWW-Authenticate: Digest realm="all", nonce="1", qop="auth", algorithm=MD5',
+            status=status,
+        )
+        service.respond = lambda _: response
+        for call in (rooms.list, rooms.create):
+            with pytest.raises(RoomsError) as caught:
+                await call()
+            if 300 <= status < 400:
+                assert f"{status} and pointed to '{service.base_url}/elsewhere'; redirects are refused" in str(
+                    caught.value.__cause__ or caught.value
+                )
+        assert [request.partition(" HTTP")[0] for request in service.requests] == [
+            "GET /v5/rooms",
+            "POST /v5/rooms",
+        ]
+        assert "planted" not in str(service.requests)
+
+
+LOCATIONS = ["javascript:alert(1)", "http:x", "//xn--a", ":abcabout:blank", "http://[::1", f"//{TOKEN}.xn--a"]
+
+
+async def test_a_redirect_to_no_valid_url_is_refused_like_any_other(borrow: Borrow) -> None:
+    async with borrow() as (service, _, rooms):
+        for location in LOCATIONS:
+            service.respond = lambda _, location=location: on_the_wire(b"", f"Location: {location}", status=302)
+            with pytest.raises(TransportError, match="redirects are refused") as caught:
+                await rooms.list()
+            assert TOKEN.lower() not in str(caught.value).lower()
+            with pytest.raises(CreateOutcomeUnknownError):
+                await rooms.create()
+    assert len(service.requests) == 2 * len(LOCATIONS)
+
+
+async def test_the_clients_transport_for_the_address_is_used(borrow: Borrow, library: Any) -> None:
+    class Mounted(library.AsyncBaseTransport):  # type: ignore[misc]  # the library is a parameter
+        async def handle_async_request(self, _: Any) -> Any:
+            return library.Response(200, content=b"[]")
+
+    async with borrow(mounts={"http://127.0.0.1": Mounted()}) as (service, _, rooms):
+        assert len(await rooms.list()) == 0
+    assert service.requests == []
+
+
+async def test_the_clients_timeouts_hold_unless_an_option_says_otherwise(borrow: Borrow, library: Any) -> None:
+    seen: list[Any] = []
+
+    async def hook(request: Any) -> None:
+        seen.append(request.extensions["timeout"])
+
+    own = library.Timeout(9, pool=None)
+    async with borrow(ROOMS, timeout=own, event_hooks={"request": [hook]}) as (_, _, rooms):
+        for policy in (RetryPolicy(1, deadline=None), RetryPolicy(1, deadline=5)):
+            asked = rooms.with_options(retry=policy)
+            for each in (asked, asked.with_options(timeout=2.5), asked.with_options(timeout=None)):
+                await each.list()
+    unlimited = dict.fromkeys(("connect", "read", "write", "pool"))
+    assert seen[:3] == [own.as_dict(), dict.fromkeys(unlimited, 2.5), unlimited]
+    # What is longer than the policy's deadline is cut to what is left of it.
+    assert seen[4] == dict.fromkeys(unlimited, 2.5)
+    assert all(0 < seconds <= 5 for cut in (seen[3], seen[5]) for seconds in cut.values())
+
+
+# What comes back
+
+
+async def test_status_headers_and_body_are_read(borrow: Borrow) -> None:
+    async with borrow(on_the_wire(b'{"message": "slow down"}', "ReTRY-After: 7", "X: \xff", status=429)) as (
+        _,
+        _,
+        rooms,
+    ):
+        with pytest.raises(RateLimitedError, match="slow down") as caught:
+            await rooms.create()
+    assert caught.value.retry_after == 7
+
+
+async def test_a_chunked_and_compressed_body_is_decoded(borrow: Borrow) -> None:
+    body = compress(room_json())
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:9], body[9:], b"")]
+    async with borrow(head + b"".join(chunks)) as (_, _, rooms):
+        assert (await rooms.get(UUID)).uuid == UUID
+
+
+async def test_an_empty_response_is_not_a_room(borrow: Borrow) -> None:
+    async with borrow(b"HTTP/1.1 204 No Content\r\n\r\n") as (_, _, rooms):
+        with pytest.raises(DecodeError):
+            await rooms.get(UUID)
+
+
+async def test_hooks_of_the_client_see_our_requests_and_their_responses(borrow: Borrow) -> None:
+    seen: list[object] = []
+
+    async def on_request(request: Any) -> None:
+        seen.append((request.method, request.url.path))
+
+    async def on_response(response: Any) -> None:
+        await response.aread()
+        seen.append((response.status_code, response.content))
+
+    async with borrow(ROOMS, event_hooks={"request": [on_request], "response": [on_response]}) as (_, _, rooms):
+        await rooms.list()
+        await rooms.list()
+    assert seen == [("GET", "/v5/rooms"), (200, b"[]")] * 2
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+async def test_a_hook_that_raises_for_the_status_hides_no_meaning(borrow: Borrow, *, reads_first: bool) -> None:
+    async def hook(response: Any) -> None:
+        if reads_first:
+            await response.aread()
+        response.raise_for_status()
+
+    refusal = on_the_wire(b'{"message": "token access room forbidden"}', status=403)
+    async with borrow(refusal, event_hooks={"response": [hook]}) as (_, _, rooms):
+        with pytest.raises(ForbiddenError) as caught:
+            await rooms.list()
+    assert caught.value.message == ("token access room forbidden" if reads_first else None)
+
+
+@pytest.mark.parametrize("event", ["request", "response"])
+async def test_whatever_else_a_hook_raises_passes_as_it_is(event: str, borrow: Borrow, library: Any) -> None:
+    other_request = library.Request("GET", "https://audit.example/")
+    raised = [
+        library.ConnectError("the audit service is down", request=other_request),
+        library.HTTPStatusError("no", request=other_request, response=library.Response(400)),
+        RuntimeError("the audit database is closed"),
+        OSError("the audit disk is full"),
+        ZeroDivisionError(),
+    ]
+
+    async def hook(_: Any) -> None:
+        raise raised[0]
+
+    async with borrow() as (service, client, rooms):
+        client.event_hooks = {event: [hook]}
+        while raised:
+            with pytest.raises(type(raised[0])) as caught:
+                await rooms.create()
+            assert caught.value is raised.pop(0)
+    assert len(service.requests) == (5 if event == "response" else 0)
+
+
+async def test_a_hook_that_refuses_a_success_passes_as_it_is(borrow: Borrow, library: Any) -> None:
+    async def hook(response: Any) -> None:
+        raise library.HTTPStatusError("not today", request=response.request, response=response)
+
+    async with borrow(event_hooks={"response": [hook]}) as (_, _, rooms):
+        with pytest.raises(library.HTTPStatusError, match="not today"):
+            await rooms.create()
+
+
+# What fails
+
+
+async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -> None:
+    async with borrow() as (_, client, _):
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
+        await listener.aclose()
+        nobody = AsyncRooms(client, token=TOKEN, region="sg", base_url=f"http://127.0.0.1:{port}", retry=ONCE)
+        with pytest.raises(
+            TransportError, match=f"no usable answer from http://127.0.0.1:{port}, Connect"
+        ) as caught:
+            await nobody.create()
+        assert isinstance(caught.value.__cause__, library.TransportError)
+        assert not isinstance(caught.value, TimedOutError)
+        assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
+
+
+NOT_HTTP = [
+    b"",
+    b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
+    *exhaustive(
+        [
+            b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n",
+            b"HTTP/1.1 99 Low\r\n\r\n",
+        ]
+    ),
+    on_the_wire(b"\x1f\x8bnot gzip", "Content-Encoding: gzip"),
+]
+
+
+# httpx leaves its own generators to the collector when decompressing fails, which Trio warns about.
+@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
+@pytest.mark.parametrize("response", NOT_HTTP, ids=lambda response: repr(response[-20:]))
+async def test_a_create_without_a_proper_response_is_in_doubt(response: bytes, borrow: Borrow) -> None:
+    async with borrow(response) as (service, _, rooms):
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await rooms.create()
+    failure = caught.value.__cause__
+    assert isinstance(failure, TransportError)
+    assert not isinstance(failure, TimedOutError)
+    assert (failure.was_sent, failure.is_transient) == (True, True)
+    assert len(service.requests) == 1
+
+
+async def test_an_error_shows_no_token_that_the_peer_echoes(borrow: Borrow) -> None:
+    async with borrow(f"HTTP/1.1 {TOKEN}\r\n\r\n".encode()) as (_, _, rooms):
+        with pytest.raises(TransportError) as caught:
+            await rooms.list()
+    assert TOKEN not in "".join(format_exception(caught.value))
+
+
+async def test_no_byte_for_the_read_timeout_is_a_timeout_after_sending(borrow: Borrow, library: Any) -> None:
+    async with borrow(None, timeout=library.Timeout(None, read=0.01)) as (_, _, rooms):
+        with pytest.raises(TimedOutError, match="Timeout") as caught:
+            await rooms.list()
+    assert (caught.value.was_sent, caught.value.is_transient) == (True, True)
+
+
+async def test_no_free_connection_for_the_pool_timeout_is_a_timeout_before_sending(
+    borrow: Borrow, library: Any
+) -> None:
+    one, impatient = library.Limits(max_connections=1), library.Timeout(None, pool=0.01)
+    async with (
+        borrow(None, limits=one, timeout=impatient) as (service, client, rooms),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(rooms.with_options(timeout=None).list)
+        await service.received.wait()
+        with pytest.raises(TimedOutError) as caught:
+            await rooms.create()
+        tasks.cancel_scope.cancel()
+    assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
+    assert len(service.requests) == 1
+    if "PoolTimeout" in str(caught.value):
+        assert "all connections of the client's pool are in use" in str(caught.value)
+    assert ("httpx has lost them" in str(caught.value)) is (type(client) is httpx.AsyncClient)
+
+
+async def test_a_closed_client_is_refused_before_anything_is_sent(borrow: Borrow) -> None:
+    async with borrow(ROOMS) as (service, client, rooms):
+        await rooms.list()
+        await client.aclose()
+        with pytest.raises(ClientUnusableError, match="it has been closed") as caught:
+            await rooms.create()
+    assert isinstance(caught.value, RuntimeError)
+    assert (caught.value.was_sent, caught.value.is_transient) == (False, False)
+    assert len(service.requests) == 1
+
+
+async def test_a_client_that_is_closed_during_a_request_is_named_as_the_reason(borrow: Borrow) -> None:
+    caught: list[ClientUnusableError] = []
+
+    async def ask(rooms: AsyncRooms) -> None:
+        with pytest.raises(ClientUnusableError, match="it has been closed meanwhile, ") as error:
+            await rooms.list()
+        caught.append(error.value)
+
+    async with borrow(None) as (service, client, rooms), anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, rooms)
+        await service.received.wait()
+        await client.aclose()
+    assert [(error.was_sent, error.is_transient) for error in caught] == [(True, False)]
+
+
+# Many requests
+
+
+async def test_calls_share_a_small_pool_and_get_each_its_own_response(borrow: Borrow, library: Any) -> None:
+    got: dict[str, str] = {}
+
+    def respond(request: str) -> bytes:
+        uuid = request.partition("/v5/rooms/")[2].partition(" ")[0]
+        return on_the_wire(room_json(uuid=uuid))
+
+    async def get(rooms: AsyncRooms, uuid: str) -> None:
+        got[uuid] = (await rooms.get(uuid)).uuid
+
+    async with borrow(limits=library.Limits(max_connections=3)) as (service, client, rooms):
+        service.respond = respond
+        async with anyio.create_task_group() as tasks:
+            for number in range(12):
+                tasks.start_soon(get, rooms, f"room{number}")
+        assert not client.is_closed
+    assert got == {f"room{number}": f"room{number}" for number in range(12)}
+
+
+async def test_a_cancelled_call_gives_its_connection_back(borrow: Borrow, library: Any) -> None:
+    async with borrow(None, limits=library.Limits(max_connections=1)) as (service, client, rooms):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rooms.list)
+            await service.received.wait()
+            tasks.cancel_scope.cancel()
+        service.respond = lambda _: ROOMS
+        assert len(await rooms.list()) == 0
+        assert not client.is_closed
+
+
+async def test_a_failed_call_gives_its_connection_back(borrow: Borrow, library: Any) -> None:
+    async with borrow(b"", limits=library.Limits(max_connections=1)) as (service, _, rooms):
+        with pytest.raises(TransportError):
+            await rooms.list()
+        service.respond = lambda _: ROOMS
+        assert len(await rooms.list()) == 0
