@@ -1,33 +1,128 @@
-"""Without the extra that it needs, a part of the package says which one to install."""
+"""What only a new process shows: which libraries are imported, and a client that outlives its event loop."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from selection import exhaustive
+
+
+def run(code: str) -> list[str]:
+    """Run ``code`` in a process of its own, which may import what tests do; return the lines it prints."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False, env=environment
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+MISSING = """
+import sys
+from importlib import import_module
+
+for module, missing in (("emulator", "starlette"), ("emulator", "uvicorn"), ("demo", "rich.console")):
+    sys.modules[missing] = None
+    try:
+        import_module(f"netless_rooms.{module}")
+    except ImportError as error:
+        print(error)
+    del sys.modules[missing]
+"""
+
+
+def test_a_missing_extra_is_named() -> None:
+    emulator, again, demo = run(MISSING)
+    assert emulator == again == "netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'"
+    assert demo.endswith("pip install 'netless-rooms[cli,emulator]'")
+
+
+IMPORTS = """
+import sys
+import netless_rooms
+print({"starlette", "uvicorn", "rich", "trio", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
+import netless_rooms.emulator
+print({"trio", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
+"""
+
+
+def test_the_package_imports_no_extra_and_no_http_library() -> None:
+    assert run(IMPORTS) == ["set()", "set()"]
+
+
+ALONE = """
+import sys
+import anyio, {library} as library
+from netless_rooms import AsyncRooms
+from netless_rooms.emulator import Emulator
+
+async def main():
+    emulator = Emulator(rooms=3)
+    async with library.AsyncClient(transport=emulator.transport()) as client:
+        rooms = AsyncRooms(client, token=emulator.key, region="sg")
+        print(len([room async for room in rooms.walk()]))
+
+anyio.run(main)
+print({other!r} in sys.modules)
+"""
+
 
 @pytest.mark.parametrize(
-    ("module", "missing", "words"),
-    [
-        ("netless_rooms.emulator", "starlette", "pip install 'netless-rooms[emulator]'"),
-        ("netless_rooms.emulator", "uvicorn", "pip install 'netless-rooms[emulator]'"),
-        ("netless_rooms.demo", "rich.console", "pip install 'netless-rooms[cli,emulator]'"),
-    ],
+    ("library", "other"), [("httpx2", "httpx"), *exhaustive([pytest.param("httpx", "httpx2")])]
 )
-def test_a_missing_extra_is_named(module: str, missing: str, words: str) -> None:
-    code = f"import sys; sys.modules[{missing!r}] = None; import {module}"
-    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
-    assert ran.returncode == 1
-    assert words in ran.stderr.splitlines()[-1]
+def test_one_http_library_does_without_the_other(library: str, other: str) -> None:
+    assert run(ALONE.format(library=library, other=other)) == ["3", "False"]
 
 
-def test_the_core_needs_no_extra() -> None:
-    extras = {
-        "starlette",
-        "uvicorn",
-        "trio",
-        "httpx_aiohttp",
-    }  # rich is imported by httpx itself where it is there
-    code = f"import sys, netless_rooms; print({extras!r} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "set()\n", "")
+# In a process of its own, since what stays open on a closed loop complains at some time.
+LOOPS = """
+import warnings
+import anyio
+from anyio.from_thread import start_blocking_portal
+from netless_rooms import AsyncRooms, ClientUnusableError, CreateOutcomeUnknownError
+from netless_rooms.emulator import Emulator
+from http_clients import CLIENTS, serving
+
+warnings.simplefilter("ignore")
+emulator = Emulator(rooms=3)
+
+def rooms_over(client):
+    return AsyncRooms(client, token=emulator.key, region="sg", base_url=switch.base_url)
+
+def ask_again(make, first, second):
+    rooms = rooms_over(make())
+    anyio.run(rooms.list, backend=first)
+    try:
+        anyio.run(rooms.list, backend=second)
+    except ClientUnusableError as error:
+        assert type(error.__cause__) is RuntimeError
+        print("refused", error)
+
+def create_elsewhere(make, first, second):
+    with start_blocking_portal(first) as portal, portal.wrap_async_context_manager(make()) as client:
+        rooms = rooms_over(client)
+        portal.call(rooms.list)
+        try:
+            anyio.run(rooms.create, backend=second)
+        except CreateOutcomeUnknownError as error:
+            assert type(error.__cause__) is ClientUnusableError
+        # or it is created over a new connection, since the first one has ended meanwhile
+
+with serving() as switch:
+    switch.app = emulator.app
+    for name, make in CLIENTS.items():
+        for first, second in [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")]:
+            if not (name.startswith("aiohttp") and first == "trio"):
+                ask_again(make, first, second)
+                create_elsewhere(make, first, second)
+"""
+
+
+def test_a_client_of_another_event_loop_is_named_as_the_reason() -> None:
+    refused = run(LOOPS)
+    assert len(refused) == 10
+    for line in refused:
+        assert "GET /v5/rooms: the HTTP client cannot be used here: RuntimeError: " in line
+        assert "open the client in the event loop that uses it" in line
