@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from netless_rooms import readings
+from netless_rooms import findings, readings
 from netless_rooms.checkpoints import ScanMode
 from netless_rooms.models import Room
 from netless_rooms.readings import Page
+from netless_rooms.signing import Role, TokenInfo, TokenKind
 from samples import UUID
 
 LISTED = ["a", "b", "c", "d", None, "f"]
@@ -149,3 +150,42 @@ def test_first_pages_tell_whether_regions_are_apart(
 def test_one_room_is_told_as_one() -> None:
     assert readings.unknown_begin(["a"], None, None).seen == "too few to tell: 1 room"
     assert readings.unknown_begin([], None, None).seen == "too few to tell: 0 rooms"
+
+
+@pytest.mark.parametrize(
+    ("role", "expires_at", "can_renew", "answer", "seen", "means"),
+    [
+        (Role.ADMIN, None, False, "sdk admin", "which never ends", "it may make all calls"),
+        (
+            Role.WRITER,
+            NEW_YEAR,
+            False,
+            "sdk writer",
+            "which ends at 2025-01-01 00:00:00 UTC",
+            "neither disable nor",
+        ),
+        (Role.WRITER, None, True, "sdk writer", "which never ends", "other calls get their own"),
+    ],
+)
+def test_a_token_tells_what_it_may_do(
+    role: Role, expires_at: datetime | None, can_renew: bool, answer: str, seen: str, means: str
+) -> None:
+    told = TokenInfo(kind=TokenKind.SDK, access_key="a", role=role, uuid=None, expires_at=expires_at, nonce="n")
+    finding = findings.token(told, can_renew=can_renew)
+    assert (finding.answer, finding.seen) == (answer, f"one of the project, {seen}")
+    assert means in finding.means
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "answer", "seen"),
+    [
+        (404, "no", "404", "for a room that there is not, as documented, with a reason"),
+        (400, None, "400", "for a room that there is not, not 404 as documented, without a reason"),
+        (None, None, "unknown", "for a room that there is not, no failure came"),
+    ],
+)
+def test_a_failure_is_held_against_the_documentation(
+    status: int | None, reason: str | None, answer: str, seen: str
+) -> None:
+    finding = findings.failure(status, reason)
+    assert (finding.answer, finding.seen) == (answer, seen)
