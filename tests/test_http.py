@@ -13,8 +13,8 @@ import pytest
 
 from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
-from netless_rooms import AsyncRooms, ClientUnusableError, TimedOutError, TransportError
-from netless_rooms.emulator import Emulator
+from netless_rooms import AsyncRooms, ClientUnusableError, RetryPolicy, TimedOutError, TransportError
+from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.http import in_process, own_client
 from virtual_time import VirtualTime
 
@@ -168,11 +168,15 @@ def test_our_own_client_waits_thirty_seconds_at_most() -> None:
 @pytest.mark.anyio
 @over_both_libraries
 async def test_a_transport_in_process_serves_requests_of_both_libraries(library: Any) -> None:
-    emulator = Emulator(rooms=3)
+    emulator = Emulator(rooms=3, faults=[None, Closed()])
     transport = emulator.transport()
     assert isinstance(transport, library.AsyncBaseTransport)
     async with library.AsyncClient(transport=transport) as client:
-        assert len(await AsyncRooms(client, token=emulator.key, region="sg").list()) == 3
+        rooms = AsyncRooms(client, token=emulator.key, region="sg", retry=ONCE)
+        assert len(await rooms.list()) == 3
+        with pytest.raises(TransportError, match="RemoteProtocolError") as caught:
+            await rooms.list()
+        assert isinstance(caught.value.__cause__, library.RemoteProtocolError)
     with pytest.raises(TypeError, match="not a request of httpx or httpx2: str"):
         await transport.handle_async_request("GET /v5/rooms")
 
@@ -189,7 +193,7 @@ def test_a_transport_in_process_waits_for_each_message_as_long_as_the_read_timeo
 
     async def ask() -> None:
         async with httpx.AsyncClient(transport=in_process(slow), timeout=httpx.Timeout(1, read=read)) as client:
-            rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE)
+            rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=RetryPolicy(1, deadline=None))
             with nullcontext() if is_in_time else pytest.raises(TimedOutError, match="ReadTimeout"):
                 await rooms.list()
 

@@ -103,15 +103,8 @@ def test_lengths_of_pages_tell_what_limits_them(
 )
 def test_rooms_tell_their_order(uuids: str, days: tuple[int, ...], told: str) -> None:
     rooms = [
-        Room(
-            uuid=uuid,
-            team_uuid="t",
-            is_record=False,
-            is_ban=False,
-            created_at=NEW_YEAR + timedelta(days=day),
-            limit=0,
-        )
-        for uuid, day in zip(uuids, days, strict=True)
+        Room(uuid=uuid, team_uuid="t", is_record=False, is_ban=False, created_at=created, limit=0)
+        for uuid, created in zip(uuids, (NEW_YEAR + timedelta(day) for day in days), strict=True)
     ]
     assert readings.order(rooms).answer == told
 
@@ -156,14 +149,7 @@ def test_one_room_is_told_as_one() -> None:
     ("role", "expires_at", "can_renew", "answer", "seen", "means"),
     [
         (Role.ADMIN, None, False, "sdk admin", "which never ends", "it may make all calls"),
-        (
-            Role.WRITER,
-            NEW_YEAR,
-            False,
-            "sdk writer",
-            "which ends at 2025-01-01 00:00:00 UTC",
-            "neither disable nor",
-        ),
+        (Role.WRITER, NEW_YEAR, False, "sdk writer", "which ends at 2025-01-01 00:00:00 UTC", "neither disable"),
         (Role.WRITER, None, True, "sdk writer", "which never ends", "other calls get their own"),
     ],
 )
