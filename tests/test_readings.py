@@ -74,6 +74,7 @@ def test_a_begin_that_names_no_room_is_told_by_what_came(
         (50, [(20, 20), (1000, 51)], 120, ("unknown", "yes")),
         (50, [], 51, ("unknown", "unknown")),
         (7, [(20, 7)], 30, ("7", "no")),
+        (7, [(7, 7)], 30, ("unknown", "no")),
         (30, [(20, 7)], 30, ("unknown", "yes")),
         (1001, [], 1001, ("ignored", "unknown")),
         (30, [(20, 30)], 30, ("ignored", "unknown")),
