@@ -80,43 +80,23 @@ def test_one_http_library_does_without_the_other(library: str, other: str) -> No
 LOOPS = """
 import warnings
 import anyio
-from anyio.from_thread import start_blocking_portal
-from netless_rooms import AsyncRooms, ClientUnusableError, CreateOutcomeUnknownError
+from netless_rooms import AsyncRooms, ClientUnusableError
 from netless_rooms.emulator import Emulator
 from http_clients import CLIENTS, serving
 
 warnings.simplefilter("ignore")
 emulator = Emulator(rooms=3)
-
-def rooms_over(client):
-    return AsyncRooms(client, token=emulator.key, region="sg", base_url=switch.base_url)
-
-def ask_again(make, first, second):
-    rooms = rooms_over(make())
-    anyio.run(rooms.list, backend=first)
-    try:
-        anyio.run(rooms.list, backend=second)
-    except ClientUnusableError as error:
-        assert type(error.__cause__) is RuntimeError
-        print("refused", error)
-
-def create_elsewhere(make, first, second):
-    with start_blocking_portal(first) as portal, portal.wrap_async_context_manager(make()) as client:
-        rooms = rooms_over(client)
-        portal.call(rooms.list)
-        try:
-            anyio.run(rooms.create, backend=second)
-        except CreateOutcomeUnknownError as error:
-            assert type(error.__cause__) is ClientUnusableError
-        # or it is created over a new connection, since the first one has ended meanwhile
-
 with serving() as switch:
     switch.app = emulator.app
     for name, make in CLIENTS.items():
         for first, second in [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")]:
             if not (name.startswith("aiohttp") and first == "trio"):
-                ask_again(make, first, second)
-                create_elsewhere(make, first, second)
+                rooms = AsyncRooms(make(), token=emulator.key, region="sg", base_url=switch.base_url)
+                anyio.run(rooms.list, backend=first)
+                try:
+                    anyio.run(rooms.list, backend=second)
+                except ClientUnusableError as error:
+                    print(type(error.__cause__).__name__, error)
 """
 
 
@@ -124,5 +104,5 @@ def test_a_client_of_another_event_loop_is_named_as_the_reason() -> None:
     refused = run(LOOPS)
     assert len(refused) == 10
     for line in refused:
-        assert "GET /v5/rooms: the HTTP client cannot be used here: RuntimeError: " in line
+        assert line.startswith("RuntimeError GET /v5/rooms: the HTTP client cannot be used here: RuntimeError: ")
         assert "open the client in the event loop that uses it" in line

@@ -8,23 +8,11 @@ import pytest
 import respx
 
 from fakes import TOKEN, room
-from netless_rooms import AsyncRooms, NotFoundError
-from samples import UUID
+from netless_rooms import AsyncRooms
 
 pytestmark = pytest.mark.asyncio
 
 SERVICE = "https://api.netless.link"
-
-
-@respx.mock(base_url=SERVICE)
-async def test_calls_run_side_by_side_and_fail_each_for_itself(respx_mock: respx.Router) -> None:
-    respx_mock.get(f"/v5/rooms/{UUID}").respond(200, json=room())
-    respx_mock.get("/v5/rooms/gone").respond(404, json={"message": "room not found"})
-    async with httpx.AsyncClient() as client:
-        rooms = AsyncRooms(client, token=TOKEN, region="sg")
-        outcomes = await asyncio.gather(rooms.get(UUID), rooms.get("gone"), return_exceptions=True)
-    assert getattr(outcomes[0], "uuid", None) == UUID
-    assert isinstance(outcomes[1], NotFoundError)
 
 
 @respx.mock(base_url=SERVICE)
