@@ -1,17 +1,23 @@
-"""Faults as values: what each makes of an answer, what it is made with, and the script; without an event loop."""
+"""Faults: what the application sends, what a client in process sees, the script, and wrong arguments."""
 
 import copy
 import json
 import pickle
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+import anyio
+import anyio.lowlevel
+import httpx
 import pytest
+from attrs import define, field
 
+from http_clients import CLIENTS
 from netless_rooms.emulator import (
-    Answer,
-    Ask,
     BadRoom,
     Closed,
     Cut,
@@ -21,248 +27,298 @@ from netless_rooms.emulator import (
     GatewayPage,
     Hang,
     NoFault,
-    RecordedRequest,
+    Quirks,
     Slow,
 )
-from netless_rooms.emulator.access import Call
-from netless_rooms.emulator.replies import Reply
-from netless_rooms.emulator.script import NO_FAULT, take_fault
-
-JSON = ("Content-Type", "application/json")
-ROOM = {"uuid": "a", "isBan": False, "limit": 0}
-GOOD = Answer(200, b'{"uuid":"a","isBan":false,"limit":0}')
-PAGE = Answer(200, b'[{"uuid":"a","isBan":false,"limit":0},{"uuid":"b","isBan":false,"limit":0}]')
-REFUSED = Answer(403, b'{"message":"no"}')
-
-ONE_OF_EACH: list[Fault] = [
-    NoFault(on="get"),
-    Failure(503, "later", 2.5),
-    GatewayPage(504, on="list"),
-    Closed(work_done=True),
-    Cut(7),
-    Slow(0.1, 2),
-    Hang(on="set-ban"),
-    BadRoom(1, isBan=[], limit=...),
-]
+from selection import exhaustive, on_both_loops
+from virtual_time import VirtualTime
 
 
-def reply_of(fault: Fault, answer: Answer) -> Reply:
-    """What is sent with the fault, where ``answer`` is the truth; as the emulator goes about it."""
-    return fault.sent(fault.said(answer if fault.work_done else None))
+@define
+class Played:
+    """What the application sends to one request, and when."""
+
+    status: int | None = None
+    headers: dict[str, str] = field(factory=dict)
+    pieces: list[bytes] = field(factory=list)
+    ended: bool = False
+    raised: str = ""
+    times: list[float] = field(factory=list)
+
+    async def take(self, message: Mapping[str, Any]) -> None:
+        self.times.append(anyio.current_time())
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            assert len(self.headers) == len(message["headers"])
+        else:
+            self.pieces.append(message["body"])
+            self.ended = not message.get("more_body", False)
 
 
-def body_of(fault: Fault, answer: Answer) -> Any:
-    return json.loads(reply_of(fault, answer).body)
+async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: bool, scope: Any) -> Played:
+    """Ask under a server that cannot close a connection; a client that leaves does so at once."""
+    played, asked = Played(), [{"type": "http.request", "body": body}]
+
+    async def receive() -> dict[str, Any]:
+        if not asked and not leaves:
+            await anyio.sleep_forever()
+        return asked.pop() if asked else {"type": "http.disconnect"}
+
+    headers = [(b"token", emulator.token().encode()), (b"region", b"sg")]
+    request = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    with anyio.move_on_after(600):
+        try:
+            await emulator.app(request | scope, receive, played.take)
+        except Exception as error:
+            played.raised = str(error)
+        return played
+    played.raised = "nothing for ten minutes"
+    return played
 
 
-# What each makes of an answer
+def played(
+    emulator: Emulator,
+    method: str = "GET",
+    path: str = "/v5/rooms",
+    *,
+    body: bytes = b"{}",
+    leaves: bool = False,
+    loop: str = "asyncio",
+    **scope: Any,
+) -> Played:
+    """Return what the application sends to one request, on a clock that nobody waits for."""
+    return VirtualTime().run(loop, play, emulator, method, path, body, leaves, scope)
 
 
-def test_no_fault_sends_the_answer_as_it_is() -> None:
-    assert reply_of(NoFault(), GOOD) == Reply(status=200, headers=(JSON,), pieces=(GOOD.body,))
-    assert NoFault().work_done
+def statuses(emulator: Emulator) -> list[int | None]:
+    return [request.status for request in emulator.requests]
 
 
-def test_a_failure_says_what_went_wrong_as_the_service_does() -> None:
-    assert reply_of(Failure(429), GOOD) == Reply(
-        status=429, headers=(JSON,), pieces=(b'{"message":"Too Many Requests"}',)
-    )
-    assert reply_of(Failure(500, "out of memory"), GOOD).body == b'{"message":"out of memory"}'
-    assert reply_of(Failure(599), GOOD).body == b'{"message":"Unknown"}'
-    assert reply_of(Failure(500, ""), GOOD).body == b'{"message":""}'
+# What the application sends
+
+NOT_FOUND: Final = b'{"message":"room not found"}'
+LATE: Final = b'{"message":"late"}'
+CUT: Final = "peer closed connection without sending complete message body (received {} bytes, expected 28)"
+HTTP_DATE: Final = "Wed, 21 Oct 2015 07:28:00 GMT"
+MOMENT: Final = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("fault", "pieces", "retry_after"),
     [
-        (0, "0"),
-        (120, "120"),
-        (0.05, "0.05"),
-        (2.0, "2"),
-        (10_000_000, "10000000"),
-        ("soon", "soon"),
-        ("-1", "-1"),
-        ("", ""),
-        (datetime(2015, 10, 21, 7, 28, tzinfo=UTC), "Wed, 21 Oct 2015 07:28:00 GMT"),
-        (datetime(2015, 10, 21, 9, 28, tzinfo=timezone(timedelta(hours=2))), "Wed, 21 Oct 2015 07:28:00 GMT"),
+        (NoFault(), [NOT_FOUND], None),
+        (Failure(429), [b'{"message":"Too Many Requests"}'], None),
+        (Failure(599), [b'{"message":"Unknown"}'], None),
+        (Failure(500, ""), [b'{"message":""}'], None),
+        (Failure(503, "late", 0), [LATE], "0"),
+        (Failure(503, "late", 120), [LATE], "120"),
+        (Failure(503, "late", 0.05), [LATE], "0.05"),
+        (Failure(503, "late", 2.0), [LATE], "2"),
+        (Failure(503, "late", "soon"), [LATE], "soon"),
+        (Failure(503, "late", ""), [LATE], ""),
+        (Failure(503, "late", MOMENT), [LATE], HTTP_DATE),
+        (Failure(503, "late", MOMENT.astimezone(timezone(timedelta(hours=2)))), [LATE], HTTP_DATE),
+        (Slow(10, 1), [NOT_FOUND], None),
+        (Slow(10, 3), [NOT_FOUND[:9], NOT_FOUND[9:18], NOT_FOUND[18:]], None),
+        (Slow(0, 99), [bytes([byte]) for byte in NOT_FOUND], None),
+        (Cut(0), [b""], None),
+        (Cut(), [b"{"], None),
+        (Cut(5), [b'{"mes'], None),
+        (Cut(28), [NOT_FOUND[:-1]], None),
+        (BadRoom(limit=0), [NOT_FOUND], None),
     ],
+    ids=repr,
 )
-def test_a_failure_tells_when_to_come_back(value: Any, text: str) -> None:
-    assert reply_of(Failure(503, retry_after=value), GOOD).headers == (JSON, ("Retry-After", text))
-
-
-def test_a_gateways_page_is_html() -> None:
-    reply = reply_of(GatewayPage(504), GOOD)
-    assert (reply.status, reply.headers, reply.end) == (504, (("Content-Type", "text/html"),), "complete")
-    assert b"<h1>504 Gateway Timeout</h1>" in reply.body
-    assert reply_of(GatewayPage(200), GOOD).status == 200
-    assert reply_of(GatewayPage(), GOOD).status == 502
-
-
-@pytest.mark.parametrize("work_done", [True, False])
-def test_nothing_is_sent_before_a_close_or_a_hang(work_done: bool) -> None:
-    assert reply_of(Closed(work_done=work_done), GOOD) == Reply(end="close")
-    assert reply_of(Hang(work_done=work_done), GOOD) == Reply(end="hang")
-
-
-@pytest.mark.parametrize(("after", "came"), [(0, b""), (1, b"{"), (5, b'{"mes'), (99, b'{"message":"no"')])
-def test_a_cut_body_lacks_at_least_its_last_byte(after: int, came: bytes) -> None:
-    assert reply_of(Cut(after), REFUSED) == Reply(
-        status=403, headers=(JSON,), pieces=(came,), missing=16 - len(came), end="close"
-    )
-    assert Cut() == Cut(1)
-
-
-@pytest.mark.parametrize(
-    ("body", "count", "pieces"),
-    [
-        (b"[12345678]", 1, (b"[12345678]",)),
-        (b"[12345678]", 3, (b"[12", b"345", b"678]")),
-        (b"[]", 2, (b"[", b"]")),
-        (b"[]", 100, (b"[", b"]")),
-        (b"", 4, (b"",)),
-    ],
-)
-def test_a_slow_body_comes_in_pieces_of_about_one_size(body: bytes, count: int, pieces: tuple[bytes, ...]) -> None:
-    assert reply_of(Slow(0.5, count), Answer(200, body)) == Reply(
-        status=200, headers=(JSON,), pieces=pieces, pause=0.5
-    )
-
-
-def test_a_bad_room_is_wrong_in_what_was_asked_for_and_right_in_the_rest() -> None:
-    assert body_of(BadRoom(isBan="perhaps", colour=None), GOOD) == {**ROOM, "isBan": "perhaps", "colour": None}
-    assert body_of(BadRoom(uuid=...), GOOD) == {"isBan": False, "limit": 0}
-    assert body_of(BadRoom(1, limit=-1), PAGE) == [ROOM, {**ROOM, "uuid": "b", "limit": -1}]
-    assert body_of(BadRoom(-2, limit=...), PAGE) == [{"uuid": "a", "isBan": False}, {**ROOM, "uuid": "b"}]
-    assert body_of(BadRoom(never=...), PAGE) == json.loads(PAGE.body)
-
-
-def test_a_bad_room_changes_no_character_of_the_rest() -> None:
-    assert reply_of(BadRoom(1, isBan=True), PAGE).body == (
-        b'[{"uuid":"a","isBan":false,"limit":0},{"uuid":"b","isBan":true,"limit":0}]'
-    )
-
-
-@pytest.mark.parametrize(
-    ("index", "answer"), [(2, PAGE), (-3, PAGE), (1, GOOD), (0, REFUSED), (0, Answer(200, b"[]"))]
-)
-def test_an_answer_without_such_a_room_is_sent_as_it_is(index: int, answer: Answer) -> None:
-    assert reply_of(BadRoom(index, isBan=None), answer) == Reply.of(answer)
-
-
-def test_a_bad_room_without_an_answer_is_none() -> None:
-    assert BadRoom(limit=0).said(None) is None
-
-
-def test_only_faults_that_need_an_answer_do_the_work_unasked() -> None:
-    assert {type(fault) for fault in ONE_OF_EACH if fault.work_done} == {NoFault, Closed, Cut, Slow, BadRoom}
-    undecided: list[Callable[[bool], Fault]] = [
-        lambda done: Failure(500, work_done=done),
-        lambda done: GatewayPage(work_done=done),
-        lambda done: Closed(work_done=done),
-        lambda done: Hang(work_done=done),
-    ]
-    for made in undecided:
-        assert (made(True).work_done, made(False).work_done) == (True, False)
-        assert reply_of(made(True), GOOD) == reply_of(made(False), GOOD)
-
-
-@pytest.mark.parametrize("fault", ONE_OF_EACH, ids=repr)
-def test_a_fault_is_a_value(fault: Fault) -> None:
-    assert pickle.loads(pickle.dumps(fault)) == copy.deepcopy(fault) == fault  # noqa: S301  it is ours
-    assert hash(copy.copy(fault)) == hash(fault)
-    with pytest.raises(AttributeError):
-        fault.on = None  # type: ignore[misc]  # that is the point
-
-
-# What it is made with
-
-WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
-    (lambda: Failure(200), ValueError, "status must be 400 to 599, not 200"),
-    (lambda: Failure(600), ValueError, "status must be 400 to 599, not 600"),
-    (lambda: Failure("503"), TypeError, "status must be an int, not str"),  # type: ignore[arg-type]
-    (lambda: Failure(503, b"no"), TypeError, "message must be a str or None, not bytes"),  # type: ignore[arg-type]
-    (lambda: Failure(503, "\ud800"), ValueError, "surrogates not allowed"),
-    (lambda: Failure(503, retry_after=-1), ValueError, "retry_after must be finite and not negative, not -1"),
-    (lambda: Failure(503, retry_after=float("nan")), ValueError, "retry_after must be finite"),
-    (lambda: Failure(503, retry_after=True), TypeError, "retry_after must be a number of seconds, not bool"),
-    (lambda: Failure(503, retry_after=[]), TypeError, "must be a number of seconds, not list"),  # type: ignore[arg-type]
-    (lambda: Failure(503, retry_after="1\r\n"), ValueError, r"cannot be sent as a header: '1\\r\\n'"),
-    (lambda: Failure(503, retry_after=" 1"), ValueError, "cannot be sent as a header"),
-    (lambda: Failure(503, retry_after="\u00e9"), ValueError, "cannot be sent as a header"),
-    (lambda: Failure(503, retry_after=datetime(2030, 1, 1)), ValueError, "must be an aware datetime"),  # noqa: DTZ001
-    (lambda: Failure(503, work_done=1), TypeError, "work_done must be a bool, not int"),  # type: ignore[arg-type]
-    (lambda: Failure(503, on="walk"), ValueError, "on must be one of 'create', 'get', 'list', 'set-ban' or None"),  # type: ignore[arg-type]
-    (lambda: GatewayPage(204), ValueError, "status must be 200 or 400 to 599, not 204"),
-    (lambda: GatewayPage(302), ValueError, "status must be 200 or 400 to 599, not 302"),
-    (lambda: GatewayPage(200.0), TypeError, "status must be an int, not float"),  # type: ignore[arg-type]
-    (lambda: GatewayPage(work_done=None), TypeError, "work_done must be a bool"),  # type: ignore[arg-type]
-    (lambda: Closed(work_done="no"), TypeError, "work_done must be a bool, not str"),  # type: ignore[arg-type]
-    (lambda: Closed(True), TypeError, "positional"),  # type: ignore[arg-type, call-arg]
-    (lambda: Cut(-1), ValueError, "after must not be negative, not -1"),
-    (lambda: Cut(0.5), TypeError, "after must be an int, not float"),  # type: ignore[arg-type]
-    (lambda: Slow(float("inf")), ValueError, "pause must be finite and not negative, not inf"),
-    (lambda: Slow("1"), TypeError, "pause must be a number of seconds, not str"),  # type: ignore[arg-type]
-    (lambda: Slow(1, 0), ValueError, "pieces must be at least 1, not 0"),
-    (lambda: Slow(1, True), TypeError, "pieces must be an int, not bool"),
-    (lambda: Hang(work_done=0), TypeError, "work_done must be a bool, not int"),  # type: ignore[arg-type]
-    (lambda: BadRoom(), ValueError, "needs a member to change"),
-    (lambda: BadRoom("0", isBan=1), TypeError, "index must be an int, not str"),  # type: ignore[arg-type]
-    (lambda: BadRoom(limit=float("nan")), ValueError, "not JSON compliant"),
-    (lambda: BadRoom(name="\ud800"), ValueError, "surrogates not allowed"),
-    (lambda: BadRoom(name={1}), TypeError, "not JSON serializable"),
-    (lambda: BadRoom(created_at=7), ValueError, "service's words: createdAt, not created_at"),
-    (lambda: BadRoom(isBan=1, on="post"), ValueError, "on must be one of"),  # type: ignore[arg-type]
-]
-
-
-@pytest.mark.parametrize(("make", "kind", "words"), WRONG, ids=[words for _, _, words in WRONG])
-def test_a_wrong_argument_is_refused_where_it_stands(
-    make: Callable[[], object], kind: type[Exception], words: str
+@on_both_loops
+def test_each_fault_changes_only_what_it_is_about(
+    fault: Fault, pieces: list[bytes], retry_after: str | None, anyio_backend: str
 ) -> None:
-    with pytest.raises(kind, match=words):
-        make()
+    emulator = Emulator(clock=lambda: 1.6e9, faults=[fault])
+    answer = played(emulator, path="/v5/rooms/none", loop=anyio_backend)
+    length, sent = len(NOT_FOUND if isinstance(fault, Cut) else b"".join(pieces)), len(b"".join(pieces))
+    assert answer.headers == {
+        "content-type": "application/json",
+        "date": "Sun, 13 Sep 2020 12:26:40 GMT",
+        "vary": "Accept-Encoding",
+        "content-length": str(length),
+    } | ({} if retry_after is None else {"retry-after": retry_after})
+    pause = fault.pause if isinstance(fault, Slow) else 0
+    assert [moment - answer.times[0] for moment in answer.times] == [pause * i for i in range(len(pieces) + 1)]
+    assert (answer.pieces, answer.ended, answer.raised) == (
+        (pieces, False, CUT.format(sent)) if isinstance(fault, Cut) else (pieces, True, "")
+    )
+    assert statuses(emulator) == [answer.status] == [fault.status if isinstance(fault, Failure) else 404]
+    assert emulator.faults == []
+
+
+@pytest.mark.parametrize(("status", "title"), [(502, "502 Bad Gateway"), (200, "200 OK"), (599, "599 Unknown")])
+def test_a_gateways_page_is_html_in_no_envelope(status: int, title: str) -> None:
+    fault = GatewayPage() if status == 502 else GatewayPage(status)
+    answer = played(Emulator(quirks=Quirks(envelope=True), faults=[fault]))
+    assert (answer.status, answer.headers["content-type"], answer.ended) == (status, "text/html", True)
+    assert answer.pieces[0].startswith(b"<html>")
+    assert f"<h1>{title}</h1>".encode() in answer.pieces[0]
+
+
+def test_a_failure_is_in_the_envelope_of_the_quirk() -> None:
+    answer = played(Emulator(quirks=Quirks(envelope=True), faults=[Failure(500, "no")]))
+    assert answer.pieces == [b'{"status":500,"body":{"message":"no"}}']
+
+
+@pytest.mark.parametrize("scope", [{}, {"state": {}}], ids=["no state", "empty state"])
+def test_a_close_raises_where_the_server_cannot_close(scope: dict[str, Any]) -> None:
+    emulator = Emulator(faults=[Closed()])
+    answer = played(emulator, **scope)
+    # The 500 is Starlette's, for the server to send if it likes.
+    assert (answer.status, answer.raised) == (500, "Server disconnected without sending a response.")
+    assert statuses(emulator) == [None]
+
+
+@on_both_loops
+@pytest.mark.parametrize(("fault", "status"), [(Hang(), None), (Slow(60), 200)], ids=repr)
+def test_a_client_that_leaves_ends_it(fault: Fault, status: int | None, anyio_backend: str) -> None:
+    answer = played(Emulator(faults=[fault]), leaves=True, loop=anyio_backend)
+    assert (answer.status, answer.pieces, answer.raised) == (status, [], "")
+
+
+def test_a_hang_lasts() -> None:
+    assert played(Emulator(faults=[Hang()])) == Played(raised="nothing for ten minutes")
+
+
+BAD_ROOMS: list[tuple[BadRoom, Callable[[dict[str, Any], dict[str, Any]], list[Any]]]] = [
+    (BadRoom(isBan="perhaps", colour=None), lambda one, two: [one | {"isBan": "perhaps", "colour": None}, two]),
+    (BadRoom(1, uuid=..., x=...), lambda one, two: [one, {key: two[key] for key in two if key != "uuid"}]),
+    (BadRoom(-2, limit=-1), lambda one, two: [one | {"limit": -1}, two]),
+    (BadRoom(2, limit=-1), lambda one, two: [one, two]),
+    (BadRoom(-3, limit=-1), lambda one, two: [one, two]),
+]
+
+
+@pytest.mark.parametrize(("fault", "listed"), BAD_ROOMS, ids=repr)
+def test_a_bad_room_of_a_page_changes_nothing_else(fault: BadRoom, listed: Callable[..., list[Any]]) -> None:
+    emulator = Emulator(rooms=2, quirks=Quirks(envelope=True), faults=[fault])
+    rooms = [emulator.room(uuid) for uuid in emulator.uuids()]
+    expected = json.dumps(listed(*rooms), ensure_ascii=False, separators=(",", ":")).encode()
+    assert played(emulator).pieces == [b'{"status":200,"body":%b}' % expected]
+    assert [emulator.room(uuid) for uuid in emulator.uuids()] == rooms
+
+
+def test_a_bad_room_is_good_in_the_service() -> None:
+    emulator = Emulator(rooms=1, faults=[BadRoom(isBan="no"), BadRoom(-1, uuid=5), BadRoom(1, limit=...)])
+    uuid = next(emulator.uuids())
+    before, path = emulator.room(uuid), f"/v5/rooms/{uuid}"
+    changed = played(emulator, "PATCH", path, body=b'{"isBan":true}')
+    created, got = played(emulator, "POST"), played(emulator, "GET", path)
+    assert json.loads(changed.pieces[0]) == before | {"isBan": "no"}
+    assert json.loads(created.pieces[0])["uuid"] == 5
+    assert json.loads(got.pieces[0]) == emulator.room(uuid) == before | {"isBan": True}
+    assert (emulator.room_count, emulator.faults) == (2, [])
+
+
+UNDECIDED: list[tuple[Callable[..., Fault], int | None]] = [
+    (partial(Failure, 503), 503),
+    (GatewayPage, 502),
+    (Closed, None),
+    (Hang, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "count"),
+    [
+        *((fault, 201, 1) for fault in (NoFault(), Cut(), Slow(1), BadRoom(limit=1))),
+        *((make(), status, 0) for make, status in UNDECIDED),
+        *((make(work_done=True), status, 1) for make, status in UNDECIDED),
+    ],
+    ids=repr,
+)
+def test_the_work_is_done_where_its_answer_is_sent_or_it_is_asked_for(
+    fault: Fault, status: int | None, count: int
+) -> None:
+    emulator = Emulator(faults=[fault])
+    played(emulator, "POST")
+    assert (fault.work_done, statuses(emulator), emulator.room_count) == (count == 1, [status], count)
+
+
+# What a client in process sees
+
+
+@pytest.mark.parametrize("library", ["httpx", *exhaustive(["httpx2"])])
+@pytest.mark.parametrize(
+    ("fault", "seen", "seconds"),
+    [
+        (Closed(), "RemoteProtocolError('Server disconnected without sending a response.')", 0),
+        (Cut(5), f"RemoteProtocolError('{CUT.format(5)}')", 0),
+        (Hang(), "ReadTimeout('')", 30),
+        (Slow(31, 2), "ReadTimeout('')", 30),
+        (Slow(29, 2), "<Response [404 Not Found]>", 58),  # each piece restarts the read timeout
+    ],
+    ids=repr,
+)
+def test_a_broken_connection_is_the_librarys_own_error(
+    library: str, fault: Fault, seen: str, seconds: float
+) -> None:
+    emulator, time = Emulator(faults=[fault]), VirtualTime()
+    headers = {"token": emulator.token(), "region": "sg"}
+
+    async def ask() -> Any:
+        async with CLIENTS[library](transport=emulator.transport(), headers=headers, timeout=30) as client:
+            try:
+                return await client.get("http://emulated/v5/rooms/none")
+            except Exception as error:
+                return error
+
+    answer = time.run("asyncio", ask)
+    assert (repr(answer), time.now) == (seen, seconds)
+    assert type(answer).__module__ == library
+
+
+@pytest.mark.anyio
+@on_both_loops
+async def test_a_client_without_a_timeout_waits_until_it_is_cancelled() -> None:
+    emulator = Emulator(faults=[Hang()])
+
+    async def lose_patience() -> None:
+        while not emulator.requests:
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+
+    client = httpx.AsyncClient(transport=emulator.transport(), timeout=None)  # noqa: S113  that is the point
+    async with client, anyio.create_task_group() as group:
+        group.start_soon(lose_patience)
+        pytest.fail(f"answered with {await client.get('http://emulated/v5/rooms')}")
+    assert statuses(emulator) == [None]
 
 
 # The script
 
 
 def test_each_request_takes_the_first_entry_that_is_for_it() -> None:
-    bans, lists, every = Failure(500, on="set-ban"), Cut(on="list"), Hang()
-    script: list[Fault | None] = [bans, lists, None, every]
-    assert take_fault(script, Call.LIST) is lists
-    assert take_fault(script, Call.LIST) is NO_FAULT
-    assert script == [bans, every]
-    assert take_fault(script, Call.SET_BAN) is bans
-    assert take_fault(script, Call.SET_BAN) is every
-    assert take_fault(script, Call.SET_BAN) is NO_FAULT
-    assert script == []
-
-
-def test_what_is_for_another_call_stays() -> None:
-    script: list[Fault | None] = [Closed(on="create"), NoFault(on="create"), Closed(on="create")]
-    assert take_fault(script, Call.GET) is NO_FAULT
-    assert take_fault(script, None) is NO_FAULT
-    assert [take_fault(script, Call.CREATE) for _ in range(4)] == [
-        Closed(on="create"),
-        NoFault(on="create"),
-        Closed(on="create"),
-        NO_FAULT,
-    ]
-
-
-def test_what_is_none_of_the_calls_takes_what_is_for_any() -> None:
-    script: list[Fault | None] = [Closed(on="get"), None, Hang()]
-    assert [take_fault(script, None) for _ in range(3)] == [NO_FAULT, Hang(), NO_FAULT]
-    assert script == [Closed(on="get")]
-
-
-def test_the_script_is_a_list_of_the_emulators_own() -> None:
-    given = [Closed(), None]
+    given = [Failure(500, on="set-ban"), Failure(501, on="list"), None, Failure(502), Closed(on="create"), None]
     emulator = Emulator(faults=given)
-    assert emulator.faults == given
-    emulator.faults.clear()
-    assert given == [Closed(), None]
+    for method, path, left in [
+        ("GET", "/v5/rooms", 5),
+        ("GET", "/v5/rooms", 4),
+        ("PATCH", "/v5/rooms/none", 3),
+        ("PATCH", "/v5/rooms/none", 2),
+        ("DELETE", "/v5/rooms", 1),
+        ("GET", "/v5/rooms/none", 1),
+        ("PUT", "/nowhere", 1),
+        ("POST", "/v5/rooms", 0),
+        ("POST", "/v5/rooms", 0),
+    ]:
+        played(emulator, method, path)
+        assert len(emulator.faults) == left
+    assert statuses(emulator) == [501, 200, 500, 502, 405, 404, 404, None, 201]
+    assert len(given) == 6
+    emulator.faults += [NoFault(on="list"), Failure(429, on="list")]
+    played(emulator, headers=[])
+    played(emulator, headers=[])
+    assert statuses(emulator)[-2:] == [401, 429]
+
+
+def test_a_script_may_be_any_iterable() -> None:
     assert Emulator(faults=(Hang() for _ in range(2))).faults == [Hang(), Hang()]
     assert Emulator().faults == []
 
@@ -271,10 +327,8 @@ def test_the_script_is_a_list_of_the_emulators_own() -> None:
     ("faults", "words"),
     [
         (Closed(), r"several, as in faults=\[Closed\(\)\], not Closed"),
-        (None, "several, .* not NoneType"),
-        ([Closed], "such as Closed\\(\\), not the class Closed"),
-        ([None, 503], "such as Closed\\(\\), not int"),
-        ("503", "not str"),
+        ([Closed], r"such as Closed\(\), not the class Closed"),
+        ([None, 503], r"such as Closed\(\), not int"),
     ],
 )
 def test_what_is_no_script_is_refused(faults: Any, words: str) -> None:
@@ -282,15 +336,95 @@ def test_what_is_no_script_is_refused(faults: Any, words: str) -> None:
         Emulator(faults=faults)
 
 
-def test_asking_without_a_line_takes_nothing_from_the_script() -> None:
-    emulator = Emulator(faults=[Closed()])
-    ask = Ask(method="GET", path="/v5/rooms", headers={"token": emulator.token(), "region": "sg"})
-    assert emulator.answer(ask).status == 200
-    assert emulator.faults == [Closed()]
+def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
+    emulator = Emulator(clock=lambda: 0.0, faults=[Failure(503), None] * 20)
+
+    def ask() -> None:
+        for _ in range(10):
+            played(emulator, "POST")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that two threads meet where nothing keeps them apart
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(map(str, statuses(emulator))) == ["201"] * 20 + ["503"] * 20
+    assert (emulator.faults, emulator.room_count, len(set(emulator.uuids()))) == ([], 20, 20)
 
 
-def test_a_record_without_a_status_shows_no_token_either() -> None:
-    token = Emulator().token()
-    record = RecordedRequest.of(Ask(method="GET", path=f"/{token}", query=token, headers={"token": token}), None)
-    assert record.status is None
-    assert token not in repr(record)
+# What a fault is made with
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        NoFault(on="get"),
+        Failure(400, "later", 0, on="create"),
+        Failure(599, retry_after=MOMENT),
+        GatewayPage(200, on="list"),
+        GatewayPage(400),
+        GatewayPage(599),
+        Closed(work_done=True),
+        Cut(0),
+        Slow(0, 1),
+        Hang(on="set-ban"),
+        BadRoom(1, isBan=[], limit=...),
+    ],
+    ids=repr,
+)
+def test_a_fault_is_a_value(fault: Fault) -> None:
+    assert pickle.loads(pickle.dumps(fault)) == copy.deepcopy(fault) == fault  # noqa: S301  it is ours
+    assert hash(copy.copy(fault)) == hash(fault)
+    with pytest.raises(AttributeError):
+        fault.on = None  # type: ignore[misc]  # that is the point
+
+
+WRONG: list[tuple[Callable[..., object], type[Exception], str]] = [
+    (partial(Failure, 399), ValueError, "status must be 400 to 599, not 399"),
+    (partial(Failure, 600), ValueError, "status must be 400 to 599, not 600"),
+    (partial(Failure, "503"), TypeError, "status must be an int, not str"),
+    (partial(Failure, 503, b"no"), TypeError, "message must be a str or None, not bytes"),
+    (partial(Failure, 503, "\ud800"), ValueError, "surrogates not allowed"),
+    (partial(Failure, 503, retry_after=-1), ValueError, "retry_after must be finite and not negative, not -1"),
+    (partial(Failure, 503, retry_after=float("nan")), ValueError, "retry_after must be finite"),
+    (partial(Failure, 503, retry_after=True), TypeError, "retry_after must be a number of seconds, not bool"),
+    (partial(Failure, 503, retry_after=[]), TypeError, "retry_after must be a number of seconds, not list"),
+    (partial(Failure, 503, retry_after="1\r\n2"), ValueError, r"cannot be sent as a header: '1\\r\\n2'"),
+    (partial(Failure, 503, retry_after=" 1"), ValueError, "cannot be sent as a header: ' 1'"),
+    (partial(Failure, 503, retry_after="\u00e9"), ValueError, "cannot be sent as a header: '\u00e9'"),
+    (partial(Failure, 503, retry_after=datetime(2030, 1, 1)), ValueError, "an aware datetime"),  # noqa: DTZ001
+    (partial(Failure, 503, work_done=1), TypeError, "work_done must be a bool, not int"),
+    (partial(Failure, 503, on="walk"), ValueError, "on must be one of 'create', 'get', 'list', 'set-ban' or None"),
+    (partial(GatewayPage, 399), ValueError, "status must be 200 or 400 to 599, not 399"),
+    (partial(GatewayPage, 600), ValueError, "status must be 200 or 400 to 599, not 600"),
+    (partial(GatewayPage, 200.0), TypeError, "status must be an int, not float"),
+    (partial(GatewayPage, work_done=None), TypeError, "work_done must be a bool, not NoneType"),
+    (partial(Closed, work_done="no"), TypeError, "work_done must be a bool, not str"),
+    (partial(Closed, True), TypeError, "positional"),
+    (partial(Cut, -1), ValueError, "after must not be negative, not -1"),
+    (partial(Cut, 0.5), TypeError, "after must be an int, not float"),
+    (partial(Slow, float("inf")), ValueError, "pause must be finite and not negative, not inf"),
+    (partial(Slow, "1"), TypeError, "pause must be a number of seconds, not str"),
+    (partial(Slow, 1, 0), ValueError, "pieces must be at least 1, not 0"),
+    (partial(Slow, 1, True), TypeError, "pieces must be an int, not bool"),
+    (partial(Hang, work_done=0), TypeError, "work_done must be a bool, not int"),
+    (partial(BadRoom), ValueError, "needs a member to change"),
+    (partial(BadRoom, "0", isBan=1), TypeError, "index must be an int, not str"),
+    (partial(BadRoom, limit=float("nan")), ValueError, "not JSON compliant"),
+    (partial(BadRoom, name="\ud800"), ValueError, "surrogates not allowed"),
+    (partial(BadRoom, name={1}), TypeError, "not JSON serializable"),
+    (partial(BadRoom, created_at=7), ValueError, "service's words: createdAt, not created_at"),
+]
+
+
+@pytest.mark.parametrize(("make", "kind", "words"), WRONG, ids=[words for *_, words in WRONG])
+def test_a_wrong_argument_is_refused_where_it_stands(
+    make: Callable[..., object], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        make()

@@ -1,0 +1,372 @@
+"""The emulator's rooms and their list: limits, cursors, order, and every quirk against a naive model."""
+
+import json
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hypothesis_profiles import examples
+from netless_rooms import Room
+from netless_rooms.emulator import Answer, Ask, Emulator, Quirks
+
+MOST_ROOMS = 2**32
+ORDERS: dict[str, Callable[[str], str]] = {
+    "uuid": lambda uuid: uuid,
+    "creation": lambda uuid: uuid[13:16] + uuid[8:12] + uuid[:8] + uuid[16:],
+}
+SHARED = ["isRecord", "isBan", "createdAt", "limit"]
+
+
+def ask(
+    emulator: Emulator,
+    query: str = "",
+    *,
+    method: str = "GET",
+    path: str = "/v5/rooms",
+    region: str = "sg",
+    body: bytes = b"{}",
+) -> Answer:
+    headers = {"token": emulator.token(), "region": region}
+    return emulator.answer(Ask(method=method, path=path, query=query, headers=headers, body=body))
+
+
+def page(emulator: Emulator, query: str = "", *, region: str = "sg") -> list[str]:
+    answer = ask(emulator, query, region=region)
+    assert answer.status == 200, answer
+    return [room["uuid"] for room in json.loads(answer.body)]
+
+
+def set_ban(emulator: Emulator, uuid: str, is_ban: bool, *, region: str = "sg") -> None:
+    body = json.dumps({"isBan": is_ban}).encode()
+    assert ask(emulator, method="PATCH", path=f"/v5/rooms/{uuid}", region=region, body=body).status == 201
+
+
+# Generated rooms
+
+
+@cache
+def emulator_of(count: int) -> Emulator:
+    return Emulator(rooms=count)
+
+
+@examples(40, many=1000)
+@given(
+    count=st.sampled_from([1, 2, 3, 100, 1023, 1024, 1025, 77_777, 1_000_000, MOST_ROOMS]),
+    begin=st.sampled_from([0, MOST_ROOMS - 1]) | st.integers(0, MOST_ROOMS - 1),
+)
+def test_a_generated_room_is_the_same_wherever_it_is_asked_for(count: int, begin: int) -> None:
+    """Rules: room-members, room-members-old, room-uuid, room-uuid-time."""
+    emulator = emulator_of(count)
+    body = ask(emulator, f"beginUUID={begin:08x}&limit=5").body
+    rooms = json.loads(body)
+    assert body.decode() == json.dumps(rooms, ensure_ascii=False, separators=(",", ":"))
+    for one, other in pairwise(rooms):
+        assert one["uuid"] < other["uuid"]
+    for room in rooms:
+        uuid = UUID(room["uuid"])
+        assert (uuid.hex, uuid.version) == (room["uuid"], 1)
+        created_at = datetime(1582, 10, 15, tzinfo=UTC) + timedelta(microseconds=uuid.time // 10)
+        assert room["createdAt"] == created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        assert "2019" <= room["createdAt"] < "2025"
+        origin = "name" if room["createdAt"] < "2021" else "appUUID"
+        assert list(room) == ["uuid", "teamUUID", origin, *SHARED]
+        assert emulator.room(room["uuid"]) == room
+        assert page(emulator, f"beginUUID={room['uuid']}&limit=1") == [room["uuid"]]
+
+
+@pytest.mark.parametrize("count", [0, 1, 1025])
+def test_there_are_as_many_rooms_as_asked_for_always_the_same(count: int) -> None:
+    emulator = Emulator(rooms=count)
+    uuids = list(emulator.uuids())
+    assert len(uuids) == len(set(uuids)) == emulator.room_count == count
+    assert list(Emulator(rooms=count).uuids()) == uuids
+
+
+def test_generated_rooms_look_like_an_account() -> None:
+    emulator = emulator_of(1_000_000)
+    rooms = [
+        room for begin in range(256) for room in json.loads(ask(emulator, f"beginUUID={begin:02x}&limit=4").body)
+    ]
+    assert len({room["uuid"] for room in rooms}) == 1024
+    years = Counter(room["createdAt"][:4] for room in rooms)
+    assert sorted(years) == ["2019", "2020", "2021", "2022", "2023", "2024"]
+    assert min(years.values()) > len(rooms) / 12
+    assert 0.01 < sum(room["isBan"] for room in rooms) / len(rooms) < 0.06
+    assert 0 < sum(room["limit"] > 0 for room in rooms) < len(rooms) / 5
+    assert 0 < sum(room["isRecord"] for room in rooms) < len(rooms) / 5
+
+
+def test_uuids_are_spread_evenly_and_not_in_the_order_of_creation() -> None:
+    uuids = list(emulator_of(1600).uuids())
+    assert set(Counter(uuid[0] for uuid in uuids).values()) == {100}
+    rising = sum(ORDERS["creation"](one) < ORDERS["creation"](other) for one, other in pairwise(uuids))
+    assert 500 < rising < 1100
+
+
+def test_a_million_rooms_hold_little_memory() -> None:
+    tracemalloc.start()
+    emulator = Emulator(rooms=1_000_000)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert emulator.room_count == 1_000_000
+    assert held < 5_000_000
+
+
+@pytest.mark.parametrize("rooms", [-1, MOST_ROOMS + 1])
+def test_an_impossible_number_of_rooms_is_refused(rooms: int) -> None:
+    with pytest.raises(ValueError, match=f"rooms must be 0 to {MOST_ROOMS}, not {rooms}"):
+        Emulator(rooms=rooms)
+
+
+# The list
+
+
+def test_a_page_is_an_array_of_rooms() -> None:
+    """Rules: list, list-slash."""
+    emulator = Emulator(rooms=5)
+    answer = ask(emulator)
+    assert (answer.status, json.loads(answer.body)) == (200, [emulator.room(uuid) for uuid in emulator.uuids()])
+    assert ask(emulator, path="/v5/rooms/") == answer
+    assert ask(Emulator()).body == b"[]"
+
+
+def test_a_page_holds_as_many_rooms_as_asked_for_and_100_if_not_asked() -> None:
+    """Rules: page-limit, page-cap, page-full."""
+    emulator = Emulator(rooms=1500)
+    lengths = [len(page(emulator, query)) for query in ("", "limit=1", "limit=0500", "limit=1000")]
+    assert lengths == [100, 1, 500, 1000]
+    assert len(page(emulator, f"limit=1000&beginUUID={list(emulator.uuids())[600]}")) == 900
+    capped = Emulator(rooms=9, quirks=Quirks(page_cap=4))
+    assert [len(page(capped, f"limit={limit}")) for limit in (3, 4, 5)] == [3, 4, 4]
+
+
+WRONG_LIMITS = ["0", "1001", "-1", "1.0", "ten", "", "5%20", "%D9%A3", "%C2%B2", "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        *((f"limit={limit}", "limit must be an integer from 1 to 1000") for limit in WRONG_LIMITS),
+        ("limit=5&limit=5", "limit is given more than once"),
+        ("a=&" * 101, "too many query parameters"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_any_other_limit_is_refused(query: str, words: str) -> None:
+    """Rules: page-limit-wrong, refused-unchanged."""
+    answer = ask(Emulator(rooms=3), query)
+    assert (answer.status, json.loads(answer.body)) == (400, {"message": words})
+
+
+def test_a_hundred_query_parameters_are_read() -> None:
+    assert page(Emulator(rooms=3), "a=&" * 99 + "limit=2") == page(Emulator(rooms=3), "limit=2")
+
+
+def test_a_page_begins_with_the_room_asked_for_or_after_it() -> None:
+    """Rules: page-order, page-begin, page-begin-empty."""
+    emulator, exclusive = Emulator(rooms=9), Emulator(rooms=9, quirks=Quirks(cursor="exclusive"))
+    uuids = sorted(emulator.uuids())
+    assert page(emulator) == page(emulator, "beginUUID=") == page(exclusive) == uuids
+    assert page(emulator, f"beginUUID={uuids[3]}&limit=2") == uuids[3:5]
+    assert page(exclusive, f"beginUUID={uuids[3]}&limit=2") == uuids[4:6]
+    assert page(emulator, f"beginUUID={uuids[-1]}") == uuids[-1:]
+    assert page(exclusive, f"beginUUID={uuids[-1]}") == []
+    assert ask(emulator, "beginUUID=a&beginUUID=a").status == 400
+    by_creation = Emulator(rooms=9, quirks=Quirks(order="creation"))
+    assert page(by_creation) == sorted(uuids, key=ORDERS["creation"]) != uuids
+
+
+def test_an_unknown_beginning_is_the_next_greater_room_unless_refused() -> None:
+    """Rule: page-begin-unknown."""
+    emulator = Emulator(rooms=9)
+    uuids = list(emulator.uuids())
+    assert page(emulator, f"beginUUID={uuids[3]}0") == uuids[4:]
+    assert page(emulator, "beginUUID=0") == uuids
+    assert page(emulator, "beginUUID=z%FF") == []
+    refusing = Emulator(rooms=9, quirks=Quirks(unknown_begin="not_found"))
+    answer = ask(refusing, "beginUUID=0")
+    assert (answer.status, json.loads(answer.body)) == (404, {"message": "beginUUID names no room"})
+    assert page(refusing) == page(refusing, "beginUUID=") == uuids
+
+
+# Quirks
+
+
+def expected_page(listed: Sequence[str], begin: str | None, size: int, quirks: Quirks) -> list[str]:
+    """Return a page of the rooms that a list has, in the plainest way."""
+    key = ORDERS[quirks.order]
+    after = [uuid for uuid in listed if begin is None or key(uuid) > key(begin)]
+    at = [begin] if begin in listed and quirks.cursor == "inclusive" else []
+    return [*at, *after][:size]
+
+
+made = st.sampled_from(["us-sv", "sg"]) | st.uuids(version=1).map(lambda uuid: uuid.hex)
+
+
+@examples(40, many=500)
+@given(
+    quirks=st.builds(
+        Quirks,
+        cursor=st.sampled_from(["inclusive", "exclusive"]),
+        order=st.sampled_from(list(ORDERS)),
+        page_cap=st.sampled_from([None, 2, 5, 1000]),
+        unknown_begin=st.sampled_from(["seek", "bad_request", "not_found"]),
+        regions=st.sampled_from(["shared", "apart"]),
+        disabled=st.sampled_from(["listed", "hidden"]),
+    ),
+    count=st.integers(0, 20),
+    added=st.lists(made, max_size=6, unique_by=lambda value: value if len(value) == 32 else object()),
+    changes=st.lists(st.tuples(st.integers(0, 25), st.booleans()), max_size=6),
+    begin=st.none() | st.integers(0, 25) | st.uuids(version=1).map(lambda uuid: uuid.hex),
+    limit=st.integers(1, 40),
+)
+def test_every_page_is_a_slice_of_what_the_quirks_leave_in_the_list(
+    quirks: Quirks,
+    count: int,
+    added: list[str],
+    changes: list[tuple[int, bool]],
+    begin: str | int | None,
+    limit: int,
+) -> None:
+    """Rules: page-disabled, page-new."""
+    emulator = Emulator(rooms=count, quirks=quirks)
+    region_of = dict.fromkeys(emulator.uuids(), "us-sv")
+    for each in added:
+        if len(each) == 32:
+            region_of[emulator.add_room(uuid=each)] = "us-sv"
+        else:
+            region_of[json.loads(ask(emulator, method="POST", region=each).body)["uuid"]] = each
+    everything = sorted(region_of, key=ORDERS[quirks.order])
+    assert list(emulator.uuids()) == everything
+    if isinstance(begin, int):
+        begin = everything[begin % len(everything)] if everything else None
+    query = f"limit={limit}" + ("" if begin is None else f"&beginUUID={begin}")
+    size = min(limit, quirks.page_cap or limit)
+
+    def check_pages() -> None:
+        for region in ("us-sv", "sg"):
+            there = [uuid for uuid in everything if quirks.regions == "shared" or region_of[uuid] == region]
+            listed = [uuid for uuid in there if quirks.disabled == "listed" or not emulator.room(uuid)["isBan"]]
+            answer = ask(emulator, query, region=region)
+            if quirks.unknown_begin != "seek" and begin not in {None, *listed}:
+                assert answer.status == {"bad_request": 400, "not_found": 404}[quirks.unknown_begin]
+            else:
+                expected = expected_page(listed, begin, size, quirks)
+                assert json.loads(answer.body) == [emulator.room(uuid) for uuid in expected]
+            for uuid in everything[::7]:
+                status = 200 if uuid in there else 404
+                assert ask(emulator, path=f"/v5/rooms/{uuid}", region=region).status == status
+
+    check_pages()  # which fills the caches that the changes must empty
+    for place, is_ban in changes if everything else ():
+        uuid = everything[place % len(everything)]
+        set_ban(emulator, uuid, is_ban, region=region_of[uuid])
+        assert emulator.room(uuid)["isBan"] is is_ban
+    check_pages()
+
+
+@pytest.mark.parametrize("cursor", ["inclusive", "exclusive"])
+@pytest.mark.parametrize(("cap", "limit"), [(None, 2), (3, 60)])
+def test_short_pages_still_lead_to_the_end(cursor: Any, cap: int | None, limit: int) -> None:
+    emulator = Emulator(rooms=30, quirks=Quirks(cursor=cursor, page_cap=cap, short_pages=True))
+    everything = list(emulator.uuids())
+    seen: list[str] = []
+    while seen != everything:
+        query = f"limit={limit}" + (f"&beginUUID={seen[-1]}" if seen else "")
+        got = page(emulator, query)
+        assert got == page(emulator, query)
+        assert len(got) <= min(limit, cap or limit)
+        new = got[1:] if seen and cursor == "inclusive" else got
+        assert new
+        seen += new
+
+
+@pytest.mark.parametrize(("cursor", "least"), [("inclusive", 2), ("exclusive", 1)])
+def test_short_pages_have_every_length_up_to_the_limit(cursor: Any, least: int) -> None:
+    emulator = Emulator(rooms=500, quirks=Quirks(cursor=cursor, short_pages=True))
+    lengths = {len(page(emulator, f"limit=6&beginUUID={uuid}")) for uuid in list(emulator.uuids())[:100]}
+    assert lengths == set(range(least, 7))
+    assert {len(page(emulator, f"limit=1&beginUUID={uuid}")) for uuid in list(emulator.uuids())[:9]} == {1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "reason"),
+    [
+        ({"cursor": "both"}, ValueError, "cursor must be one of 'inclusive', 'exclusive', not 'both'"),
+        ({"order": "name"}, ValueError, "order must be one of"),
+        ({"unknown_begin": 404}, ValueError, "unknown_begin must be one of"),
+        ({"regions": "us-sv"}, ValueError, "regions must be one of"),
+        ({"disabled": False}, ValueError, "disabled must be one of"),
+        ({"page_cap": 0}, ValueError, "page_cap must be 1 to 1000, not 0"),
+        ({"page_cap": 1001}, ValueError, "page_cap must be 1 to 1000"),
+        ({"page_cap": 1}, ValueError, "never advance"),
+        ({"page_cap": "9"}, TypeError, "page_cap must be an int"),
+        ({"page_cap": True}, TypeError, "page_cap must be an int"),
+        ({"short_pages": 1}, TypeError, "short_pages must be a bool"),
+        ({"envelope": "no"}, TypeError, "envelope must be a bool"),
+    ],
+)
+def test_quirks_that_make_no_sense_are_refused(wrong: dict[str, Any], error: type[Exception], reason: str) -> None:
+    with pytest.raises(error, match=reason):
+        Quirks(**wrong)
+
+
+def test_a_cap_of_one_room_is_fine_with_an_exclusive_cursor() -> None:
+    emulator = Emulator(rooms=3, quirks=Quirks(cursor="exclusive", page_cap=1))
+    assert page(emulator) == list(emulator.uuids())[:1]
+
+
+# Rooms that a test adds
+
+WORDS = {
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+}
+
+
+@pytest.mark.parametrize(
+    ("members", "error", "words"),
+    [
+        ({"uuid": "taken"}, ValueError, "there is a room taken already"),
+        ({"uuid": 7}, TypeError, "uuid must be a string, not int"),
+        ({"name": "\ud800"}, ValueError, "surrogates not allowed"),
+        ({"limit": float("nan")}, ValueError, "not JSON compliant"),
+        ({"name": b""}, TypeError, "not JSON serializable"),
+        *(({name: None}, ValueError, f"in the service's words: {WORDS[name]}, not {name}") for name in WORDS),
+    ],
+    ids=str,
+)
+def test_a_room_that_cannot_be_is_not_added(
+    members: dict[str, object], error: type[Exception], words: str
+) -> None:
+    emulator = Emulator()
+    emulator.add_room(uuid="taken", odd=True)
+    with pytest.raises(error, match=words):
+        emulator.add_room(**members)
+    assert list(emulator.uuids()) == ["taken"]
+    assert emulator.room("taken")["odd"] is True
+
+
+def test_no_other_name_of_a_room_differs_from_the_services_word() -> None:
+    emulator = Emulator(rooms=1)
+    emulator.add_room()
+    members = {name for uuid in emulator.uuids() for name in emulator.room(uuid)}
+    assert {field.name for field in attrs.fields(Room)} == members - set(WORDS.values()) | {*WORDS, "extra"}
+
+
+def test_a_room_that_is_not_there_is_a_key_error() -> None:
+    with pytest.raises(KeyError, match="none"):
+        Emulator(rooms=1).room("none")

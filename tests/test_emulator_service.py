@@ -1,0 +1,363 @@
+"""The emulator's four calls, tokens, bodies and records, rule by rule; without an event loop."""
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hypothesis_profiles import examples
+from netless_rooms.emulator import RULES, Answer, Ask, Emulator, Quirks
+from netless_rooms.tokens import AccessKey, Role
+
+HOUR: Final = timedelta(hours=1)
+
+
+def ask(
+    emulator: Emulator,
+    method: str,
+    path: str = "/v5/rooms",
+    body: object = b"",
+    *,
+    token: str | None = None,
+    region: str | None = "sg",
+) -> Answer:
+    headers = {"token": emulator.token() if token is None else token}
+    headers |= {} if region is None else {"region": region}
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return emulator.answer(Ask(method=method, path=path, headers=headers, body=raw))
+
+
+def refusal(emulator: Emulator, *asked: Any, **options: Any) -> tuple[int, str]:
+    answer = ask(emulator, *asked, **options)
+    (words,) = json.loads(answer.body).items()
+    assert words[0] == "message"
+    return answer.status, words[1]
+
+
+def refusal_of(emulator: Emulator, token: str) -> tuple[int, str]:
+    return refusal(emulator, "GET", "/v5/rooms/none", token=token)
+
+
+def test_every_rule_is_named_by_a_test_and_no_test_names_another() -> None:
+    named: set[str] = set()
+    for path in Path(__file__).parent.glob("test_emulator_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for names in re.findall(r"^Rules?: ([^.]*)\.$", ast.get_docstring(node) or "", re.MULTILINE):
+                    named.update(re.split(r",\s+", names))
+    assert sorted(named) == sorted(rule.name for rule in RULES)
+
+
+def test_every_rule_has_one_name_a_sentence_and_a_status_and_every_quirk_one_rule() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.text.endswith(".") for rule in RULES)
+    assert {rule.status for rule in RULES} == {"documented", "assumed"}
+    assert sorted(rule.quirk for rule in RULES if rule.quirk) == sorted(Quirks.__annotations__)
+
+
+# The calls
+
+
+def test_create_answers_with_the_new_room() -> None:
+    """Rules: create, create-defaults, room-members, body-unknown."""
+    emulator = Emulator(clock=lambda: 1_610_952_989.432)
+    answer = ask(emulator, "POST", "/v5/rooms", {"isRecord": True, "limit": 3})
+    room = json.loads(answer.body)
+    assert (answer.status, emulator.room_count, emulator.room(room["uuid"])) == (201, 1, room)
+    assert list(room) == ["uuid", "teamUUID", "appUUID", "isRecord", "isBan", "createdAt", "limit"]
+    assert (room["isRecord"], room["isBan"], room["limit"]) == (True, False, 3)
+    assert room["createdAt"] == "2021-01-18T06:56:29.432Z"
+    other = json.loads(ask(emulator, "POST", "/v5/rooms", {"uuid": "mine", "isBan": True, "x": "\ud800"}).body)
+    assert emulator.room(other["uuid"]) == other == room | {"uuid": other["uuid"], "isRecord": False, "limit": 0}
+    assert other["uuid"] not in {"mine", room["uuid"]}
+    for limit in (0, 1, 2**53 - 1):
+        assert json.loads(ask(emulator, "POST", "/v5/rooms", {"limit": limit}).body)["limit"] == limit
+
+
+def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() -> None:
+    """Rules: room-uuid, room-uuid-time."""
+    now = [1_600_000_000.5]
+    emulator = Emulator(clock=lambda: now[0])
+    rooms = [emulator.room(emulator.add_room()) for _ in range(3)]
+    uuids = [UUID(room["uuid"]) for room in rooms]
+    assert [uuid.hex for uuid in uuids] == [room["uuid"] for room in rooms]
+    assert {uuid.version for uuid in uuids} == {1}
+    assert uuids[0].time < uuids[1].time < uuids[2].time
+    assert {(uuid.time - 0x01B21DD213814000) // 10_000 for uuid in uuids} == {1_600_000_000_500}
+    assert {room["createdAt"] for room in rooms} == {"2020-09-13T12:26:40.500Z"}
+    now[0] = 0.0
+    assert UUID(emulator.add_room()).time > uuids[2].time
+    follower = Emulator(clock=lambda: 1_600_000_000.5)
+    follower.add_room(uuid=uuids[0].hex)
+    assert follower.add_room() == uuids[1].hex
+
+
+@pytest.mark.parametrize("made", ["generated", "disabled", "created"])
+def test_get_answers_with_the_room_and_set_ban_with_the_changed_one(made: str) -> None:
+    """Rules: get, set-ban, set-ban-again."""
+    emulator = Emulator(rooms=100)
+    uuid = next(uuid for uuid in emulator.uuids() if emulator.room(uuid)["isBan"] is (made == "disabled"))
+    if made == "created":
+        uuid = emulator.add_room(name="白板")
+    before, others = emulator.room(uuid), [emulator.room(other) for other in emulator.uuids() if other != uuid]
+    for is_ban in (True, True, False, False, True):
+        changed = ask(emulator, "PATCH", f"/v5/rooms/{uuid}", {"isBan": is_ban})
+        got = ask(emulator, "GET", f"/v5/rooms/{uuid}")
+        assert (changed.status, got.status, changed.body) == (201, 200, got.body)
+        assert json.loads(got.body) == emulator.room(uuid) == before | {"isBan": is_ban}
+    assert [emulator.room(other) for other in emulator.uuids() if other != uuid] == others
+
+
+def test_a_body_is_the_bare_room_unless_an_envelope_is_asked_for() -> None:
+    """Rules: bare, failure-message."""
+    bare, wrapped = Emulator(rooms=2), Emulator(rooms=2, quirks=Quirks(envelope=True))
+    for path in ("/v5/rooms", f"/v5/rooms/{next(bare.uuids())}", "/nowhere"):
+        plain = ask(bare, "GET", path)
+        body = json.loads(plain.body)
+        assert json.loads(ask(wrapped, "GET", path).body) == {"status": plain.status, "body": body}
+    assert body == {"message": "no such path"}
+    assert ask(wrapped, "DELETE").allow == ("GET", "POST")
+
+
+def test_every_region_has_the_same_rooms() -> None:
+    """Rules: region-any, region-same."""
+    emulator = Emulator(rooms=5)
+    assert len({ask(emulator, "GET", region=region).body for region in ("us-sv", "gb-lon", "moon")}) == 1
+
+
+# What is refused
+
+
+def test_checks_are_made_in_their_order() -> None:
+    """Rules: no-path, no-method, token, region, no-room."""
+    emulator = Emulator(rooms=1)
+    reader, admin = emulator.token(Role.READER), emulator.token()
+    path = "/v5/rooms/none"
+    for token, region, asked, expected in [
+        ("", None, ("DELETE", "/nowhere"), (404, "no such path")),
+        ("", None, ("DELETE", path), (405, "no such method on this path")),
+        ("", None, ("PATCH", path), (401, "invalid format of token")),
+        (reader, None, ("PATCH", path), (400, "the header region is required")),
+        (reader, " ", ("PATCH", path), (400, "the header region is required")),
+        (reader, "sg", ("PATCH", path), (403, "token access role reader forbidden")),
+        (admin, "sg", ("PATCH", path), (400, "the body is not JSON")),
+        (admin, "sg", ("PATCH", path, {"isBan": True}), (404, "room not found")),
+    ]:
+        assert refusal(emulator, *asked, token=token, region=region) == expected
+    assert emulator.answer(Ask(method="GET", path=path)).status == 401
+
+
+ROOM: Final = "/v5/rooms/{uuid}"
+NO_JSON: Final = {
+    "empty": b"",
+    "two": b"{} {}",
+    "NaN": b'{"x":NaN}',
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "deep": b"[" * 200_000,
+    "UTF-16": "{}".encode("utf-16"),
+    "too many digits": b'{"limit":' + b"9" * 5000 + b"}",
+}
+BAN: Final = {"isBan": True}
+REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
+    (404, "no such path"): [
+        ("GET", path) for path in ("/", "/v4/rooms", "/v5/room", "/v5/rooms//", f"{ROOM}/", f"{ROOM}/b")
+    ],
+    (405, "no such method on this path"): [
+        ("DELETE", "/v5/rooms"), ("PATCH", "/v5/rooms/", BAN), ("POST", ROOM, {}), ("get", ROOM),
+    ],
+    (404, "room not found"): [
+        (method, f"/v5/rooms/{uuid}", BAN)
+        for uuid in ("f" * 32, "{uuid}0", "{short}", "{short}0", "{upper}", "-1", "+1234567", "\u0661")
+        for method in ("GET", "PATCH")
+    ],
+    (400, "the body is not JSON"): [
+        (*call, body) for body in NO_JSON.values() for call in (("POST", "/v5/rooms"), ("PATCH", ROOM))
+    ],
+    (400, "the body must be a JSON object"): [("POST", "/v5/rooms", []), ("PATCH", ROOM, None)],
+    (400, "isRecord must be a boolean"): [
+        ("POST", "/v5/rooms", {"isRecord": wrong}) for wrong in (None, 1, "true")
+    ],
+    (400, "limit must be an integer and not negative"): [
+        ("POST", "/v5/rooms", {"limit": wrong}) for wrong in (None, -1, True, 1.0, "3", 2**53)
+    ],
+    (400, "isBan is required and must be a boolean"): [
+        ("PATCH", ROOM, body) for body in ({}, {"isban": True}, {"isBan": None}, {"isBan": 1}, {"isBan": "true"})
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("expected", REFUSED, ids=str)
+def test_a_wrong_request_is_refused_and_changes_nothing(expected: tuple[int, str]) -> None:
+    """Rules: no-path, no-method, no-room, body-object, body-exact, body-ban-required, refused-unchanged."""
+    emulator = Emulator(rooms=1)
+    uuid = next(emulator.uuids())
+    before = emulator.room(uuid)
+    for method, path, *body in REFUSED[expected]:
+        path = path.format(uuid=uuid, short=uuid[:-1], upper=uuid.upper())
+        assert refusal(emulator, method, path, *body) == expected, (method, path, body)
+        assert (emulator.room_count, emulator.room(uuid)) == (1, before)
+
+
+# Tokens
+
+ALLOWED: dict[str, tuple[Callable[[Emulator, str], str], list[int]]] = {
+    "sdk admin": (lambda emulator, _: emulator.token(), [201, 200, 200, 201]),
+    "sdk writer": (lambda emulator, _: emulator.token(Role.WRITER), [201, 200, 200, 403]),
+    "sdk reader": (lambda emulator, _: emulator.token(Role.READER), [403, 403, 403, 403]),
+    "room admin": (lambda emulator, uuid: emulator.room_token(uuid), [403, 403, 200, 201]),
+    "room writer": (lambda emulator, uuid: emulator.room_token(uuid, Role.WRITER), [403, 403, 200, 403]),
+    "room reader": (lambda emulator, uuid: emulator.room_token(uuid, Role.READER), [403, 403, 403, 403]),
+    "task admin": (lambda emulator, uuid: task_token(emulator, uuid), [403, 403, 403, 403]),
+}
+
+
+def task_token(emulator: Emulator, uuid: str) -> str:
+    return emulator.key.task_token(uuid, role=Role.ADMIN, lifetime=HOUR)
+
+
+@pytest.mark.parametrize("held", ALLOWED)
+def test_a_token_allows_the_calls_of_its_kind_and_role(held: str) -> None:
+    """Say what is allowed.
+
+    Rules: may-sdk-admin, may-sdk-writer, may-room-admin, may-room-writer, may-reader, may-room-list, may-task.
+    """
+    emulator = Emulator(rooms=1)
+    uuid = next(emulator.uuids())
+    token, room = ALLOWED[held][0](emulator, uuid), f"/v5/rooms/{uuid}"
+    calls: list[Any] = [("POST", "/v5/rooms", {}), ("GET", "/v5/rooms"), ("GET", room), ("PATCH", room, BAN)]
+    assert [ask(emulator, *call, token=token).status for call in calls] == ALLOWED[held][1]
+
+
+def test_a_room_token_gives_access_to_no_other_room() -> None:
+    """Rule: may-other-room."""
+    emulator = Emulator(rooms=1)
+    token = emulator.room_token(next(emulator.uuids()))
+    assert refusal(emulator, "GET", token=token) == (403, "token access team forbidden")
+    assert refusal_of(emulator, token) == (403, "token access room forbidden")
+    assert refusal_of(emulator, task_token(emulator, "none")) == (403, "token access room forbidden")
+    assert refusal_of(emulator, emulator.room_token("none")) == (404, "room not found")
+
+
+@pytest.mark.parametrize("token", ["", "NETLESSSDK_YWs9", "Bearer x", "é白\ud800", "{0}, {0}", " {0}"])
+def test_a_malformed_token_is_refused(token: str) -> None:
+    """Rule: token-format."""
+    emulator = Emulator()
+    assert refusal_of(emulator, token.replace("{0}", emulator.token())) == (401, "invalid format of token")
+
+
+def test_a_token_of_another_key_is_refused() -> None:
+    """Rules: token-team, token-signature."""
+    emulator = Emulator(access_key="ключ", secret_key="секрет")
+    assert emulator.key == AccessKey("ключ", "секрет")
+    for access_key, secret_key, expected in [
+        ("ключ", "секрет", (404, "room not found")),
+        ("other", "секрет", (401, "token access team forbidden")),
+        ("ключ", "guess", (401, "invalid signature of token")),
+    ]:
+        token = AccessKey(access_key, secret_key).sdk_token(role=Role.WRITER, lifetime=None)
+        assert refusal_of(emulator, token) == expected
+
+
+def test_a_token_expires_at_the_moment_that_it_names() -> None:
+    """Rule: token-expired."""
+    now = [1_000_000.0]
+    emulator = Emulator(clock=lambda: now[0])
+    forever, past = emulator.token(lifetime=None), emulator.token(lifetime=timedelta(0))
+    tokens = [
+        (60, emulator.token(lifetime=timedelta(seconds=60))),
+        (3600, emulator.token()),
+        (3600, emulator.room_token("none")),
+    ]
+    assert refusal_of(emulator, past) == (401, "expired token")
+    for seconds, token in tokens:
+        now[0] = 999_999.999 + seconds
+        assert refusal_of(emulator, token) == refusal_of(emulator, forever) == (404, "room not found")
+        now[0] = 1_000_000 + seconds
+        assert refusal_of(emulator, token) == (401, "expired token")
+    now[0] += 1e9
+    assert refusal_of(emulator, forever) == (404, "room not found")
+
+
+# Any request at all
+
+EMULATORS: Final = {
+    "likeliest": Emulator(rooms=30),
+    "envelope": Emulator(quirks=Quirks(envelope=True, short_pages=True)),
+    "other": Emulator(rooms=5, quirks=Quirks(order="creation", cursor="exclusive", unknown_begin="not_found")),
+}
+TOKEN: Final = EMULATORS["likeliest"].token(lifetime=None)
+texts = st.text(max_size=8)
+json_values = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.lists(st.integers(), max_size=2)
+documents = st.dictionaries(st.sampled_from(["isBan", "isRecord", "limit"]), json_values)
+
+
+@examples(25, many=500)
+@given(
+    name=st.sampled_from(list(EMULATORS)),
+    method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "HEAD"]) | texts,
+    path=st.sampled_from(["/v5/rooms", "/v5/rooms/", "/v5/rooms/0"]) | texts.map("/v5/rooms/{}".format) | texts,
+    query=st.builds(str.format, st.sampled_from(["{}", "limit={}", "beginUUID={}", "beginUUID=%{}"]), texts),
+    token=st.just(TOKEN) | texts.map("NETLESSSDK_{}".format),
+    region=st.just("sg") | texts,
+    body=st.binary(max_size=20) | documents.map(lambda document: json.dumps(document).encode()),
+)
+def test_every_request_gets_a_json_answer(
+    name: str, method: str, path: str, query: str, token: str, region: str, body: bytes
+) -> None:
+    headers = {"token": token, "region": region}
+    answer = EMULATORS[name].answer(Ask(method=method, path=path, query=query, headers=headers, body=body))
+    assert answer.status in {200, 201, 400, 401, 403, 404, 405}
+    document = json.loads(answer.body)
+    if name == "envelope":
+        assert document["status"] == answer.status
+        document = document["body"]
+    assert answer.status < 400 or list(document) == ["message"]
+
+
+# Records and settings
+
+
+def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> None:
+    emulator = Emulator(rooms=7, secret_key="very-secret", faults=[None])
+    token = emulator.token()
+    headers = {"token": token, "region": "sg"}
+    encoded = token.replace("_", "%5f")
+    asked = [
+        Ask(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
+        Ask(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
+        Ask(method="GET", path="/", query=f"x=%20&token={encoded}"),
+    ]
+    for request in asked:
+        emulator.answer(request)
+    first, second, third = emulator.requests
+    assert (first.method, first.path, first.query) == ("GET", "/v5/rooms", "limit=5&beginUUID=a%20b")
+    assert second.query.endswith("&limit=2")
+    assert third.query.startswith("x= &token=")
+    assert [request.status for request in emulator.requests] == [200, 405, 404]
+    shown = f"{emulator!r} {emulator.key!r} {emulator.requests!r} {asked[0]!r}"
+    assert "very-secret" not in shown
+    assert token[20:] not in shown
+    assert repr(emulator) == "<Emulator of 7 rooms, 3 requests>"
+    assert emulator.faults == [None]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"quirks": None}, "quirks must be Quirks, not NoneType"),
+        ({"clock": 5}, "clock must be a function, not int"),
+        ({"rooms": 1.0}, "rooms must be an int, not float"),
+        ({"rooms": True}, "rooms must be an int, not bool"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_refused(options: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Emulator(**options)
