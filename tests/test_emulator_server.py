@@ -1,6 +1,5 @@
 """The emulator on a socket of this machine: the server's life, and each fault byte by byte."""
 
-import json
 import logging
 import socket
 import threading
@@ -12,7 +11,6 @@ import anyio
 import httpx
 import pytest
 import uvicorn
-from anyio.abc import SocketStream
 
 from http_clients import CLIENTS, Switch
 from netless_rooms.emulator import (
@@ -48,7 +46,7 @@ def servers_running() -> Callable[[], int]:
 
 def client_of(emulator: Emulator, url: str) -> httpx.AsyncClient:
     headers = {"token": emulator.token(), "region": "sg"}
-    return httpx.AsyncClient(base_url=url, headers=headers, verify=NO_CERTIFICATES)
+    return httpx.AsyncClient(base_url=url, headers=headers, verify=NO_CERTIFICATES, timeout=60)
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -159,39 +157,17 @@ async def test_what_breaks_in_the_server_is_logged(caplog: pytest.LogCaptureFixt
 # Each fault on the socket
 
 
-async def connect(url: str) -> SocketStream:
-    return await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
-
-
-async def ask(stream: SocketStream, emulator: Emulator, target: str = "/v5/rooms") -> None:
-    headers = f"Host: here\r\nAccept-Encoding: gzip\r\nToken: {emulator.token()}\r\nRegion: sg"
-    await stream.send(f"GET {target} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
-
-
-async def read_until(stream: SocketStream, end: bytes | None) -> bytes:
-    """Read up to some bytes, or with ``None`` until the other side closes properly."""
-    read = b""
-    with anyio.fail_after(30):
-        while end is None or not read.endswith(end):
-            try:
-                read += await stream.receive()
-            except anyio.EndOfStream:  # and not a reset
-                assert end is None
-                break
-    return read
-
-
 async def something_asked(emulator: Emulator) -> None:
     with anyio.fail_after(30):
         while not emulator.requests:  # noqa: ASYNC110  another thread puts it there, and tells nobody
             await anyio.sleep(0.001)
 
 
-async def outcome_of(client: Any) -> tuple[object, ...]:
-    """Return what a client can tell of the answer to a create, or of the failure to get one."""
+async def outcome_of(client: Any, method: str, target: str) -> tuple[object, ...]:
+    """Return what a client can tell of the answer, or of the failure to get one."""
     async with client:
         try:
-            answer = await client.post("/v5/rooms", json={})
+            answer = await client.request(method, target, json={})
         except Exception as error:
             return type(error).__name__, str(error)
     return answer.status_code, sorted(answer.headers.items()), answer.text
@@ -203,62 +179,45 @@ OF_AIOHTTP: Final[dict[type[Fault], str]] = {Closed: "ConnectTimeout", Cut: "Rea
 
 @pytest.mark.parametrize("library", ["httpx", *exhaustive(["httpx2", "aiohttp", "aiohttp2"])])
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "target"),
     [
-        NoFault(),
-        Failure(503, "later", 2, work_done=True),
-        GatewayPage(),
-        Slow(0.001, 3),
-        BadRoom(limit="x"),
-        Closed(work_done=True),
-        Cut(5),
-        Hang(work_done=True),
+        (NoFault(), "/v5/rooms"),
+        (Failure(503, "later", 2, work_done=True), "/v5/rooms"),
+        (GatewayPage(), "/v5/rooms"),
+        (Slow(0.001, 3), "/v5/rooms"),
+        (BadRoom(limit="x"), "/v5/rooms"),
+        (Closed(work_done=True), "/v5/rooms"),
+        (Hang(work_done=True), "/v5/rooms"),
+        (Cut(0), "/v5/rooms?limit=1000"),
+        (Cut(150_000), "/v5/rooms?limit=1000"),  # more than a socket takes at once
     ],
     ids=repr,
 )
 async def test_a_client_sees_the_same_on_a_socket_as_in_process(
-    library: str, fault: Fault, switch: Switch
+    library: str, fault: Fault, target: str, switch: Switch
 ) -> None:
-    near, far = (Emulator(clock=lambda: 1.6e9, faults=[fault]) for _ in range(2))
+    near, far = (Emulator(rooms=1000, clock=lambda: 1.6e9, faults=[fault]) for _ in range(2))
     options: dict[str, Any] = {"headers": {"token": near.token(), "region": "sg"}}
     options["timeout"] = (30, 0.01 if isinstance(fault, Hang) else 30, 30, 30)
+    asked = ("GET" if "?" in target else "POST", target)
     switch.app = far.app
-    expected = await outcome_of(httpx.AsyncClient(transport=near.transport(), base_url="http://here", **options))
-    seen = await outcome_of(CLIENTS[library](base_url=switch.base_url, verify=NO_CERTIFICATES, **options))
+    in_process = httpx.AsyncClient(transport=near.transport(), base_url="http://here", **options)
+    on_a_socket = CLIENTS[library](base_url=switch.base_url, verify=NO_CERTIFICATES, **options)
+    expected, seen = await outcome_of(in_process, *asked), await outcome_of(on_a_socket, *asked)
     await something_asked(far)
     if library.startswith("aiohttp") and type(fault) in OF_AIOHTTP:
         assert seen[0] == OF_AIOHTTP[type(fault)]
     else:
         assert seen == expected
-    assert far.requests == near.requests
-    assert far.room_count == near.room_count
+    assert (far.requests, far.room_count) == (near.requests, near.room_count)
 
 
-async def test_a_close_sends_nothing_and_ends_the_connection(switch: Switch) -> None:
-    emulator = Emulator(faults=[None, Slow(0.001, 2), Closed()])
+async def test_a_connection_is_used_again_after_slow_bytes(switch: Switch) -> None:
+    emulator = Emulator(faults=[Slow(0.001, 2)])
     switch.app = emulator.app
-    async with await connect(switch.base_url) as stream:
-        for _ in range(2):  # slow bytes do not end it
-            await ask(stream, emulator)
-            answer = await read_until(stream, b"[]")
-            assert answer.startswith(b"HTTP/1.1 200 ")
-            assert answer.endswith(b"\r\n\r\n[]")
-        await ask(stream, emulator)
-        assert await read_until(stream, None) == b""
-
-
-@pytest.mark.parametrize("after", [0, 150_000])
-async def test_a_cut_sends_all_that_it_says_before_the_end(switch: Switch, after: int) -> None:
-    emulator = Emulator(rooms=1000, faults=[Cut(after)])
-    switch.app = emulator.app
-    async with await connect(switch.base_url) as stream:
-        await ask(stream, emulator, "/v5/rooms?limit=1000")
-        head, _, body = (await read_until(stream, None)).partition(b"\r\n\r\n")
-    rooms = [emulator.room(uuid) for uuid in emulator.uuids()]
-    whole = json.dumps(rooms, separators=(",", ":"), ensure_ascii=False).encode()
-    assert body == whole[:after]
-    assert f"\r\ncontent-length: {len(whole)}\r\n".encode() in head + b"\r\n"
-    assert b"content-encoding" not in head
+    async with client_of(emulator, switch.base_url) as client:
+        streams = [(await client.get("/v5/rooms")).extensions["network_stream"] for _ in range(2)]
+    assert streams[0] is streams[1]
 
 
 @pytest.mark.parametrize("leaves", [False, True])
@@ -267,14 +226,18 @@ async def test_a_hang_does_not_keep_the_server_from_stopping(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(server, "STOP_WITHIN", None if leaves else 0)  # with None, until the last answer has ended
-    emulator = Emulator(faults=[Hang()])
-    async with emulator.serve() as url:
-        stream = await connect(url)
-        await ask(stream, emulator)
+    emulator, seen = Emulator(faults=[Hang()]), []
+    scope = anyio.CancelScope()
+
+    async def wait(url: str) -> None:
+        with scope:
+            seen.append(await outcome_of(client_of(emulator, url), "GET", "/v5/rooms"))
+
+    async with anyio.create_task_group() as group, emulator.serve() as url:
+        group.start_soon(wait, url)
         await something_asked(emulator)
         if leaves:
-            await stream.aclose()
-    async with stream:
-        if not leaves:
-            assert await read_until(stream, None) == b""
+            scope.cancel()
+    closed = ("RemoteProtocolError", "Server disconnected without sending a response.")
+    assert seen == ([] if leaves else [closed])
     assert logged(caplog) == []

@@ -156,15 +156,10 @@ def test_checks_are_made_in_their_order() -> None:
 
 
 ROOM: Final = "/v5/rooms/{uuid}"
-NO_JSON: Final = {
-    "empty": b"",
-    "two": b"{} {}",
-    "NaN": b'{"x":NaN}',
-    "byte order mark": b"\xef\xbb\xbf{}",
-    "deep": b"[" * 200_000,
-    "UTF-16": "{}".encode("utf-16"),
-    "too many digits": b'{"limit":' + b"9" * 5000 + b"}",
-}
+NO_JSON: Final = [
+    *(b"", b"{} {}", b'{"x":NaN}', b"\xef\xbb\xbf{}", "{}".encode("utf-16")),
+    *(b"[" * 200_000, b'{"limit":' + b"9" * 5000 + b"}"),  # what json.loads refuses with errors of its own
+]
 BAN: Final = {"isBan": True}
 REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
     (404, "no such path"): [
@@ -179,7 +174,7 @@ REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
         for method in ("GET", "PATCH")
     ],
     (400, "the body is not JSON"): [
-        (*call, body) for body in NO_JSON.values() for call in (("POST", "/v5/rooms"), ("PATCH", ROOM))
+        (*call, body) for body in NO_JSON for call in (("POST", "/v5/rooms"), ("PATCH", ROOM))
     ],
     (400, "the body must be a JSON object"): [("POST", "/v5/rooms", []), ("PATCH", ROOM, None)],
     (400, "isRecord must be a boolean"): [
@@ -349,15 +344,8 @@ def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> No
     assert emulator.faults == [None]
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"quirks": None}, "quirks must be Quirks, not NoneType"),
-        ({"clock": 5}, "clock must be a function, not int"),
-        ({"rooms": 1.0}, "rooms must be an int, not float"),
-        ({"rooms": True}, "rooms must be an int, not bool"),
-    ],
-)
-def test_a_setting_of_a_wrong_type_is_refused(options: Any, words: str) -> None:
-    with pytest.raises(TypeError, match=words):
+@pytest.mark.parametrize("options", [{"quirks": None}, {"clock": 5}, {"rooms": 1.0}, {"rooms": True}], ids=str)
+def test_a_setting_of_a_wrong_type_is_refused(options: Any) -> None:
+    (name,) = options
+    with pytest.raises(TypeError, match=f"{name} must be .*, not {type(options[name]).__name__}"):
         Emulator(**options)
