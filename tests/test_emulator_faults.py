@@ -58,7 +58,7 @@ class Played:
 
 async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: bool, scope: Any) -> Played:
     """Ask under a server that cannot close a connection; a client that leaves does so at once."""
-    played, asked = Played(), [{"type": "http.request", "body": body}]
+    played, asked = Played(), [{"type": "http.request", "body": b""}, {"type": "http.request", "body": body}]
 
     async def receive() -> dict[str, Any]:
         if not asked and not leaves:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from netless_rooms import Room
 from netless_rooms.emulator import Answer, Ask, Emulator, Quirks
+from netless_rooms.emulator.generated import GeneratedRooms
 
 MOST_ROOMS = 2**32
 ORDERS: dict[str, Callable[[str], str]] = {
@@ -82,6 +83,13 @@ def test_the_same_number_makes_the_same_rooms(count: int) -> None:
         assert set(Counter(uuid[0] for uuid in uuids).values()) == {100}
         keys = map(ORDERS["creation"], uuids)
         assert 500 < sum(one < other for one, other in pairwise(keys)) < 1100
+
+
+def test_the_text_of_a_generated_room_is_its_object() -> None:
+    rooms = GeneratedRooms(3000)
+    assert [json.loads(text) for text in rooms.texts(range(0, 3000, 7))] == [
+        rooms.room(i) for i in range(0, 3000, 7)
+    ]
 
 
 def test_generated_rooms_look_like_an_account() -> None:

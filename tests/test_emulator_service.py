@@ -96,8 +96,8 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
     now[0] = 0.0
     assert UUID(emulator.add_room()).time > uuids[2].time
     follower = Emulator(clock=lambda: 1_600_000_000.5)
-    follower.add_room(uuid=uuids[0].hex)
-    assert follower.add_room() == uuids[1].hex
+    follower.add_room(uuid=uuids[1].hex)
+    assert follower.add_room() == uuids[2].hex
 
 
 @pytest.mark.parametrize("made", ["generated", "disabled", "created"])
