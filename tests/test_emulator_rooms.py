@@ -299,6 +299,8 @@ def test_short_pages_have_every_length_up_to_the_limit(cursor: Any, least: int) 
 def test_quirks_that_make_no_sense_are_refused(wrong: dict[str, Any], error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
         Quirks(**wrong)
+    with pytest.raises(TypeError, match="positional"):
+        Quirks(*wrong.values())
 
 
 # Rooms that a test adds
