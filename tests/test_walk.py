@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-
 from fake_lists import GoodService
+
 from fakes import answer, listing, room
 from http_clients import OpenRooms
 from netless_rooms import AsyncRooms, DecodeError, PaginationError, RoomsError, TransportError
