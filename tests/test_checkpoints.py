@@ -119,7 +119,7 @@ def test_only_a_string_can_be_a_checkpoint(text: Any) -> None:
 @pytest.mark.parametrize("fields", ["x/y.~", ".x/y~", ".~x/y"], ids=["after", "through", "known"])
 def test_uuids_in_a_text_are_checked(fields: str) -> None:
     body = f"scan1~eu~line~~{fields}"
-    with pytest.raises(ValueError, match="resume must be letters, .* not 'x/y'"):
+    with pytest.raises(ValueError, match=r"resume must be letters, .* not 'x/y'"):
         read_checkpoint("resume", f"{body}~{crc32(body.encode()):08x}", "eu")
 
 

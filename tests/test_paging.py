@@ -1,4 +1,4 @@
-"""The cursor: every room exactly once whatever the documentation leaves open, and an error where that cannot be."""
+"""The cursor: every room exactly once under every reading of the documentation, or an error."""
 
 import gc
 import weakref
@@ -255,7 +255,7 @@ RINGS = st.lists(st.sampled_from(MANY), min_size=2, unique=True)
         ({"after": "b"}, ["abc"], "it came in place 1"),
         ({"after": DASHED}, [["0", FIRST, SECOND]], f"came back to {DASHED}, where the walk set out"),
         ({"begin": "b"}, ["bc", "cdb"], "came back to b, where the walk set out"),
-        ({"after": "b", "in_order": True}, ["ba"], "a comes too late for the order of uuids: scan anew with shards=1"),
+        ({"after": "b", "in_order": True}, ["ba"], r"a comes too late .* scan anew with shards=1"),
         ({"after": "b", "through": "c"}, ["ba"], "a comes too late"),
         ({"in_order": True}, ["ab", "bca"], "a comes too late"),
         ({"through": "b"}, ["ac"], "it passes b, where the next range begins, without it"),
