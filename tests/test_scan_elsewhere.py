@@ -1,7 +1,6 @@
-"""Shards and checkpoints in other processes, which share nothing with this one."""
+"""Shards, checkpoints and errors in another process, which shares nothing with this one."""
 
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
@@ -13,42 +12,21 @@ from other_process import scan_all
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Executor]:
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        yield pool
+async def test_shards_are_scanned_and_resumed_in_another_process() -> None:
+    emulator = Emulator(rooms=300)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        async with emulator.serve() as url:
+            async with AsyncRooms.open(token=emulator.key, region="us-sv", base_url=url) as rooms:
+                shards = await rooms.split(2)
 
+            def scanned(checkpoint: str) -> list[str]:
+                return process.submit(scan_all, checkpoint, url, emulator.key).result()
 
-@pytest.fixture
-def emulator() -> Emulator:
-    return Emulator(rooms=2_000)
-
-
-@pytest.fixture
-async def url(emulator: Emulator) -> AsyncIterator[str]:
-    async with emulator.serve() as url:
-        yield url
-
-
-async def split(emulator: Emulator, url: str) -> tuple[str, ...]:
-    async with AsyncRooms.open(token=emulator.key, region="us-sv", base_url=url) as rooms:
-        return await rooms.split(4)
-
-
-async def test_shards_that_others_scan_are_the_whole_list(
-    processes: Executor, emulator: Emulator, url: str
-) -> None:
-    shards = await split(emulator, url)
-    parts = processes.map(scan_all, shards, [url] * 4, [emulator.key] * 4)
-    assert [uuid for part in parts for uuid in part] == list(emulator.uuids())
-
-
-async def test_an_error_brings_its_checkpoint_home(processes: Executor, emulator: Emulator, url: str) -> None:
-    shard = (await split(emulator, url))[1]
-    whole = processes.submit(scan_all, shard, url, emulator.key).result()
-    # The first request is about the account; then a page comes, and no other.
-    emulator.faults += [NoFault(), NoFault(), GatewayPage(200)]
-    with pytest.raises(DecodeError) as caught:
-        processes.submit(scan_all, shard, url, emulator.key).result()
-    assert caught.value.checkpoint is not None
-    assert processes.submit(scan_all, caught.value.checkpoint, url, emulator.key).result() == whole[100:]
+            parts = [scanned(shard) for shard in shards]
+            assert parts[0] + parts[1] == list(emulator.uuids())
+            # The first request checks the account; then one page is returned and the next fails.
+            emulator.faults += [NoFault(), NoFault(), GatewayPage(200)]
+            with pytest.raises(DecodeError) as caught:
+                scanned(shards[1])
+            assert caught.value.checkpoint is not None
+            assert scanned(caught.value.checkpoint) == parts[1][100:]
