@@ -119,37 +119,6 @@ def exactly(seen: list[str], uuids: list[str]) -> bool:
 # Every room once
 
 
-OPEN: Final[dict[str, list[Any]]] = {
-    "cursor": ["inclusive", "exclusive"],
-    "order": ["uuid", "creation"],
-    "page_cap": [None, 2],
-    "short_pages": [False, True],
-    "unknown_begin": ["seek", "bad_request", "not_found"],
-}
-ALL_QUIRKS: Final = [Quirks(**dict(zip(OPEN, each, strict=True))) for each in product(*OPEN.values())]
-QUIRKS: Final = [Quirks(), Quirks(cursor="exclusive", order="creation"), *exhaustive(ALL_QUIRKS)]
-
-
-@pytest.mark.parametrize("quirks", QUIRKS, ids=repr)
-async def test_a_scan_is_exact_under_every_quirk(quirks: Quirks) -> None:
-    emulator = Emulator(rooms=19, quirks=quirks)
-    uuids = list(emulator.uuids())
-    async with emulated(emulator) as rooms:
-        for options, page_size in zip(MODES, (1000, 3, 1000, 2), strict=True):
-            async with rooms.scan(page_size=page_size, **options) as scan:
-                seen = await uuids_of(scan)
-                assert exactly(seen, uuids)
-                assert scan.room_count == len(uuids)
-                seeks = quirks.unknown_begin == "seek" and quirks.order == "uuid"
-                if options["shards"] == 1 or not seeks:
-                    assert scan.mode is ScanMode.LINE
-                    assert seen == uuids
-        async with rooms.scan(shards=3, known=scan.checkpoint, page_size=5) as scan:
-            assert exactly(await uuids_of(scan), uuids)
-            assert quirks.order == "uuid" or scan.mode is ScanMode.LINE
-        assert await scanned(rooms, resume=scan.checkpoint) == []
-
-
 READINGS: Final = [pytest.param(*each) for each in product([True, False], [1000, 3], UNKNOWN)]
 SOME_READINGS: Final = [(place % 2 == 0, 1000 if place % 3 else 3, each) for place, each in enumerate(UNKNOWN)]
 
@@ -345,22 +314,6 @@ async def test_a_wrong_answer_is_an_error_and_makes_no_hole(
             assert len(seen) == len(set(seen)) < 40 or not lies
             service.listing = world
             assert exactly(seen + await uuids_of(scan), world.uuids)
-
-
-@pytest.mark.parametrize("unknown", ["seek", 404, *exhaustive(UNKNOWN)])
-async def test_a_border_that_left_the_list_is_an_error(unknown: Unknown) -> None:
-    world = World(hexes(40), unknown=unknown)
-    async with rooms_of(Service(world)) as rooms:
-        async with rooms.scan(page_size=3) as scan:
-            await uuids_of(scan)
-        parts = await rooms.split(4, known=scan.checkpoint)
-        border = read_checkpoint("", parts[1], "sg").ranges[0].through
-        world.uuids.remove(str(border))
-        with pytest.raises(PaginationError, match=f"passes {border}, where the next range begins, without it"):
-            await scanned(rooms, resume=parts[1])
-        del world.uuids[world.uuids.index(hexes(40)[15]) :]
-        with pytest.raises(PaginationError, match=f"ends before {border}, where the next range begins"):
-            await scanned(rooms, resume=parts[1])
 
 
 REFUSALS: Final = {401: UnauthorizedError, 403: ForbiddenError, 429: RateLimitedError, 502: ServerError}
@@ -896,21 +849,6 @@ async def test_entering_and_leaving_at_once_is_clean() -> None:
             async with rooms.scan(**options):
                 pass
         rooms.scan()  # never entered
-
-
-@on_both_loops
-async def test_a_generator_that_holds_a_scan_can_be_closed() -> None:
-    service = Service(World(hexes(20)), seconds=0.1)
-    async with rooms_of(service) as rooms:
-
-        async def ours() -> AsyncGenerator[str, None]:
-            async with rooms.scan(page_size=3) as scan:
-                async for found in scan:
-                    yield found.uuid
-
-        for most in (1, 3, 4):
-            async with aclosing(ours()) as each:
-                assert [await anext(each) for _ in range(most)] == hexes(20)[:most]
 
 
 @in_every_mode
