@@ -1,4 +1,4 @@
-"""A line to an emulator on which each request meets the next fault of a script, and a log of what became of it."""
+"""A transport to an emulator on which each request meets the next fault of a script, with a log of each result."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ caller: Final[ContextVar[int]] = ContextVar("caller", default=0)
 
 @frozen
 class Unreachable:
-    """The request does not come to the emulator; ``error`` is what both libraries call it."""
+    """The request does not reach the emulator; ``error`` is what both libraries call it."""
 
     error: str
 
@@ -63,8 +63,8 @@ class Exchange:
 
 
 @define(eq=False, slots=False)
-class Line(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
-    """Sends to ``emulator``, as its own transport does; can be cancelled before and behind each request."""
+class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
+    """Sends to ``emulator``, as its own transport does; can be cancelled before and after each request."""
 
     emulator: Emulator
     script: deque[Fault | Unreachable | None] = field(factory=deque)

@@ -1,4 +1,4 @@
-"""What is promised about a call under faults, held against the log of what went over the line.
+"""What is promised about a call under faults, held against the log of the requests sent.
 
 Written from the documentation, not from the code: which answers may be followed by another try, how long after,
 how often, what a call may end with, and when it may give up.
@@ -27,11 +27,11 @@ from netless_rooms.emulator import BadRoom, Failure, GatewayPage
 
 GRACE: Final = 0.1 + 0.001  # seconds that a call may outlast its deadline, with what its last try has at least
 TINY: Final = 1e-6  # what floats may be off
-WON_BACK: Final = 0.2  # of the budget, by each call that gets a final answer
+REFUND: Final = 0.2  # of the budget, for each call that gets a final response
 
 
 class Meaning(Enum):
-    """What the caller can tell from what came back."""
+    """What the caller can conclude from a response."""
 
     GOOD = auto()
     UNREADABLE = auto()
@@ -114,8 +114,8 @@ class Spent:
         assert self.least + 1 <= budget + TINY, "a retry without budget"
         self.least, self.most = self.least + 1, min(self.most + 1, budget)
 
-    def win_back(self) -> None:
-        self.least, self.most = max(0.0, self.least - WON_BACK), max(0.0, self.most - WON_BACK)
+    def refund(self) -> None:
+        self.least, self.most = max(0.0, self.least - REFUND), max(0.0, self.most - REFUND)
 
 
 def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, ending: Ending) -> None:
@@ -158,16 +158,16 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         if last.fate != "interrupted" and meaning in repeated:
             spent.most = max(spent.most, min(spent.most + 1, policy.budget))
     elif ending.error is None:
-        assert meaning is Meaning.GOOD, f"an answer came out of {last}"
-        spent.win_back()
+        assert meaning is Meaning.GOOD, f"returned after {last}"
+        spent.refund()
     else:
         assert gives_up or meaning not in repeated, f"no other try after {last}"
         assert meaning is not Meaning.EXPIRED or renewed or last.ended - tries[0].began >= deadline
         if meaning in {Meaning.DENIED, Meaning.EXPIRED, Meaning.BROKEN_FOR_GOOD}:
-            spent.least = max(0.0, spent.least - WON_BACK)  # a service that refuses is well: that may count too
+            spent.least = max(0.0, spent.least - REFUND)  # a service that refuses is well: that may count too
         _check_error(ending.error, meaning, tries)
         if meaning in FINAL_ANSWER and not isinstance(ending.error, CreateOutcomeUnknownError):
-            spent.win_back()
+            spent.refund()
 
 
 def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange]) -> None:
