@@ -215,8 +215,9 @@ def test_spread_keeps_that_many_in_order_and_evenly(length: int, count: int) -> 
     kept = spread(uuids, count)
     assert len(kept) == min(count, len(uuids))
     assert list(kept) == sorted(set(kept))
-    parts = [int(other) - int(one) for one, other in pairwise(kept)]
-    assert not parts or max(parts) - min(parts) <= 1
+    if length > count:
+        parts = [other - one for one, other in pairwise([0, *map(int, kept), length])]
+        assert max(parts) - min(parts) <= 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 14, 15, 16, 30, 31, 32, 1000])
