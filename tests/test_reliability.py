@@ -309,7 +309,7 @@ class Proof(RuleBasedStateMachine):
         return Cancel("scope", cancel.step) if cancel and cancel.how == "task" and self.loop == "trio" else cancel
 
     def call(self, name: str, call: Callable[[], Awaitable[Result]], chance: Random) -> Outcome[Result]:
-        """Make a call of one operation, and check what went over the line."""
+        """Make a call of one operation, and check the requests it sent."""
         count("calls", name)
         outcome = self.do(call, draw_script(chance), draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)
