@@ -101,7 +101,7 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "netless-rooms", silent=True)
     session.install(f"netless-rooms[all] @ {wheel.resolve().as_uri()}", *GROUPS["tests"])
     with session.chdir(unpacked):
-        some = ("documents", "extras", "house", "packaging", "paging", "service", "wire")
+        some = ("documents", "extras", "packaging", "paging", "service", "wire")
         files = [f"tests/test_{name}.py" for name in some]
         session.run("python", "-P", "-m", "pytest", "README.md", "docs/tutorial.md", "docs/why.md", *files)
 
@@ -136,7 +136,7 @@ def types(session: nox.Session) -> None:
     wanted = (name for group in ("types", "tests", "bench", "docs") for name in GROUPS[group])
     session.install(build_wheel(session), *wanted, "nox")
     session.run("mypy")
-    session.run("mypy", "tests", "examples", "benchmarks", "noxfile.py", "docs/links.py", "docs/pictures.py")
+    session.run("mypy", "tests", "examples", "benchmarks", "noxfile.py", "docs/links.py")
     session.run("basedpyright", "--ignoreexternal", "--verifytypes", "netless_rooms")
 
 

@@ -21,7 +21,6 @@ from netless_rooms.operations import DEFAULT_BASE_URL, MAX_PAGE_SIZE
 from netless_rooms.outcomes import CONCURRENCY
 
 sys.path.insert(0, str(Path(__file__).parent))
-import pictures
 import wire_tables
 
 project = "netless_rooms"
@@ -137,16 +136,6 @@ class WireTable(Generated):
         return wire_tables.TABLES[self.arguments[0]]()
 
 
-class Picture(SphinxDirective):
-    """A picture that is drawn when the page is built, in the colours of the page."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        draw = {"floors": pictures.draw_floors, "journey": pictures.draw_journey}[self.arguments[0]]
-        return [nodes.raw("", draw(), format="html")]
-
-
 class EmulatorRules(Generated):
     """What the emulator does, rule by rule."""
 
@@ -195,7 +184,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", tidy_signature)
     app.connect("autodoc-process-docstring", tidy_docstring)
     app.add_directive("wire-table", WireTable)
-    app.add_directive("picture", Picture)
     app.add_directive("emulator-rules", EmulatorRules)
     app.add_directive("quirk-readings", QuirkReadings)
     app.add_directive("error-tree", ErrorTree)

@@ -7,18 +7,15 @@ import re
 import symtable
 import tomllib
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
-from xml.etree import ElementTree
 
 import pytest
-from test_house import FLOORS
 
 import links
 import netless_rooms
-import pictures
 import wire_tables
 from netless_rooms import Role, emulator, operations, pytest_plugin
 from netless_rooms.wire import WIRE_NAMES
@@ -115,43 +112,6 @@ def test_the_glossary_has_the_words_of_the_field_in_order() -> None:
     terms = re.findall(r"(?m)^(\w.*)\n  \S", text)
     assert terms == sorted(terms, key=str.lower)
     assert FIELD_TERMS - set(terms) == set()
-
-
-# Architecture and its pictures
-
-
-def test_architecture_asks_the_question_of_every_module() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    asked = re.findall(r"(?m)^\| ((?:`\w+`(?:, )?)+) \| .+\? \|$", text)
-    modules = {name for names in FLOORS.values() for name in names.split()}
-    assert {name for row in asked for name in re.findall(r"`(\w+)`", row)} == modules - {"__init__", "_version"}
-
-
-def test_the_picture_of_the_floors_shows_every_module() -> None:
-    drawn = re.findall(r'class="mono"[^>]*>(\w+)<', pictures.draw_floors())
-    modules = {name for names in FLOORS.values() for name in names.split()}
-    assert sorted(drawn) == sorted(modules - {"__init__", "_version"} | {"netless_rooms"})
-
-
-def test_the_way_of_a_call_is_told_as_it_is_drawn() -> None:
-    _, _, told = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("```{picture} journey\n```\n")
-    steps = re.findall(r"(?m)^(\d+)\. (.+)$", told.partition("\n## ")[0])
-    inside = [(number, name) for number, (lane, _, name, _) in enumerate(pictures.JOURNEY, 1) if lane]
-    assert len(steps) == len(pictures.JOURNEY)
-    assert [name for number, name in inside if f"`{name}`" not in dict(steps)[f"{number}"]] == []
-    floors = {pictures.EFFECTS: FLOORS[2], pictures.RULES: FLOORS[1]}
-    assert all(name in floors[lane].split() for lane, _, name, _ in pictures.JOURNEY if lane)
-
-
-@pytest.mark.parametrize("draw", [pictures.draw_floors, pictures.draw_journey])
-def test_nothing_of_a_picture_is_outside_of_it(draw: Callable[[], str]) -> None:
-    picture = ElementTree.fromstring(draw())  # noqa: S314  it is ours
-    _, _, width, height = map(float, picture.attrib["viewBox"].split())
-    boxes = [each.attrib for each in picture.iter() if each.tag.endswith("rect")]
-    assert len(boxes) > 10
-    for box in boxes:
-        assert 0 <= float(box["x"]) < float(box["x"]) + float(box["width"]) <= width
-        assert 0 <= float(box["y"]) < float(box["y"]) + float(box["height"]) <= height
 
 
 # What goes over the wire
