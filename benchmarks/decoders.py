@@ -115,8 +115,8 @@ def with_msgspec_and_attrs() -> Decode:
 
 def with_ours() -> Decode:
     """Our rooms, by all that an answer goes through."""
-    from netless_rooms.operations import list_rooms
-    from netless_rooms.responses import decode_answer
+    from netless_rooms._api.requests import list_rooms
+    from netless_rooms._api.responses import decode_answer
 
     operation = list_rooms()
     return lambda body: decode_answer(operation, 200, {}, body)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from netless_rooms import Room
-from netless_rooms.wire import WIRE_NAMES
+from netless_rooms._api.decoding import WIRE_NAMES
 
 # JSON's word for a type, and ours.
 ON_THE_WIRE: Final[Mapping[Any, str]] = {

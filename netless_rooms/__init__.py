@@ -3,6 +3,7 @@
 Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answers as the service does.
 """
 
+from netless_rooms._retries import RetryPolicy
 from netless_rooms._version import __version__
 from netless_rooms.bulk import Outcomes
 from netless_rooms.checkpoints import ScanMode
@@ -28,7 +29,6 @@ from netless_rooms.errors import (
 )
 from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
 from netless_rooms.outcomes import Outcome
-from netless_rooms.retries import RetryPolicy
 from netless_rooms.scan import Scan
 from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token

@@ -35,11 +35,12 @@ from anyio import CancelScope, Event, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from netless_rooms._api.requests import Operation
+from netless_rooms._api.session import Caller
+from netless_rooms._validation import check_uuid
 from netless_rooms.background import background
-from netless_rooms.calls import Caller
 from netless_rooms.errors import TooManyFailuresError
 from netless_rooms.models import Room
-from netless_rooms.operations import Operation, check_uuid
 from netless_rooms.outcomes import Outcome, Terms
 
 LONGEST_DRAIN: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves

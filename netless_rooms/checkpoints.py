@@ -20,8 +20,8 @@ from zlib import crc32
 
 from attrs import define, field, frozen
 
+from netless_rooms._validation import check_uuid
 from netless_rooms.models import is_uuid
-from netless_rooms.operations import check_uuid
 
 VERSION: Final = "scan1"
 MOST_KNOWN: Final = 15  # known rooms in a text; they split a list into one more

@@ -12,10 +12,11 @@ from typing import Any, Final, Protocol, TypeAlias
 import anyio
 from attrs import define, field
 
+from netless_rooms._api.requests import Operation
+from netless_rooms._api.responses import shows
+from netless_rooms._validation import check_header
 from netless_rooms.errors import TokenError
 from netless_rooms.grants import Token
-from netless_rooms.operations import Operation, check_header
-from netless_rooms.responses import shows
 from netless_rooms.signing import LAST_MS, Role, TokenKind, redact
 from netless_rooms.tokens import AccessKey, draw_token
 

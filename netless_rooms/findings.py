@@ -10,8 +10,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from netless_rooms._api.responses import CLOCK_OFF, excerpt, read_date
 from netless_rooms.models import spell_seconds
-from netless_rooms.responses import CLOCK_OFF, excerpt, read_date
 from netless_rooms.signing import Role, TokenInfo, redact
 
 UNKNOWN: Final = "unknown"

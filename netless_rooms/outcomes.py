@@ -5,9 +5,9 @@ from typing import Final, cast
 
 from attrs import evolve, field, frozen
 
+from netless_rooms._validation import check_count
 from netless_rooms.errors import RoomsError
 from netless_rooms.models import Room
-from netless_rooms.operations import check_count
 
 CONCURRENCY: Final = 8  # httpx gets slower beyond ten requests at once
 

@@ -45,8 +45,8 @@ from typing import Final, cast
 
 from attrs import frozen
 
+from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
 from netless_rooms.models import documented_spelling, spelled_alike
-from netless_rooms.operations import MAX_PAGE_SIZE, check_count, check_uuid
 
 NOTHING: Final = slice(0, 0)
 

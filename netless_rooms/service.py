@@ -9,24 +9,15 @@ from typing import Any, Self
 
 from attrs import evolve
 
-from netless_rooms import http
+from netless_rooms._api import transport
+from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
+from netless_rooms._api.session import Caller
+from netless_rooms._retries import USUAL, RetryPolicy, check_retry
+from netless_rooms._validation import DEFAULT_BASE_URL, check_base_url, check_flag, check_region, check_timeout
 from netless_rooms.background import to_be_entered
-from netless_rooms.calls import Caller
 from netless_rooms.credentials import Clock, TokenSource, credentials_of
 from netless_rooms.many import ManyRooms
 from netless_rooms.models import Room, RoomPage
-from netless_rooms.operations import (
-    DEFAULT_BASE_URL,
-    ban_room,
-    check_base_url,
-    check_flag,
-    check_region,
-    check_timeout,
-    create_room,
-    get_room,
-    list_rooms,
-)
-from netless_rooms.retries import USUAL, RetryPolicy, check_retry
 
 
 class AsyncRooms(ManyRooms):
@@ -79,7 +70,7 @@ class AsyncRooms(ManyRooms):
 
     def __init__(
         self,
-        client: http.Client,
+        client: transport.Client,
         *,
         token: TokenSource,
         region: str,
@@ -93,7 +84,7 @@ class AsyncRooms(ManyRooms):
         if not callable(clock):
             raise TypeError(f"clock must be a function, not {type(clock).__name__}")
         self._caller = Caller(
-            sender=http.Sender(client, address),
+            sender=transport.Sender(client, address),
             credentials=credentials_of(token, clock),
             region=check_region(region),
             check_token=check_flag("check_token", check_token),
@@ -126,7 +117,7 @@ class AsyncRooms(ManyRooms):
 
         .. versionadded:: 0.1
         """
-        async with http.own_client() as client:
+        async with transport.own_client() as client:
             yield cls(
                 client,
                 token=token,

@@ -12,7 +12,10 @@ from typing import Final
 import anyio
 from attrs import evolve
 
-from netless_rooms.calls import Caller
+from netless_rooms._api.requests import list_rooms
+from netless_rooms._api.responses import GATEWAY
+from netless_rooms._api.session import Caller
+from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.checkpoints import (
     Checkpoint,
     ScanMode,
@@ -33,9 +36,7 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, MixedPage, Room
-from netless_rooms.operations import ROOMS_PATH, list_rooms
 from netless_rooms.paging import Cursor, Reading
-from netless_rooms.responses import GATEWAY
 
 FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for

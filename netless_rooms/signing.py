@@ -35,6 +35,7 @@ from urllib.parse import quote, unquote
 
 from attrs import frozen
 
+from netless_rooms._validation import TOKEN_PATTERN
 from netless_rooms.errors import TokenError
 
 LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
@@ -42,7 +43,6 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent leaves alone besides letters and digits
 REDACTED: Final = "NETLESS…"
 TELLING: Final = 12  # characters of a token in a row that must not be shown; fewer could be any word
-_TOKEN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*")
 
 
 class Role(IntEnum):
@@ -157,15 +157,10 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     return described
 
 
-def is_token(text: str) -> bool:
-    """Whether ``text`` holds what looks like a token, so that it must not be shown."""
-    return _TOKEN.search(text) is not None
-
-
 def redact(text: str, token: str = "") -> str:
     """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
     # Whole tokens first: without its beginning, another token would not be known for one any more.
-    calm = _TOKEN.sub(REDACTED, text)
+    calm = TOKEN_PATTERN.sub(REDACTED, text)
     return calm if len(token) < TELLING else _without(token, calm)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
-from netless_rooms.operations import check_uuid
+from netless_rooms._validation import check_uuid
 from netless_rooms.signing import LAST_MS, Role, TokenInfo, TokenKind, mint, read_token, verify_token
 
 __all__ = ["AccessKey", "Role", "TokenInfo", "TokenKind", "read_token", "verify_token"]

@@ -18,7 +18,7 @@ import links
 import netless_rooms
 import wire_tables
 from netless_rooms import Role, emulator, operations, pytest_plugin
-from netless_rooms.wire import WIRE_NAMES
+from netless_rooms._api.decoding import WIRE_NAMES
 
 MODULES = (netless_rooms, emulator, pytest_plugin)
 ROOT = Path(__file__).parent.parent

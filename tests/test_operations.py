@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms import __version__
-from netless_rooms.models import MixedPage, Room, RoomPage
-from netless_rooms.operations import (
+from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms, request_headers
+from netless_rooms._validation import (
     DEFAULT_BASE_URL,
-    Operation,
-    ban_room,
     check_base_url,
     check_count,
     check_flag,
@@ -25,11 +23,8 @@ from netless_rooms.operations import (
     check_region,
     check_time,
     check_timeout,
-    create_room,
-    get_room,
-    list_rooms,
-    request_headers,
 )
+from netless_rooms.models import MixedPage, Room, RoomPage
 from netless_rooms.signing import Role
 from samples import DASHED, UUID
 

@@ -10,8 +10,8 @@ import pytest
 from httpx_aiohttp import AiohttpTransport
 
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
+from netless_rooms._api.transport import Sender
 from netless_rooms.emulator import Emulator
-from netless_rooms.http import Sender
 from selection import exhaustive
 
 BASE_URL = "https://api.netless.link"

@@ -22,7 +22,7 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.retries import WON_BACK, RetryBudget, Tries, check_retry
+from netless_rooms._retries import WON_BACK, RetryBudget, Tries, check_retry
 
 CUT: Final = TransportError("cut")
 SLOW: Final = TimedOutError("slow")

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from decoding import decode
 from hypothesis_profiles import examples
 from netless_rooms import responses, speedups
+from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, structure
+from netless_rooms._api.requests import list_rooms
+from netless_rooms._api.responses import decode_answer
+from netless_rooms._api.speedups import FEW, read_json_quickly, read_quickly, with_rooms
 from netless_rooms.models import MixedPage, Room, RoomPage
-from netless_rooms.operations import list_rooms
-from netless_rooms.responses import decode_answer
-from netless_rooms.speedups import FEW, read_json_quickly, read_quickly, with_rooms
-from netless_rooms.wire import WIRE_NAMES, WireError, read_json, structure
 from odd_bodies import DEEP, ODD_NAMES, ODD_SPACES, ODD_VALUES, ROOM, members_of, odd_bodies, spelled
 from samples import CREATED, DISABLED, GOT, LISTED, printed, room_document, room_json
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from decoding import decode
+from netless_rooms._api.decoding import WireError, show
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
-from netless_rooms.wire import WireError, show
 from samples import CREATED, LISTED, UUID, room_document, room_json
 
 DEEPEST = 32  # levels of an unknown field

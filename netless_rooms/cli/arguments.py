@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from attrs import frozen
 from cyclopts import Parameter, validators
 
-from netless_rooms.operations import MAX_PAGE_SIZE, check_uuid
+from netless_rooms._validation import MAX_PAGE_SIZE, check_uuid
 from netless_rooms.scan import MOST_AHEAD, MOST_SHARDS
 
 

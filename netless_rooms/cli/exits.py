@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
+from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.errors import (
     CheckpointError,
     CreateOutcomeUnknownError,
@@ -18,7 +19,6 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.operations import ROOMS_PATH
 
 
 class Exit(IntEnum):

@@ -7,13 +7,13 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
+from netless_rooms._api.transport import Sender
 from netless_rooms.cli.arguments import NotNegative, PageSize, Uuid
 from netless_rooms.cli.exits import may_exist
 from netless_rooms.cli.output import FormatFlag, show, show_one
 from netless_rooms.cli.rows import ROOM, room_row
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
 from netless_rooms.cli.terminal import say
-from netless_rooms.http import Sender
 
 
 async def create(

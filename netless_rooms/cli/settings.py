@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from attrs import asdict, frozen
 from cyclopts import Group, Parameter
 
+from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.cli.exits import OVER_HTTP, CommandError, Exit
 from netless_rooms.cli.terminal import say
-from netless_rooms.operations import DEFAULT_BASE_URL
 from netless_rooms.service import AsyncRooms
 from netless_rooms.tokens import AccessKey
 

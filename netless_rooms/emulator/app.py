@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from netless_rooms._api.transport import ConnectionClosedError
 from netless_rooms.emulator.answers import Ask, RefusedError
 from netless_rooms.emulator.replies import Reply
-from netless_rooms.http import ConnectionClosedError
 
 SMALLEST_COMPRESSED: Final = 1000
 KEPT_COMPRESSED: Final = 32  # with their bodies, some 10 MB at 1,000 rooms each

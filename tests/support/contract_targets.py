@@ -8,9 +8,9 @@ import httpx
 from attrs import field, frozen
 
 from netless_rooms import AccessKey, TokenError, read_token
+from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.cli.settings import from_environment
 from netless_rooms.emulator import Emulator, Quirks
-from netless_rooms.operations import DEFAULT_BASE_URL
 
 REVERSED: Final = Quirks(
     cursor="exclusive",

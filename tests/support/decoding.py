@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import attrs
 
+from netless_rooms._api.decoding import WireError, read_json, structure
+from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
 from netless_rooms.models import InvalidRoom, Room
-from netless_rooms.speedups import read_json_quickly, read_quickly, with_rooms
-from netless_rooms.wire import WireError, read_json, structure
 
 Model = TypeVar("Model")
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from netless_rooms.wire import WIRE_NAMES
+from netless_rooms._api.decoding import WIRE_NAMES
 from samples import CREATED, DASHED, UUID, room_document
 
 SDK_TOKEN: Final = "NETLESSSDK_YWs9YW4tYWNjZXNzLWtleSZyb2xlPTAmc2lnPTY4ZTlkN2Q2YzJmODFhNDM"

@@ -74,7 +74,7 @@ class Shell:
         given = {name: None if name in self.closed else stream for name, stream in streams.items()}
         with (
             patch.dict(os.environ, self._variables(), clear=True),
-            patch("netless_rooms.http.own_client", self._client),
+            patch("netless_rooms._api.transport.own_client", self._client),
             patch("sys.stdin", given["stdin"]),
             redirect_stdout(given["stdout"]),
             redirect_stderr(given["stderr"]),

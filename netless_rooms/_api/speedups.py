@@ -16,9 +16,9 @@ from typing import Annotated, Any, Final
 
 from attrs import NOTHING, fields, frozen
 
+from netless_rooms._api.decoding import KNOWN_FIELDS, WIRE_NAMES, read_json, unknown_fields
+from netless_rooms._api.requests import Answer
 from netless_rooms.models import LONGEST_UUID, MixedPage, Room, RoomDraft, RoomPage
-from netless_rooms.operations import Answer
-from netless_rooms.wire import KNOWN_FIELDS, WIRE_NAMES, read_json, unknown_fields
 
 _TIME: Final = "2021-01-18T06:56:29.432Z"  # the form that the service documents
 FEW: Final = 16  # among so many, to look for the odd room is no quicker than to leave them all to the plain way

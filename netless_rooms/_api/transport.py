@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 from anyio import CancelScope, current_time
 from attrs import frozen
 
+from netless_rooms._api.failures import client_closed, transport_failure
+from netless_rooms._api.pools import pool_size
+from netless_rooms._api.requests import Operation, request_headers
+from netless_rooms._api.responses import shows
+from netless_rooms._api.twin import twin_class, twin_of
 from netless_rooms.errors import TransportError
-from netless_rooms.failures import client_closed, transport_failure
 from netless_rooms.grants import Token
-from netless_rooms.operations import Operation, request_headers
-from netless_rooms.pools import pool_size
-from netless_rooms.responses import shows
-from netless_rooms.twin import twin_class, twin_of
 
 if TYPE_CHECKING:
     import httpx

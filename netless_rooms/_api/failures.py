@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
+from netless_rooms._api.requests import Operation
+from netless_rooms._api.responses import Hide, excerpt
 from netless_rooms.errors import ClientUnusableError, TimedOutError, TransportError
-from netless_rooms.operations import Operation
-from netless_rooms.responses import Hide, excerpt
 
 NEVER_SENT: Final = frozenset(
     {

@@ -9,6 +9,10 @@ from typing import Final, Generic
 import anyio
 from attrs import field, frozen
 
+from netless_rooms._api.requests import Answer, Operation
+from netless_rooms._api.responses import decode_answer, is_refusal, says_expired
+from netless_rooms._api.transport import RawAnswer, Sender
+from netless_rooms._retries import RetryBudget, RetryPolicy, Tries
 from netless_rooms.credentials import Clock, Credentials
 from netless_rooms.errors import (
     CreateOutcomeUnknownError,
@@ -21,11 +25,7 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.grants import Token, check_grant
-from netless_rooms.http import RawAnswer, Sender
 from netless_rooms.models import as_time
-from netless_rooms.operations import Answer, Operation
-from netless_rooms.responses import decode_answer, is_refusal, says_expired
-from netless_rooms.retries import RetryBudget, RetryPolicy, Tries
 
 LEAST: Final = 0.001  # seconds that a try has at the least
 GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end a try

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
+from netless_rooms._validation import is_token
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomDraft, RoomPage, is_uuid
-from netless_rooms.signing import is_token
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
     "uuid": "uuid",

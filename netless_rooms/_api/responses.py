@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
+from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, show, structure
+from netless_rooms._api.requests import Answer, Operation
+from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
@@ -27,10 +30,7 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, MixedPage, Room, spell_seconds, spelled_alike
-from netless_rooms.operations import Answer, Operation
 from netless_rooms.signing import redact
-from netless_rooms.speedups import read_json_quickly, read_quickly, with_rooms
-from netless_rooms.wire import WIRE_NAMES, WireError, read_json, show, structure
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
 NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it

@@ -1,0 +1,120 @@
+"""What the four calls are: method, path, query, body, who may make them, and what may come back.  Pure.
+
+Every argument is checked here, before a request exists.  A uuid comes in only if it is made of letters, digits,
+``-`` and ``_``, so no argument can change which path is asked.
+"""
+
+from collections.abc import Mapping
+from json import dumps
+from typing import Any, Generic, Literal, TypeVar, overload
+from urllib.parse import urlencode
+
+from attrs import field, frozen
+
+from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH, check_count, check_flag, check_uuid
+from netless_rooms._version import __version__
+from netless_rooms.models import MixedPage, Room, RoomPage
+from netless_rooms.signing import Role
+
+Answer = TypeVar("Answer", Room, RoomPage, MixedPage)
+
+
+@frozen(kw_only=True)
+class Operation(Generic[Answer]):
+    """One call, ready to be sent: what is asked, by whom, how often, and what a good answer must hold."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes | None = None
+    is_repeatable: bool = True  # whether doing it twice leaves everything as doing it once
+    role: Role  # the least that its token needs
+    uuid: str | None = None  # the one room that it is about; a token of that room will do
+    answer: type[Answer]
+    expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the answered room must have
+
+    @property
+    def target(self) -> str:
+        """The path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def create_room(*, limit: int | None = None, is_record: bool | None = None) -> Operation[Room]:
+    """``POST /v5/rooms``; sends only what is set."""
+    body: dict[str, int | bool] = {}
+    if is_record is not None:
+        body["isRecord"] = check_flag("is_record", is_record)
+    if limit is not None:
+        body["limit"] = check_count("limit", limit, at_least=0)
+    return Operation(
+        method="POST",
+        path=ROOMS_PATH,
+        body=_json(body),
+        is_repeatable=False,
+        role=Role.WRITER,
+        answer=Room,
+    )
+
+
+def get_room(uuid: str) -> Operation[Room]:
+    """``GET /v5/rooms/{uuid}``."""
+    path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
+    return Operation(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
+
+
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[False] = False
+) -> Operation[RoomPage]: ...
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
+) -> Operation[MixedPage]: ...
+@overload
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool
+) -> Operation[RoomPage] | Operation[MixedPage]: ...
+def list_rooms(
+    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
+) -> Operation[RoomPage] | Operation[MixedPage]:
+    """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
+
+    If it is ``tolerant``, a member of the list that is no room is an ``InvalidRoom`` in the answer; else it makes
+    the whole answer unreadable.
+    """
+    query: dict[str, str | int] = {}
+    if begin_uuid is not None:
+        query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
+    if limit is not None:
+        query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
+    asked: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
+    return Operation(**asked, answer=MixedPage) if tolerant else Operation(**asked, answer=RoomPage)
+
+
+def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:
+    """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
+    return Operation(
+        method="PATCH",
+        path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
+        body=_json({"isBan": is_ban}),
+        role=Role.ADMIN,
+        uuid=uuid,
+        answer=Room,
+        expected={"uuid": uuid, "is_ban": is_ban},
+    )
+
+
+def request_headers(*, token: str, region: str) -> dict[str, str]:
+    """Return every header of a request: these and no others go out."""
+    return {
+        "token": token,
+        "region": region,
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+        "user-agent": f"netless_rooms/{__version__}",
+    }
+
+
+def _json(body: Mapping[str, int | bool]) -> bytes:
+    return dumps(body, separators=(",", ":")).encode()
