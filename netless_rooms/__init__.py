@@ -3,6 +3,7 @@
 Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answers as the service does.
 """
 
+from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 from netless_rooms._retries import RetryPolicy
 from netless_rooms._version import __version__
 from netless_rooms.bulk import Outcomes
@@ -31,7 +32,6 @@ from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
 from netless_rooms.outcomes import Outcome
 from netless_rooms.scan import Scan
 from netless_rooms.service import AsyncRooms
-from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 
 __all__ = [
     "AccessKey",

@@ -11,8 +11,9 @@ from typing import Final
 from attrs import field, frozen
 
 from netless_rooms._api.responses import CLOCK_OFF, excerpt, read_date
+from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.tokens import Role, TokenInfo
 from netless_rooms.models import spell_seconds
-from netless_rooms.signing import Role, TokenInfo, redact
 
 UNKNOWN: Final = "unknown"
 MOST_NAMES: Final = 20  # of fields or headers, in one finding

@@ -17,9 +17,9 @@ from netless_rooms._api.requests import Operation, get_room, list_rooms
 from netless_rooms._api.responses import GATEWAY, unwrap
 from netless_rooms._api.session import Caller
 from netless_rooms._api.transport import RawAnswer, Sender
+from netless_rooms._auth.providers import Clock
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.checkpoints import behind, read_checkpoint
-from netless_rooms.credentials import Clock
 from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError, TransportError
 from netless_rooms.findings import Finding, Reply
 from netless_rooms.many import ManyRooms

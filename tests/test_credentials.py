@@ -31,10 +31,10 @@ from netless_rooms import (
     verify_token,
 )
 from netless_rooms._api.requests import ban_room, list_rooms
-from netless_rooms.credentials import Credentials, TokenSource, credentials_of
+from netless_rooms._auth.permissions import Token
+from netless_rooms._auth.providers import Credentials, TokenSource, credentials_of
+from netless_rooms._auth.tokens import mint
 from netless_rooms.emulator import Emulator
-from netless_rooms.grants import Token
-from netless_rooms.signing import mint
 from samples import UUID, room_document
 from selection import exhaustive, on_both_loops
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
+from netless_rooms._auth.tokens import AccessKey, Role
 from netless_rooms.emulator import RULES, Answer, Ask, Emulator, Quirks
-from netless_rooms.tokens import AccessKey, Role
 
 HOUR: Final = timedelta(hours=1)
 

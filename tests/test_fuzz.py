@@ -15,7 +15,7 @@ from netless_rooms import InvalidRoom, Room, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, decode_answer
-from netless_rooms.grants import Token
+from netless_rooms._auth.permissions import Token
 from odd_bodies import SDK_TOKEN, odd_bodies
 from samples import DASHED, UUID, room_json
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenKind
 from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
+from netless_rooms._auth.permissions import Token, check_grant
+from netless_rooms._auth.tokens import mint, read_signature
 from netless_rooms.emulator import Ask, Emulator
-from netless_rooms.grants import Token, check_grant
-from netless_rooms.signing import mint, read_signature
 from samples import DASHED, UUID
 
 KEY = AccessKey("ak-of-the-project", "sk-4cf1be07d9a25e38")

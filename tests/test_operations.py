@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from netless_rooms import __version__
 from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms, request_headers
+from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import (
     DEFAULT_BASE_URL,
     check_base_url,
@@ -25,7 +26,6 @@ from netless_rooms._validation import (
     check_timeout,
 )
 from netless_rooms.models import MixedPage, Room, RoomPage
-from netless_rooms.signing import Role
 from samples import DASHED, UUID
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from netless_rooms import findings, readings
+from netless_rooms._auth.tokens import Role, TokenInfo, TokenKind
 from netless_rooms.checkpoints import ScanMode
 from netless_rooms.models import Room
 from netless_rooms.readings import Page
-from netless_rooms.signing import Role, TokenInfo, TokenKind
 from samples import UUID
 
 LISTED = ["a", "b", "c", "d", None, "f"]

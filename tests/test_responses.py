@@ -12,6 +12,7 @@ import pytest
 from netless_rooms._api.decoding import MAX_NESTING
 from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, decode_answer, is_refusal, says_expired, shows
+from netless_rooms._auth.permissions import Token
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
@@ -24,7 +25,6 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.grants import Token
 from netless_rooms.models import InvalidRoom, Room
 from odd_bodies import SDK_TOKEN
 from samples import CREATED, DASHED, DISABLED, GOT, LISTED, UUID, printed, room_json

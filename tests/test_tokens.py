@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenInfo, TokenKind, read_token, verify_token
-from netless_rooms.signing import mint, read_signature, redact
+from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.tokens import mint, read_signature
 from samples import UUID
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("token-vectors.json").read_text("utf-8"))

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from attrs import field, frozen
 
+from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH, check_count, check_flag, check_uuid
 from netless_rooms._version import __version__
 from netless_rooms.models import MixedPage, Room, RoomPage
-from netless_rooms.signing import Role
 
 Answer = TypeVar("Answer", Room, RoomPage, MixedPage)
 

@@ -18,6 +18,7 @@ from attrs import evolve
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, show, structure
 from netless_rooms._api.requests import Answer, Operation
 from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
+from netless_rooms._auth.redaction import redact
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
@@ -30,7 +31,6 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, MixedPage, Room, spell_seconds, spelled_alike
-from netless_rooms.signing import redact
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
 NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it

@@ -12,8 +12,9 @@ from attrs import field, frozen
 from netless_rooms._api.requests import Answer, Operation
 from netless_rooms._api.responses import decode_answer, is_refusal, says_expired
 from netless_rooms._api.transport import RawAnswer, Sender
+from netless_rooms._auth.permissions import Token, check_grant
+from netless_rooms._auth.providers import Clock, Credentials
 from netless_rooms._retries import RetryBudget, RetryPolicy, Tries
-from netless_rooms.credentials import Clock, Credentials
 from netless_rooms.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
@@ -24,7 +25,6 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.grants import Token, check_grant
 from netless_rooms.models import as_time
 
 LEAST: Final = 0.001  # seconds that a try has at the least

@@ -23,8 +23,8 @@ from netless_rooms._api.pools import pool_size
 from netless_rooms._api.requests import Operation, request_headers
 from netless_rooms._api.responses import shows
 from netless_rooms._api.twin import twin_class, twin_of
+from netless_rooms._auth.permissions import Token
 from netless_rooms.errors import TransportError
-from netless_rooms.grants import Token
 
 if TYPE_CHECKING:
     import httpx

@@ -14,13 +14,13 @@ from typing import Any, Final
 import anyio
 from cyclopts import App, CycloptsError, RepeatArgumentError, UnusedCliTokensError
 
+from netless_rooms._auth.redaction import redact
 from netless_rooms._version import __version__
 from netless_rooms.cli.console import StdoutConsole
 from netless_rooms.cli.exits import CommandError, Exit, code_of, told
 from netless_rooms.cli.help_pages import Pages
 from netless_rooms.cli.terminal import open_closed_streams, say
 from netless_rooms.errors import RoomsError
-from netless_rooms.signing import redact
 
 UUIDS: Final = "netless-rooms {} [OPTIONS] [UUID...]"
 

@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from netless_rooms._auth.redaction import redact
 from netless_rooms.cli.terminal import HIDDEN, visible
 from netless_rooms.models import InvalidRoom, Room
-from netless_rooms.signing import redact
 
 Format: TypeAlias = Literal["table", "jsonl", "csv"]
 Row: TypeAlias = Mapping[str, Any]

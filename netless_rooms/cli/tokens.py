@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter, Token
 
+from netless_rooms._auth.tokens import Role, read_token, verify_token
 from netless_rooms.cli.arguments import Uuid
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.output import FormatFlag, show_one
@@ -14,7 +15,6 @@ from netless_rooms.cli.rows import Columns, spell_time
 from netless_rooms.cli.settings import KEY_FROM_ENVIRONMENT, KeyFlags, from_environment, project_key
 from netless_rooms.cli.terminal import is_terminal, put
 from netless_rooms.errors import TokenError
-from netless_rooms.tokens import Role, read_token, verify_token
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST: Final = 1 << 16  # characters to be read, many times what a token has

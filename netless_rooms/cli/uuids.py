@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from netless_rooms._auth.redaction import redact
 from netless_rooms._validation import check_uuid
 from netless_rooms.cli.arguments import STDIN
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.terminal import is_terminal
-from netless_rooms.signing import redact
 
 WANTED: Final = "give a uuid or a JSON object a line"
 

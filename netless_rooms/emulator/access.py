@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 from netless_rooms.emulator.answers import RefusedError
 from netless_rooms.errors import TokenError
-from netless_rooms.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 
 
 class Call(Enum):

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
+from netless_rooms._auth.tokens import AccessKey
 from netless_rooms.emulator.access import Call, admit, permit
 from netless_rooms.emulator.answers import Answer, Ask, RefusedError
 from netless_rooms.emulator.generated import GeneratedRooms
 from netless_rooms.emulator.inputs import read_create, read_list, read_set_ban
 from netless_rooms.emulator.quirks import Quirks, page_size
 from netless_rooms.emulator.store import RoomStore
-from netless_rooms.tokens import AccessKey
 
 ROOMS_PATH: Final = "/v5/rooms"
 

@@ -5,8 +5,8 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
+from netless_rooms._auth.redaction import redact
 from netless_rooms.emulator.spelling import write_json
-from netless_rooms.signing import redact
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from netless_rooms._api.transport import InProcessTransport, in_process
+from netless_rooms._auth.tokens import AccessKey, Role, TokenKind, draw_token
 from netless_rooms.emulator.account import Account, call_of
 from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.app import build_app
@@ -20,7 +21,6 @@ from netless_rooms.emulator.replies import Reply
 from netless_rooms.emulator.script import read_script, take_fault
 from netless_rooms.emulator.server import serve_app
 from netless_rooms.emulator.spelling import check_names
-from netless_rooms.tokens import AccessKey, Role, TokenKind, draw_token
 
 
 class Emulator:

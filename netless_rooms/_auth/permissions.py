@@ -10,9 +10,10 @@ from typing import Any
 from attrs import field, frozen
 
 from netless_rooms._api.requests import Operation
+from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.tokens import Role, TokenInfo, TokenKind, read_signature, read_token
 from netless_rooms.errors import TokenError
 from netless_rooms.models import spell_seconds, spelled_alike
-from netless_rooms.signing import Role, TokenInfo, TokenKind, read_signature, read_token, redact
 
 
 @frozen(eq=False)

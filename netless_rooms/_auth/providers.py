@@ -14,11 +14,11 @@ from attrs import define, field
 
 from netless_rooms._api.requests import Operation
 from netless_rooms._api.responses import shows
+from netless_rooms._auth.permissions import Token
+from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.tokens import LAST_MS, AccessKey, Role, TokenKind, draw_token
 from netless_rooms._validation import check_header
 from netless_rooms.errors import TokenError
-from netless_rooms.grants import Token
-from netless_rooms.signing import LAST_MS, Role, TokenKind, redact
-from netless_rooms.tokens import AccessKey, draw_token
 
 LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
 SPARE: Final = 60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time

@@ -24,25 +24,23 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from itertools import groupby
-from operator import itemgetter
 from typing import Final
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
-from netless_rooms._validation import TOKEN_PATTERN
+from netless_rooms._validation import check_uuid
 from netless_rooms.errors import TokenError
 
 LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent leaves alone besides letters and digits
-REDACTED: Final = "NETLESS…"
-TELLING: Final = 12  # characters of a token in a row that must not be shown; fewer could be any word
 
 
 class Role(IntEnum):
@@ -157,26 +155,6 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     return described
 
 
-def redact(text: str, token: str = "") -> str:
-    """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
-    # Whole tokens first: without its beginning, another token would not be known for one any more.
-    calm = TOKEN_PATTERN.sub(REDACTED, text)
-    return calm if len(token) < TELLING else _without(token, calm)
-
-
-def _without(token: str, text: str) -> str:
-    secret = bytearray(len(text))
-    for at in range(len(text) - TELLING + 1):
-        if text[at : at + TELLING] in token:
-            secret[at : at + TELLING] = b"\1" * TELLING
-    runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
-    return "".join(REDACTED if hide else _joined(run) for hide, run in runs)
-
-
-def _joined(run: Iterable[tuple[int, str]]) -> str:
-    return "".join(character for _, character in run)
-
-
 def _signature(pairs: Mapping[str, str], secret_key: str) -> str:
     signed = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     # A key that is no proper text has signed nothing; spelling it anyway keeps it out of an encoding error.
@@ -235,3 +213,87 @@ def _expiry(text: str | None) -> datetime | None:
     if int(text) > LAST_MS:
         raise TokenError("malformed token: its expireAt is past the year 9999")
     return EPOCH + timedelta(milliseconds=int(text))
+
+
+def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
+    # No message here shows the value: one of the two is the secret.
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a string, not {type(value).__name__}")
+    if not value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{attribute.name} must be text and not empty")
+    if value != value.strip():
+        raise ValueError(f"{attribute.name} must not begin or end with white space; is there a line break left?")
+
+
+@frozen
+class AccessKey:
+    """The access key and secret key of a whiteboard project, from Agora Console; makes tokens locally.
+
+    The secret is in no repr and in no error.  Nothing is sent anywhere.  Keep it on your server: whoever has the
+    secret can make every token.
+
+    .. versionadded:: 0.1
+    """
+
+    access_key: str = field(validator=_is_text)
+    """Names the project; part of every token."""
+    secret_key: str = field(validator=_is_text, repr=False)
+    """Signs the tokens; never leaves this process."""
+
+    def sdk_token(self, *, role: Role, lifetime: timedelta | None) -> str:
+        """Return a new token for the whole project.
+
+        ``lifetime`` is at least a millisecond from now by this machine's clock, and is cut to milliseconds;
+        ``None`` never expires, which the service's documentation advises against.  Raises ``ValueError`` or
+        ``TypeError`` for a wrong argument.  The service's own server code uses ten minutes.
+
+        .. versionadded:: 0.1
+        """
+        return self._token(TokenKind.SDK, None, role, lifetime)
+
+    def room_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
+        """Return a new token for the one room ``uuid``, as a browser needs it to join; else as ``sdk_token``.
+
+        .. versionadded:: 0.1
+        """
+        return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
+
+    def task_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
+        """Return a new token for the one file-conversion task ``uuid``; else as ``sdk_token``.
+
+        .. versionadded:: 0.1
+        """
+        return self._token(TokenKind.TASK, check_uuid("uuid", uuid), role, lifetime)
+
+    def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
+        if isinstance(role, bool) or not isinstance(role, int):
+            raise TypeError(f"role must be a Role, not {type(role).__name__}")
+        return draw_token(self, kind, uuid, Role(role), _expiry_in(lifetime))
+
+
+def draw_token(key: AccessKey, kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None) -> str:
+    """Return a new token, of which there is no second one.
+
+    ``expires_at_ms`` counts from the Unix epoch; ``None`` never expires.
+    """
+    return mint(
+        kind,
+        access_key=key.access_key,
+        secret_key=key.secret_key,
+        role=role,
+        uuid=uuid,
+        expires_at_ms=expires_at_ms,
+        nonce=str(uuid4()),
+    )
+
+
+def _expiry_in(lifetime: timedelta | None) -> int | None:
+    if lifetime is None:
+        return None
+    if not isinstance(lifetime, timedelta):
+        raise TypeError(f"lifetime must be a timedelta or None, not {type(lifetime).__name__}")
+    milliseconds = lifetime // timedelta(milliseconds=1)
+    until = time.time_ns() // 1_000_000 + milliseconds
+    if milliseconds < 1 or until > LAST_MS:
+        raise ValueError("lifetime must be a millisecond or more, up to the year 9999, or None to never expire")
+    return until
