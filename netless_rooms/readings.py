@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from netless_rooms.checkpoints import ScanMode
+from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms.findings import UNKNOWN, Finding, names_of, rooms_of
 from netless_rooms.models import InvalidRoom, Room, spelled_alike
 

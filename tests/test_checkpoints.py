@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms.checkpoints import (
+from netless_rooms._listing.checkpoints import (
     MOST_KNOWN,
     Checkpoint,
     Landmarks,

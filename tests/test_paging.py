@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms.paging import Cursor, PageRequest, WalkBrokenError
+from netless_rooms._listing.cursor import Cursor, PageRequest, WalkBrokenError
 
 Listing = Callable[[str | None, int], Sequence[str | None]]
 

@@ -6,7 +6,7 @@ import pytest
 
 from netless_rooms import findings, readings
 from netless_rooms._auth.tokens import Role, TokenInfo, TokenKind
-from netless_rooms.checkpoints import ScanMode
+from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms.models import Room
 from netless_rooms.readings import Page
 from samples import UUID

@@ -35,7 +35,7 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.checkpoints import behind, read_checkpoint
+from netless_rooms._listing.checkpoints import behind, read_checkpoint
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
 from selection import exhaustive
 from virtual_time import VirtualTime

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from attrs import frozen
 from cyclopts import Parameter, validators
 
+from netless_rooms._listing.scan import MOST_AHEAD, MOST_SHARDS
 from netless_rooms._validation import MAX_PAGE_SIZE, check_uuid
-from netless_rooms.scan import MOST_AHEAD, MOST_SHARDS
 
 
 def _names_a_room(_: object, value: str | None) -> None:

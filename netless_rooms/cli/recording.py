@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import evolve
 
+from netless_rooms._listing.scan import Scan
 from netless_rooms.cli.exits import CommandError, Exit
 from netless_rooms.cli.filters import Filters
 from netless_rooms.cli.journal import Standing, check_same, read_standing, write_standing
@@ -16,7 +17,6 @@ from netless_rooms.cli.rows import Columns, Format, Row, invalid_row, room_row
 from netless_rooms.cli.sinks import OutputFile, Sink, Stdout
 from netless_rooms.cli.terminal import is_pipe
 from netless_rooms.models import InvalidRoom, Room
-from netless_rooms.scan import Scan
 
 
 class Recorder:

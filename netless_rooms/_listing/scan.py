@@ -22,14 +22,14 @@ from anyio.lowlevel import checkpoint
 from attrs import evolve, frozen
 
 from netless_rooms._api.session import Caller
+from netless_rooms._listing.checkpoints import Checkpoint, Landmarks, Range, ScanMode, read_checkpoint
+from netless_rooms._listing.cursor import Cursor
+from netless_rooms._listing.shards import account_in, at_once, begin, check_account, check_end
+from netless_rooms._listing.walk import next_rooms
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
 from netless_rooms.background import background, to_be_entered
-from netless_rooms.checkpoints import Checkpoint, Landmarks, Range, ScanMode, read_checkpoint
 from netless_rooms.errors import RoomsError
 from netless_rooms.models import InvalidRoom, Room
-from netless_rooms.paging import Cursor
-from netless_rooms.shards import account_in, at_once, begin, check_account, check_end
-from netless_rooms.walks import next_rooms
 
 DRAIN: Final = 1.0  # seconds that leaving a scan waits for the requests under way, before it cancels them
 MOST_KEPT: Final = 1000  # of the rooms that were skipped

@@ -15,8 +15,7 @@ from attrs import evolve
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import GATEWAY
 from netless_rooms._api.session import Caller
-from netless_rooms._validation import ROOMS_PATH
-from netless_rooms.checkpoints import (
+from netless_rooms._listing.checkpoints import (
     Checkpoint,
     ScanMode,
     account_of,
@@ -26,6 +25,8 @@ from netless_rooms.checkpoints import (
     ranges_between,
     spread,
 )
+from netless_rooms._listing.cursor import Cursor, Reading
+from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.errors import (
     CheckpointError,
     DecodeError,
@@ -36,7 +37,6 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, MixedPage, Room
-from netless_rooms.paging import Cursor, Reading
 
 FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for

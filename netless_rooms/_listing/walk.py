@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from netless_rooms._api.requests import Operation, list_rooms
 from netless_rooms._api.session import Caller
+from netless_rooms._listing.cursor import Cursor, WalkBrokenError, start_walk
 from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH
 from netless_rooms.errors import PaginationError, RoomsError
 from netless_rooms.models import Room, RoomPage, time_in_uuid
-from netless_rooms.paging import Cursor, WalkBrokenError, start_walk
 
 BLUR: Final = timedelta(milliseconds=1)
 
