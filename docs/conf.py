@@ -16,9 +16,9 @@ from sphinx.util.docutils import SphinxDirective
 
 import netless_rooms
 from netless_rooms import RoomsError, Scan
+from netless_rooms._bulk import CONCURRENCY
 from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE
 from netless_rooms.emulator import RULES, Quirks
-from netless_rooms.outcomes import CONCURRENCY
 
 sys.path.insert(0, str(Path(__file__).parent))
 import wire_tables

@@ -8,14 +8,13 @@ from typing import Any, Literal, overload
 
 from netless_rooms._api.requests import ban_room, create_room, get_room
 from netless_rooms._api.session import Caller
+from netless_rooms._bulk import CONCURRENCY, Outcomes, Terms, call_each, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, scanning, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
+from netless_rooms._tasks import to_be_entered
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_time
-from netless_rooms.background import to_be_entered
-from netless_rooms.bulk import Outcomes, call_each, check_uuids
 from netless_rooms.models import InvalidRoom, Room, RoomPage
-from netless_rooms.outcomes import CONCURRENCY, Terms
 
 
 class ManyRooms:

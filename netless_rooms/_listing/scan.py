@@ -26,8 +26,8 @@ from netless_rooms._listing.checkpoints import Checkpoint, Landmarks, Range, Sca
 from netless_rooms._listing.cursor import Cursor
 from netless_rooms._listing.shards import account_in, at_once, begin, check_account, check_end
 from netless_rooms._listing.walk import next_rooms
+from netless_rooms._tasks import background, to_be_entered
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
-from netless_rooms.background import background, to_be_entered
 from netless_rooms.errors import RoomsError
 from netless_rooms.models import InvalidRoom, Room
 

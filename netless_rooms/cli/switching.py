@@ -9,7 +9,7 @@ import anyio
 from attrs import frozen
 from cyclopts import Parameter, validators
 
-from netless_rooms.bulk import Outcomes
+from netless_rooms._bulk import CONCURRENCY, Outcome, Outcomes
 from netless_rooms.cli.arguments import AtLeastOne, Uuids
 from netless_rooms.cli.exits import CommandError, Exit, told
 from netless_rooms.cli.output import FormatFlag, encode, format_for
@@ -19,7 +19,6 @@ from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
 from netless_rooms.cli.terminal import is_terminal, put, say
 from netless_rooms.cli.uuids import Chosen, chosen
 from netless_rooms.errors import RoomsError, TooManyFailuresError
-from netless_rooms.outcomes import CONCURRENCY, Outcome
 
 OUTCOME: Final = Columns(fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0})
 ENOUGH_FAILURES: Final = 100
