@@ -11,10 +11,10 @@ import pytest
 from fake_services import Service, World, hexes, in_turn
 from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
+from netless_rooms._doctor.findings import Finding
+from netless_rooms._doctor.probes import MOST_PAGES, NOWHERE, examine
 from netless_rooms.cli.doctor import SWITCHES, USUAL, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
-from netless_rooms.findings import Finding
-from netless_rooms.probes import MOST_PAGES, NOWHERE, examine
 from selection import exhaustive
 from shell import Shell
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from netless_rooms import findings, readings
 from netless_rooms._auth.tokens import Role, TokenInfo, TokenKind
+from netless_rooms._doctor import findings, readings
+from netless_rooms._doctor.readings import Page
 from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms.models import Room
-from netless_rooms.readings import Page
 from samples import UUID
 
 LISTED = ["a", "b", "c", "d", None, "f"]

@@ -8,14 +8,14 @@ from typing import Final
 
 from attrs import asdict
 
+from netless_rooms._doctor.findings import Finding
+from netless_rooms._doctor.probes import examine
 from netless_rooms.cli.exits import Exit
 from netless_rooms.cli.output import FormatFlag, format_for, show
 from netless_rooms.cli.progress import progress
 from netless_rooms.cli.rows import Columns
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
 from netless_rooms.cli.terminal import is_terminal, put, visible
-from netless_rooms.findings import Finding
-from netless_rooms.probes import examine
 
 FINDING: Final = Columns(fields=("name", "answer", "seen", "means"), shown={})
 WIDTH: Final = 100  # columns, where nobody sees it in a terminal

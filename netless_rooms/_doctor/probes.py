@@ -11,23 +11,23 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from netless_rooms import findings, readings
 from netless_rooms._api.decoding import WireError, read_json
 from netless_rooms._api.requests import Operation, get_room, list_rooms
 from netless_rooms._api.responses import GATEWAY, unwrap
 from netless_rooms._api.session import Caller
 from netless_rooms._api.transport import RawAnswer, Sender
 from netless_rooms._auth.providers import Clock
+from netless_rooms._doctor import findings, readings
+from netless_rooms._doctor.findings import Finding, Reply
+from netless_rooms._doctor.readings import Answered, Page
 from netless_rooms._listing.checkpoints import behind, read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
 from netless_rooms._listing.walk import each_room
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError, TransportError
-from netless_rooms.findings import Finding, Reply
 from netless_rooms.many import ManyRooms
 from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
-from netless_rooms.readings import Answered, Page
 
 FEW: Final = 5  # rooms of a page of which only the first ones count
 ENOUGH: Final = 60  # rooms that tell an order, and leave room for pages between them

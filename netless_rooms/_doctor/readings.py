@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
+from netless_rooms._doctor.findings import UNKNOWN, Finding, names_of, rooms_of
 from netless_rooms._listing.checkpoints import ScanMode
-from netless_rooms.findings import UNKNOWN, Finding, names_of, rooms_of
 from netless_rooms.models import InvalidRoom, Room, spelled_alike
 
 FEWEST: Final = 2  # rooms that tell an order
