@@ -5,6 +5,7 @@ Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answe
 
 from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
 from netless_rooms._bulk import Outcome, Outcomes
+from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms._listing.scan import Scan
 from netless_rooms._retries import RetryPolicy
@@ -30,7 +31,6 @@ from netless_rooms.errors import (
     UnauthorizedError,
 )
 from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
-from netless_rooms.service import AsyncRooms
 
 __all__ = [
     "AccessKey",

@@ -21,10 +21,10 @@ try:
 except ImportError as _missing:
     raise ImportError("the demo needs extras: pip install 'netless-rooms[cli,emulator]'") from _missing
 
+from netless_rooms._client import AsyncRooms
 from netless_rooms.emulator import Emulator
 from netless_rooms.errors import NotFoundError
 from netless_rooms.models import Region, Room
-from netless_rooms.service import AsyncRooms
 
 ROOMS: Final = 25_000
 REPORT_EVERY: Final = 5_000  # rooms between two lines when there is no terminal to draw in

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from netless_rooms._api.transport import client_of
+from netless_rooms._client import AsyncRooms
 from netless_rooms._retries import RetryPolicy
 from netless_rooms._validation import check_time
 from netless_rooms.models import Region
-from netless_rooms.service import AsyncRooms
 
 if TYPE_CHECKING:
     from netless_rooms.emulator import Emulator, Fault, RecordedRequest

@@ -24,9 +24,9 @@ from netless_rooms._listing.checkpoints import behind, read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
 from netless_rooms._listing.walk import each_room
+from netless_rooms._many import ManyRooms
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError, TransportError
-from netless_rooms.many import ManyRooms
 from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
 
 FEW: Final = 5  # rooms of a page of which only the first ones count

@@ -8,6 +8,7 @@ import anyio
 from attrs import asdict
 from cyclopts import Parameter
 
+from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import Scan
 from netless_rooms.cli.arguments import USUAL_WAY, Way
 from netless_rooms.cli.exits import CommandError, Exit, code_of, told
@@ -19,7 +20,6 @@ from netless_rooms.cli.rows import ROOM, ROOM_OR_INVALID, Format
 from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, base_url_of, open_rooms
 from netless_rooms.cli.terminal import is_terminal, say
 from netless_rooms.errors import DecodeError, RoomsError
-from netless_rooms.service import AsyncRooms
 
 
 async def scan(

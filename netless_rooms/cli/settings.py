@@ -9,10 +9,10 @@ from attrs import asdict, frozen
 from cyclopts import Group, Parameter
 
 from netless_rooms._auth.tokens import AccessKey
+from netless_rooms._client import AsyncRooms
 from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.cli.exits import OVER_HTTP, CommandError, Exit
 from netless_rooms.cli.terminal import say
-from netless_rooms.service import AsyncRooms
 
 SETTINGS: Final = Group("Settings, else from NETLESS_TOKEN, NETLESS_REGION and so on", sort_key=99)
 KEY: Final = Group("The key, else from NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)

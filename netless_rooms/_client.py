@@ -13,10 +13,10 @@ from netless_rooms._api import transport
 from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.session import Caller
 from netless_rooms._auth.providers import Clock, TokenSource, credentials_of
+from netless_rooms._many import ManyRooms
 from netless_rooms._retries import USUAL, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
 from netless_rooms._validation import DEFAULT_BASE_URL, check_base_url, check_flag, check_region, check_timeout
-from netless_rooms.many import ManyRooms
 from netless_rooms.models import Room, RoomPage
 
 
