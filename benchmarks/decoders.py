@@ -116,10 +116,10 @@ def with_msgspec_and_attrs() -> Decode:
 def with_ours() -> Decode:
     """Our rooms, by all that an answer goes through."""
     from netless_rooms._api.requests import list_rooms
-    from netless_rooms._api.responses import decode_answer
+    from netless_rooms._api.responses import parse_response
 
     operation = list_rooms()
-    return lambda body: decode_answer(operation, 200, {}, body)
+    return lambda body: parse_response(operation, 200, {}, body)
 
 
 DECODERS: Final[dict[str, Callable[[], Decode]]] = {

@@ -15,7 +15,7 @@ WIDTH: Final = 432  # a narrow screen shrinks that a little, and text stays legi
 HEAD: Final = 24  # for the title
 LABELS: Final = 216  # of the width
 BAR: Final = 16
-LINE: Final = 26
+SEQUENTIAL: Final = 26
 OURS: Final = "netless_rooms"
 HEIGHT: Final = 252
 LEFT, RIGHT, TOP, BOTTOM = 62, 396, 34, 204  # of what is between the axes
@@ -54,7 +54,7 @@ def bars(name: str, title: str, rows: Sequence[Row]) -> str:
     room = WIDTH - LABELS - 46
     body = []
     for place, row in enumerate(rows):
-        top = HEAD + 6 + place * LINE
+        top = HEAD + 6 + place * SEQUENTIAL
         width = max(1.0, row.ms / longest * room)
         side = "ours" if row.title.startswith(OURS) else "theirs"
         label = escape(row.title.replace("`", ""))
@@ -64,7 +64,7 @@ def bars(name: str, title: str, rows: Sequence[Row]) -> str:
             f'<text x="{LABELS + width + 6:.1f}" y="{top + 13}">{row.ms:.3g}</text>',
         ]
     told = "; ".join(f"{row.title}: {row.ms:.3g}" for row in rows)
-    return drawing(name, title, told, HEAD + 12 + len(rows) * LINE, body)
+    return drawing(name, title, told, HEAD + 12 + len(rows) * SEQUENTIAL, body)
 
 
 def shard_lines(rows: Sequence[Row]) -> str:

@@ -64,7 +64,7 @@ DEFAULTS = {
     "MAX_PAGE_SIZE": str(MAX_PAGE_SIZE),
     "LIKELIEST": "Quirks()",
     "NOTHING": "{}",
-    "USUAL": "RetryPolicy()",
+    "DEFAULT_POLICY": "RetryPolicy()",
 }
 
 

@@ -147,7 +147,7 @@ async def disable_waiting(rooms: AsyncRooms, job: Job, rate: float | None) -> No
                 job.settle(outcome)
     finally:
         if outcomes is not None:
-            for outcome in outcomes.undelivered:  # came in after an interruption
+            for outcome in outcomes.unread:  # came in after an interruption
                 job.settle(outcome)
             job.in_doubt = list(outcomes.in_doubt)
 

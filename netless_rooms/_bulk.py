@@ -36,8 +36,8 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import evolve, field, frozen
 
-from netless_rooms._api.requests import Operation
-from netless_rooms._api.session import Caller
+from netless_rooms._api.requests import ApiRequest
+from netless_rooms._api.session import Session
 from netless_rooms._tasks import background
 from netless_rooms._validation import check_count, check_uuid
 from netless_rooms.errors import RoomsError, TooManyFailuresError
@@ -82,7 +82,7 @@ class Outcome:
 
 
 @frozen(kw_only=True)
-class Terms:
+class BulkOptions:
     """How many at once, how fast, and how many may fail."""
 
     concurrency: int = field()
@@ -107,15 +107,15 @@ class Terms:
         if value is not None:
             check_count("max_failures", value, at_least=1)
 
-    def within(self, pool_size: int | None) -> "Terms":
+    def within(self, pool_size: int | None) -> "BulkOptions":
         """Return the same for a pool of connections: a call that waits for one gains nothing and may time out."""
         if pool_size is None or pool_size >= self.concurrency:
             return self
         return evolve(self, concurrency=pool_size)
 
 
-LONGEST_DRAIN: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves
-LONGEST_PULL: Final = 5.0  # seconds that the iterable gets after them, if it is being waited for
+DRAIN_TIMEOUT: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves
+INPUT_TIMEOUT: Final = 5.0  # seconds that the iterable gets after them, if it is being waited for
 
 Input = TypeVar("Input")  # a uuid, or a position
 
@@ -140,16 +140,19 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
     flight get up to 30 seconds to end, since what is cut may have taken effect or not.  What you raise comes out
     as it is, and no task is left behind.  An async iterable stays yours, and closing it is up to you.  If it is
     being waited for when the calls have ended, it gets 5 seconds more: what it brings is not attempted.  Then it
-    is cancelled, and ``iterable_was_cut``.
+    is cancelled, and ``input_cancelled``.
 
-    Every input is in exactly one place then: its outcome came out, or it is in ``undelivered``,
+    Every input is in exactly one place then: its outcome came out, or it is in ``unread``,
     ``not_attempted`` or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
 
     .. versionadded:: 0.1
     """
 
     def __init__(
-        self, call: Callable[[Input], Awaitable[Room]], given: Sequence[Input] | AsyncIterator[Input], terms: Terms
+        self,
+        call: Callable[[Input], Awaitable[Room]],
+        given: Sequence[Input] | AsyncIterator[Input],
+        terms: BulkOptions,
     ) -> None:
         self._call_for = call
         self._given: Sequence[Input] = given if isinstance(given, Sequence) else ()
@@ -208,7 +211,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         return (*self._waiting.values(), *self._given[self._pulled :])
 
     @property
-    def undelivered(self) -> tuple[Outcome, ...]:
+    def unread(self) -> tuple[Outcome, ...]:
         """The outcomes that came in and did not come out, in the order in which they came in.
 
         .. versionadded:: 0.1
@@ -227,7 +230,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         return tuple(given for _, given in sorted(self._in_doubt.items()))
 
     @property
-    def iterable_was_cut(self) -> bool:
+    def input_cancelled(self) -> bool:
         """Whether the async iterable was cancelled while it was waited for.
 
         A generator is at its end then, whatever it had left to bring: go on with another one, for instance with
@@ -262,7 +265,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
     def _tell(self) -> None:
         if self._stopped and not self._begun:
             self._beginning.cancel()  # it may be waiting, for the iterable or for the rate
-            self._pull.deadline = min(self._pull.deadline, current_time() + LONGEST_PULL)
+            self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
         self._news.set()
 
     async def _work(self) -> None:
@@ -281,7 +284,7 @@ class Outcomes(AsyncIterator[Outcome], Generic[Input]):
         self._left = True
         self._stop()
         for call in self._begun.values():
-            call.deadline = current_time() + LONGEST_DRAIN
+            call.deadline = current_time() + DRAIN_TIMEOUT
         await self._until(lambda: not self._begun)
 
     def _stop(self) -> None:
@@ -394,16 +397,16 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
 
 @asynccontextmanager
 async def call_each(
-    caller: Caller,
-    operation_for: Callable[[Input], Operation[Room]],
+    session: Session,
+    operation_for: Callable[[Input], ApiRequest[Room]],
     given: Sequence[Input] | AsyncIterator[Input],
-    terms: Terms,
+    terms: BulkOptions,
 ) -> AsyncGenerator[Outcomes[Input], None]:
     """Make one call for each of ``given`` while the body runs, which gets the outcomes."""
 
     async def call(one: Input) -> Room:
-        return await caller.perform(operation_for(one))
+        return await session.request(operation_for(one))
 
-    outcomes = Outcomes(call, given, terms.within(caller.sender.pool_size))
+    outcomes = Outcomes(call, given, terms.within(session.sender.pool_size))
     async with background(outcomes._work, outcomes._leave):
         yield outcomes

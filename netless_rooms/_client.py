@@ -11,10 +11,10 @@ from attrs import evolve
 
 from netless_rooms._api import transport
 from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
-from netless_rooms._api.session import Caller
-from netless_rooms._auth.providers import Clock, TokenSource, credentials_of
+from netless_rooms._api.session import Session
+from netless_rooms._auth.providers import Clock, TokenSource, provider_of
 from netless_rooms._many import ManyRooms
-from netless_rooms._retries import USUAL, RetryPolicy, check_retry
+from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
 from netless_rooms._validation import DEFAULT_BASE_URL, check_base_url, check_flag, check_region, check_timeout
 from netless_rooms.models import Room, RoomPage
@@ -75,7 +75,7 @@ class AsyncRooms(ManyRooms):
         token: TokenSource,
         region: str,
         base_url: str = DEFAULT_BASE_URL,
-        retry: RetryPolicy = USUAL,
+        retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
         clock: Clock = time.time,
@@ -83,9 +83,9 @@ class AsyncRooms(ManyRooms):
         address = check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
         if not callable(clock):
             raise TypeError(f"clock must be a function, not {type(clock).__name__}")
-        self._caller = Caller(
-            sender=transport.Sender(client, address),
-            credentials=credentials_of(token, clock),
+        self._session = Session(
+            sender=transport.Transport(client, address),
+            credentials=provider_of(token, clock),
             region=check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=clock,
@@ -93,8 +93,8 @@ class AsyncRooms(ManyRooms):
         )
 
     def __repr__(self) -> str:
-        caller = self._caller
-        return f"{type(self).__name__}(region={caller.region!r}, base_url={caller.sender.base_url!r})"
+        session = self._session
+        return f"{type(self).__name__}(region={session.region!r}, base_url={session.sender.base_url!r})"
 
     @classmethod
     @to_be_entered("async with AsyncRooms.open(...) as rooms: ...")
@@ -105,7 +105,7 @@ class AsyncRooms(ManyRooms):
         token: TokenSource,
         region: str,
         base_url: str = DEFAULT_BASE_URL,
-        retry: RetryPolicy = USUAL,
+        retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
         clock: Clock = time.time,
@@ -149,7 +149,7 @@ class AsyncRooms(ManyRooms):
         """
         changes: dict[str, Any] = {}
         if not isinstance(token, EllipsisType):
-            changes["credentials"] = credentials_of(token, self._caller.clock)
+            changes["credentials"] = provider_of(token, self._session.clock)
         if not isinstance(region, EllipsisType):
             changes["region"] = check_region(region)
         if not isinstance(timeout, EllipsisType):
@@ -159,7 +159,7 @@ class AsyncRooms(ManyRooms):
         if not isinstance(check_token, EllipsisType):
             changes["check_token"] = check_flag("check_token", check_token)
         sibling = copy(self)
-        sibling._caller = evolve(self._caller, **changes)
+        sibling._session = evolve(self._session, **changes)
         return sibling
 
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
@@ -177,7 +177,7 @@ class AsyncRooms(ManyRooms):
 
         .. versionadded:: 0.1
         """
-        return await self._caller.perform(create_room(limit=limit, is_record=is_record))
+        return await self._session.request(create_room(limit=limit, is_record=is_record))
 
     async def get(self, uuid: str) -> Room:
         """Return the room ``uuid`` as it is now: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
@@ -186,7 +186,7 @@ class AsyncRooms(ManyRooms):
 
         .. versionadded:: 0.1
         """
-        return await self._caller.perform(get_room(uuid))
+        return await self._session.request(get_room(uuid))
 
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
         """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
@@ -197,7 +197,7 @@ class AsyncRooms(ManyRooms):
 
         .. versionadded:: 0.1
         """
-        return await self._caller.perform(list_rooms(begin_uuid=begin_uuid, limit=limit))
+        return await self._session.request(list_rooms(begin_uuid=begin_uuid, limit=limit))
 
     async def disable(self, uuid: str) -> Room:
         """Disable the room and return it: ``PATCH /v5/rooms/{uuid}``.  Safe to repeat.
@@ -208,11 +208,11 @@ class AsyncRooms(ManyRooms):
 
         .. versionadded:: 0.1
         """
-        return await self._caller.perform(ban_room(uuid, is_ban=True))
+        return await self._session.request(ban_room(uuid, is_ban=True))
 
     async def enable(self, uuid: str) -> Room:
         """Undo ``disable`` and return the room; everything else as there.
 
         .. versionadded:: 0.1
         """
-        return await self._caller.perform(ban_room(uuid, is_ban=False))
+        return await self._session.request(ban_room(uuid, is_ban=False))

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, Literal, overload
 
 from netless_rooms._api.requests import ban_room, create_room, get_room
-from netless_rooms._api.session import Caller
-from netless_rooms._bulk import CONCURRENCY, Outcomes, Terms, call_each, check_uuids
+from netless_rooms._api.session import Session
+from netless_rooms._bulk import CONCURRENCY, BulkOptions, Outcomes, call_each, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, scanning, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
@@ -20,9 +20,9 @@ from netless_rooms.models import InvalidRoom, Room, RoomPage
 class ManyRooms:
     """The part of ``AsyncRooms`` that goes through many rooms."""
 
-    __slots__ = ("_caller",)
+    __slots__ = ("_session",)
 
-    _caller: Caller
+    _session: Session
 
     def walk(
         self,
@@ -53,7 +53,7 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        return each_room(self._caller, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
+        return each_room(self._session, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
 
     def pages(
         self, *, begin_uuid: str | None = None, after: str | None = None, page_size: int = MAX_PAGE_SIZE
@@ -66,7 +66,7 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        return each_page(self._caller, start_walk(begin_uuid, after, page_size))
+        return each_page(self._session, start_walk(begin_uuid, after, page_size))
 
     @overload
     def scan(
@@ -131,7 +131,7 @@ class ManyRooms:
         .. versionadded:: 0.1
         """
         return scanning(
-            self._caller,
+            self._session,
             page_size=page_size,
             prefetch=prefetch,
             shards=shards,
@@ -150,7 +150,7 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        return await split(self._caller, shards, known)
+        return await split(self._session, shards, known)
 
     async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
         """Return the rooms that were created from ``start`` to ``end``, both inclusive, the oldest first.
@@ -167,7 +167,7 @@ class ManyRooms:
         """
         if check_time("start", start) > check_time("end", end):
             raise ValueError(f"start must not be after end, and {start} is after {end}")
-        return await created_between(self._caller, start, end)
+        return await created_between(self._session, start, end)
 
     @to_be_entered("async with rooms.get_many(...) as outcomes: async for outcome in outcomes: ...")
     def get_many(
@@ -199,8 +199,8 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._caller, get_room, check_uuids(uuids), terms)
+        terms = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, get_room, check_uuids(uuids), terms)
 
     @to_be_entered("async with rooms.disable_many(...) as outcomes: async for outcome in outcomes: ...")
     def disable_many(
@@ -215,8 +215,8 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._caller, partial(ban_room, is_ban=True), check_uuids(uuids), terms)
+        terms = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, partial(ban_room, is_ban=True), check_uuids(uuids), terms)
 
     @to_be_entered("async with rooms.enable_many(...) as outcomes: async for outcome in outcomes: ...")
     def enable_many(
@@ -231,8 +231,8 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._caller, partial(ban_room, is_ban=False), check_uuids(uuids), terms)
+        terms = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, partial(ban_room, is_ban=False), check_uuids(uuids), terms)
 
     @to_be_entered("async with rooms.create_many(...) as outcomes: async for outcome in outcomes: ...")
     def create_many(
@@ -253,7 +253,7 @@ class ManyRooms:
 
         .. versionadded:: 0.1
         """
-        terms = Terms(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        terms = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
         operation = create_room(limit=limit, is_record=is_record)
         positions = range(check_count("count", count, at_least=0))
-        return call_each(self._caller, lambda _: operation, positions, terms)
+        return call_each(self._session, lambda _: operation, positions, terms)

@@ -2,7 +2,7 @@
 
 How it works
 ------------
-``Tries`` follows one call.  After each try that failed it is asked once, and says how long to wait before the next
+``RetryState`` follows one call.  After each try that failed it is asked once, and says how long to wait before the next
 one, or that there is none.  In this order:
 
 1. A token that has expired and can be replaced: at once, the first time, unless the deadline has passed; it counts
@@ -35,8 +35,8 @@ from netless_rooms.errors import Attempt, RateLimitedError, RoomsError, StatusEr
 if TYPE_CHECKING:
     from attrs import Attribute
 
-PASSING: Final = frozenset({429, 500, 502, 503, 504})
-WON_BACK: Final = 0.2  # of a retry, by each final answer
+RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+BUDGET_REFUND: Final = 0.2  # of a retry, by each final answer
 LONGEST: Final = 1_000_000  # of everything that a policy says; more would overflow somewhere below
 DOUBLINGS: Final = 40  # far beyond every bound
 
@@ -63,11 +63,11 @@ class RetryPolicy:
 
     attempts: int = field(default=4, validator=_at_least(1, (int,)))
     """How many tries there are in all, the first included; 1 never repeats."""
-    first_wait: float = field(default=0.5, kw_only=True, validator=_at_least(0, (int, float)))
+    wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, (int, float)))
     """Seconds that the wait before the second try is at most; the bound doubles from try to try."""
-    longest_wait: float = field(default=8.0, kw_only=True, validator=_at_least(0, (int, float)))
+    wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, (int, float)))
     """Seconds that the bound grows to."""
-    longest_retry_after: float = field(default=30.0, kw_only=True, validator=_at_least(0, (int, float)))
+    retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, (int, float)))
     """Seconds that the service may ask to wait; if it asks for more, the error is raised at once."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
     """Seconds for the whole call, all tries and waits together; ``None`` sets no such limit."""
@@ -76,7 +76,7 @@ class RetryPolicy:
     answer, be it a refusal, wins a fifth of one back."""
 
 
-USUAL: Final = RetryPolicy()
+DEFAULT_POLICY: Final = RetryPolicy()
 
 
 def check_retry(value: object) -> RetryPolicy:
@@ -99,13 +99,13 @@ class RetryBudget:
         self.spent += 1
         return True
 
-    def win_back(self) -> None:
+    def refund(self) -> None:
         """Note a call that got a final answer."""
-        self.spent = max(0.0, self.spent - WON_BACK)
+        self.spent = max(0.0, self.spent - BUDGET_REFUND)
 
 
 @define
-class Tries:
+class RetryState:
     """The tries of one call."""
 
     policy: RetryPolicy
@@ -115,7 +115,7 @@ class Tries:
     wait: float = 0.0
     """Seconds to wait before the next try."""
     renewed: bool = False
-    gave_up: str | None = None
+    stop_reason: str | None = None
     """Why there is no other try although one might have helped."""
 
     @property
@@ -138,22 +138,22 @@ class Tries:
         if can_renew and not self.renewed and elapsed < self.seconds:
             self.renewed, self.wait = True, 0.0
             return True
-        if isinstance(error, StatusError) and error.status not in PASSING:
-            self.budget.win_back()
+        if isinstance(error, StatusError) and error.status not in RETRYABLE_STATUSES:
+            self.budget.refund()
         policy, tried = self.policy, self.number - 1 - self.renewed
         if not self._may_pass(error) or tried >= policy.attempts:
             return False
         asked_for = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
         self.wait = asked_for + chance * min(
-            policy.longest_wait, policy.first_wait * 2.0 ** min(tried - 1, DOUBLINGS)
+            policy.wait_max, policy.wait_initial * 2.0 ** min(tried - 1, DOUBLINGS)
         )
-        if asked_for > policy.longest_retry_after:
-            self.gave_up = f"the policy waits {policy.longest_retry_after:g} s at most when asked to"
+        if asked_for > policy.retry_after_max:
+            self.stop_reason = f"the policy waits {policy.retry_after_max:g} s at most when asked to"
         elif elapsed + self.wait >= self.seconds:
-            self.gave_up = f"it would begin after the deadline of {self.seconds:g} s for the whole call"
+            self.stop_reason = f"it would begin after the deadline of {self.seconds:g} s for the whole call"
         elif not self.budget.take(policy.budget):
-            self.gave_up = "too many calls fail: the budget of retries is used up"
-        return self.gave_up is None
+            self.stop_reason = "too many calls fail: the budget of retries is used up"
+        return self.stop_reason is None
 
     @property
     def seconds(self) -> float:
@@ -166,4 +166,4 @@ class Tries:
             return refused or (isinstance(error, TransportError) and error.is_transient and not error.was_sent)
         if isinstance(error, TransportError):
             return error.is_transient
-        return isinstance(error, StatusError) and error.status in PASSING
+        return isinstance(error, StatusError) and error.status in RETRYABLE_STATUSES

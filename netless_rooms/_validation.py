@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from netless_rooms.models import is_uuid
 
-LONGEST_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
+MAX_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
 
 
 _HOST: Final = re.compile("[0-9a-z.:_-]+")
@@ -56,7 +56,7 @@ def check_timeout(seconds: float | None) -> float | None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"timeout must be a number of seconds or None, not {type(seconds).__name__}")
-    if not 0 < seconds <= LONGEST_TIMEOUT:
+    if not 0 < seconds <= MAX_TIMEOUT:
         raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
     return seconds
 

@@ -72,7 +72,7 @@ class RoomsError(Exception):
     """
     attempts: tuple[Attempt, ...]
     """What was tried, in order, the last try included; empty where no request was begun."""
-    gave_up: str | None
+    stop_reason: str | None
     """Why there was no other try although one might have helped; ``None`` if none would, or all were made."""
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
@@ -82,12 +82,12 @@ class RoomsError(Exception):
         self.path = path
         self.checkpoint = None
         self.attempts = ()
-        self.gave_up = None
+        self.stop_reason = None
 
     def __str__(self) -> str:
         tried = f"after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))}"
-        ended = f"no further try, because {self.gave_up}"
-        more = [tried] * (len(self.attempts) > 1) + [ended] * (self.gave_up is not None)
+        ended = f"no further try, because {self.stop_reason}"
+        more = [tried] * (len(self.attempts) > 1) + [ended] * (self.stop_reason is not None)
         return super().__str__() + (f" ({'; '.join(more)})" if more else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -312,7 +312,7 @@ class TooManyFailuresError(RoomsError):
 
     The outcomes of all that were begun have come out.  The last failure is the ``__cause__``.  Of an async
     iterable, go on with ``outcomes.not_attempted`` and then with the iterable itself, unless
-    ``outcomes.iterable_was_cut``.
+    ``outcomes.input_cancelled``.
 
     .. versionadded:: 0.1
     """

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, TypeVar, final, overload
 
 from attrs import define, field, frozen
 
-LONGEST_UUID: Final = 128
-_UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{LONGEST_UUID}}}")
+MAX_UUID_LENGTH: Final = 128
+_UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{MAX_UUID_LENGTH}}}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
@@ -25,12 +25,12 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def spelled_alike(one: str, other: str) -> bool:
+def same_uuid(one: str, other: str) -> bool:
     """Whether two texts name the same room: a UUID has spellings with and without dashes, in either case."""
-    return one == other or documented_spelling(one) == documented_spelling(other)
+    return one == other or normalize_uuid(one) == normalize_uuid(other)
 
 
-def documented_spelling(text: str) -> str:
+def normalize_uuid(text: str) -> str:
     """Return a UUID as the service's documentation spells it; any other text as it is."""
     bare = text.replace("-", "").lower()
     return bare if _HEX.fullmatch(bare) else text
@@ -44,7 +44,7 @@ def as_time(seconds: float) -> datetime:
         return _EPOCH
 
 
-def spell_seconds(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a length of time for people, such as ``2 days, 3:00:00``; of any size, as clocks may be far off."""
     try:
         return str(timedelta(seconds=round(seconds)))
@@ -52,9 +52,9 @@ def spell_seconds(seconds: float) -> str:
         return f"{seconds:.3g} s"
 
 
-def time_in_uuid(text: str) -> datetime | None:
+def uuid1_time(text: str) -> datetime | None:
     """Return the time inside a version-1 UUID, to the microsecond; ``None`` if it is no such UUID."""
-    digits = documented_spelling(text)
+    digits = normalize_uuid(text)
     if not _HEX.fullmatch(digits) or digits[12] != "1":
         return None
     ticks = int(digits[13:16] + digits[8:12] + digits[:8], 16)  # of 100 ns

@@ -35,7 +35,7 @@ MEANING: Final = (
 )
 
 # As often as usual, and without a wait: what a test sees is what its code would see, only sooner.
-AT_ONCE: Final = RetryPolicy(first_wait=0, longest_wait=0, longest_retry_after=0)
+AT_ONCE: Final = RetryPolicy(wait_initial=0, wait_max=0, retry_after_max=0)
 
 
 def pytest_configure(config: pytest.Config) -> None:

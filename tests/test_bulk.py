@@ -391,7 +391,7 @@ async def test_calls_begin_evenly_at_the_rate(
 
 async def test_retries_are_not_held_to_the_rate(service: Service) -> None:
     service.failing, service.status, service.seconds = frozenset({"r0"}), 503, lambda _: 0.0
-    twice = service.rooms.with_options(retry=RetryPolicy(2, first_wait=0))
+    twice = service.rooms.with_options(retry=RetryPolicy(2, wait_initial=0))
     async with twice.get_many(some(2), rate=0.1) as outcomes:
         assert len(await taken(outcomes)) == 2
     assert (service.uuids, service.times) == (["r0", "r0", "r1"], [0.0, 0.0, 10.0])
@@ -416,7 +416,7 @@ async def test_no_call_begins_after_max_failures(service: Service) -> None:
     assert str(error).startswith("3 of 7 calls failed, and 93 of 100 were not attempted")
     assert error.__cause__ is next(outcome.error for outcome in came if outcome.uuid == "r5")
     assert outcomes.not_attempted == tuple(some(100)[7:])
-    assert (outcomes.undelivered, outcomes.in_doubt) == ((), ())
+    assert (outcomes.unread, outcomes.in_doubt) == ((), ())
 
 
 async def test_nothing_is_pulled_after_max_failures(service: Service) -> None:
@@ -475,13 +475,13 @@ async def test_the_error_of_an_async_iterable_comes_after_all_outcomes(
         assert names(came) == sorted(some(11)) == sorted(service.ended)
         with pytest.raises(error, match=says):
             await anext(outcomes)
-    assert (outcomes.not_attempted, outcomes.undelivered, outcomes.in_doubt) == ((), (), ())
+    assert (outcomes.not_attempted, outcomes.unread, outcomes.in_doubt) == ((), (), ())
 
 
 async def test_the_error_of_an_async_iterable_is_not_raised_on_leaving(service: Service) -> None:
     async with service.rooms.get_many(Pulled(some(3), LookupError("no more"))) as outcomes:
         await anyio.sleep(100)
-    assert len(outcomes.undelivered) == 3
+    assert len(outcomes.unread) == 3
 
 
 @on_both_loops
@@ -499,8 +499,8 @@ async def test_a_pull_under_way_may_end_soon_after_the_calls(
         await anyio.sleep(seconds + 2.0)  # the second pull began with the first call
     assert anyio.current_time() - began == seconds + drained
     assert outcomes.not_attempted == left
-    assert outcomes.iterable_was_cut is (left == ())
-    assert names(outcomes.undelivered) == ["r0"]
+    assert outcomes.input_cancelled is (left == ())
+    assert names(outcomes.unread) == ["r0"]
 
 
 @on_both_loops
@@ -524,7 +524,7 @@ async def test_an_idle_iterable_is_cut_after_max_failures_and_its_reaction_is_no
             async with service.rooms.get_many(source, max_failures=1) as outcomes:
                 await taken(outcomes)
     assert outcomes.done == 1
-    assert outcomes.iterable_was_cut is (reaction != "yields")
+    assert outcomes.input_cancelled is (reaction != "yields")
     assert outcomes.not_attempted == (("r1",) if reaction == "yields" else ())
 
 
@@ -548,8 +548,8 @@ async def test_a_generator_resumes_after_what_was_pulled(how: str, service: Serv
                     if how == "break" and len(came) == 2:
                         break
         rest = [uuid async for uuid in source]
-    assert not outcomes.iterable_was_cut
-    assert [*came, *names(outcomes.undelivered), *outcomes.not_attempted, *rest] == some(12)
+    assert not outcomes.input_cancelled
+    assert [*came, *names(outcomes.unread), *outcomes.not_attempted, *rest] == some(12)
     assert outcomes.not_attempted
 
 
@@ -576,8 +576,8 @@ async def test_leaving_begins_no_call_and_waits_for_those_in_flight(how: str, se
     await anyio.sleep(100)
     assert sorted(service.uuids) == sorted(service.ended) == some(3)
     assert outcomes.done == 1
-    assert names(outcomes.undelivered) == ["r1", "r2"]
-    assert all(outcome.result().is_ban for outcome in outcomes.undelivered)
+    assert names(outcomes.unread) == ["r1", "r2"]
+    assert all(outcome.result().is_ban for outcome in outcomes.unread)
     assert outcomes.not_attempted == tuple(some(9)[3:])
     assert outcomes.in_doubt == ()
 
@@ -600,8 +600,8 @@ async def test_calls_that_do_not_end_in_time_are_cut_and_in_doubt(service: Servi
     assert left == service.requests[0][0] + 1
     assert anyio.current_time() - left == DRAIN
     assert outcomes.in_doubt == ("r1", "r3")
-    assert "r2" in names(outcomes.undelivered)
-    assert len(outcomes.undelivered) == 2
+    assert "r2" in names(outcomes.unread)
+    assert len(outcomes.unread) == 2
     assert outcomes.not_attempted == ("r5", "r6", "r7", "r8")
 
 
@@ -700,7 +700,7 @@ async def test_the_end_stays_the_end(service: Service) -> None:
 @pytest.mark.parametrize(
     ("uuids", "concurrency"),
     [(["a", "a"], 9), (["a", "b"], 9), (["a", "a"], 1)],
-    ids=["undelivered", "in doubt", "not attempted"],
+    ids=["unread", "in doubt", "not attempted"],
 )
 async def test_iterating_after_leaving_says_where_the_rest_is(
     service: Service, uuids: list[str], concurrency: int
@@ -721,7 +721,7 @@ async def test_taking_an_outcome_that_is_ready_can_be_cancelled(service: Service
             scope.cancel()
             await anext(outcomes)
         assert scope.cancelled_caught
-        assert (outcomes.done, len(outcomes.undelivered)) == (0, 3)
+        assert (outcomes.done, len(outcomes.unread)) == (0, 3)
         assert len(await taken(outcomes)) == 3
 
 
@@ -814,7 +814,7 @@ async def follow(course: Course) -> None:
         assert anyio.current_time() - left < DRAIN + 0.001  # floats are added up
         assert len(service.requests) == begun
         inputs = inputs[: source.count] if course.by_pulls else inputs
-        finished = [*came, *outcomes.undelivered]
+        finished = [*came, *outcomes.unread]
         assert all(outcome.uuid == inputs[outcome.index] for outcome in finished)
         assert sorted([*names(finished), *outcomes.not_attempted, *outcomes.in_doubt]) == sorted(inputs)
         assert list(outcomes.not_attempted) == [uuid for uuid in inputs if uuid in outcomes.not_attempted]

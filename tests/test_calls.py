@@ -171,7 +171,7 @@ async def test_the_last_error_is_raised_and_lists_every_attempt() -> None:
     assert first == 0
     assert service.waits == [second, third, 5 + fourth]
     assert str(caught.value).endswith(" (after 4 tries: 502, TransportError, TimedOutError, 503)")
-    assert caught.value.gave_up is None
+    assert caught.value.stop_reason is None
     assert caught.value.__context__ is None  # not the error of the attempt before
 
 
@@ -199,12 +199,12 @@ async def test_an_error_says_why_it_was_not_retried() -> None:
     why = "the policy waits 30 s at most when asked to"
     with pytest.raises(RateLimitedError, match=rf"wait 31 s .* \(no further try, because {why}\)$") as caught:
         await Service(httpx.Response(429, headers={"retry-after": "31"})).rooms().list()
-    assert caught.value.gave_up == why
+    assert caught.value.stop_reason == why
 
 
 async def test_retry_after_may_be_a_date_which_counts_from_the_clock() -> None:
     service = Service(httpx.Response(503, headers={"retry-after": "Thu, 28 May 2026 20:26:47 GMT"}))
-    await service.rooms(retry=RetryPolicy(first_wait=0)).list()
+    await service.rooms(retry=RetryPolicy(wait_initial=0)).list()
     assert service.waits == [7]
 
 
@@ -272,7 +272,7 @@ async def test_a_create_that_was_refused_is_not_in_doubt(status: int) -> None:
 async def test_a_create_in_doubt_tells_when_its_last_attempt_was_made() -> None:
     service = Service(LIMITED, SILENT)
     with pytest.raises(CreateOutcomeUnknownError, match="tries: 429, TimedOutError") as caught:
-        await service.rooms(retry=RetryPolicy(first_wait=0)).create()
+        await service.rooms(retry=RetryPolicy(wait_initial=0)).create()
     began = datetime.fromtimestamp(EPOCH, UTC) + timedelta(seconds=10)
     assert caught.value.started_at == began
     assert caught.value.ended_at == began + timedelta(seconds=5)
@@ -350,7 +350,7 @@ async def test_every_final_answer_refunds_a_part_of_the_budget(final: Any) -> No
 async def test_the_deadline_holds_for_all_attempts_together() -> None:
     service = Service(SILENT, SILENT, SILENT)
     with pytest.raises(TimedOutError, match=r"GET .*: the deadline of 12 s for the whole call passed") as caught:
-        await service.rooms(retry=RetryPolicy(9, first_wait=0, deadline=12)).list()
+        await service.rooms(retry=RetryPolicy(9, wait_initial=0, deadline=12)).list()
     assert service.timeouts == [{5}, {5}, {2}]
     assert service.waits == [5, 5]
     assert anyio.current_time() == pytest.approx(12)

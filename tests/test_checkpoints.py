@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms._listing.checkpoints import (
-    MOST_KNOWN,
+    MAX_SPLIT_POINTS,
     Checkpoint,
-    Landmarks,
     Range,
     ScanMode,
+    SplitPointSampler,
     account_of,
     behind,
     bounds,
@@ -37,7 +37,7 @@ CHECKPOINTS = st.builds(
     mode=st.sampled_from(ScanMode),
     account=st.none() | st.text(max_size=9).map(account_of),
     ranges=st.lists(st.builds(Range, st.none() | UUIDS, st.none() | UUIDS), max_size=6).map(tuple),
-    known=st.lists(UUIDS, max_size=MOST_KNOWN).map(tuple),
+    known=st.lists(UUIDS, max_size=MAX_SPLIT_POINTS).map(tuple),
 )
 FULL = Checkpoint(
     region="us-sv",
@@ -222,21 +222,21 @@ def test_spread_keeps_that_many_in_order_and_evenly(length: int, count: int) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 14, 15, 16, 30, 31, 32, 1000])
 def test_landmarks_are_few_and_spread_over_the_rooms_seen(count: int) -> None:
-    landmarks = Landmarks()
+    landmarks = SplitPointSampler()
     uuids = [f"{place:05}" for place in range(count)]
     for uuid in uuids:
         landmarks.pass_by(uuid)
-        assert len(landmarks.kept) <= 2 * MOST_KNOWN == 30
+        assert len(landmarks.kept) <= 2 * MAX_SPLIT_POINTS == 30
     few = landmarks.few()
     assert set(few) <= set(uuids)
     assert list(few) == sorted(set(few))
-    assert len(few) == min(count, MOST_KNOWN)
+    assert len(few) == min(count, MAX_SPLIT_POINTS)
     gaps = [int(other) - int(one) for one, other in pairwise([-1, *map(int, few), count])]
     assert max(gaps) <= 1 + count // 4
 
 
 def test_landmarks_of_concurrent_ranges_are_sorted_and_unique() -> None:
-    landmarks = Landmarks(["b"])
+    landmarks = SplitPointSampler(["b"])
     for uuid in ["c", "a", "c", "b"]:
         landmarks.pass_by(uuid)
     assert landmarks.few() == ("a", "b", "c")

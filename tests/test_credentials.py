@@ -32,8 +32,8 @@ from netless_rooms import (
 )
 from netless_rooms._api.requests import ban_room, list_rooms
 from netless_rooms._auth.permissions import Token
-from netless_rooms._auth.providers import Credentials, TokenSource, credentials_of
-from netless_rooms._auth.tokens import mint
+from netless_rooms._auth.providers import Provider, TokenSource, provider_of
+from netless_rooms._auth.tokens import sign_token
 from netless_rooms.emulator import Emulator
 from samples import UUID, room_document
 from selection import exhaustive, on_both_loops
@@ -108,17 +108,17 @@ async def rooms_over(
             yield AsyncRooms(client, token=token, region="sg", **{"clock": Clock(), "retry": ONCE, **options})
 
 
-def provider_of(source: TokenSource, clock: Clock | None = None) -> Credentials:
-    return credentials_of(source, clock or Clock())
+def provider_of(source: TokenSource, clock: Clock | None = None) -> Provider:
+    return provider_of(source, clock or Clock())
 
 
-async def token_from(provider: Credentials, *, room: str = "") -> Token:
+async def token_from(provider: Provider, *, room: str = "") -> Token:
     """Return the token for disabling ``room``, or for listing."""
     return await provider.token_for(ban_room(room, is_ban=True) if room else list_rooms())
 
 
 def sdk_token(*, ends: float | None = None, nonce: str = "n", role: Role = Role.ADMIN) -> str:
-    return mint(
+    return sign_token(
         TokenKind.SDK,
         access_key=KEY.access_key,
         secret_key=KEY.secret_key,

@@ -13,7 +13,7 @@ from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms._doctor.findings import Finding
 from netless_rooms._doctor.probes import MOST_PAGES, NOWHERE, examine
-from netless_rooms.cli.doctor import SWITCHES, USUAL, emulation
+from netless_rooms.cli.doctor import DEFAULT_POLICY, SWITCHES, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from selection import exhaustive
 from shell import Shell
@@ -81,7 +81,9 @@ async def test_the_truth_is_told_of_every_quirk_by_reading_only(quirks: Quirks) 
     emulator = Emulator(rooms=130, quirks=quirks)
     found = await answers_of(emulator)
     sees_disabled = found["disabled"] == "listed"  # there are few, and only some rooms are looked at
-    assert {name: found[name] for name in USUAL} == expected(quirks, count=130, sees_disabled=sees_disabled)
+    assert {name: found[name] for name in DEFAULT_POLICY} == expected(
+        quirks, count=130, sees_disabled=sees_disabled
+    )
     splits = quirks.order == "uuid" and quirks.unknown_begin == "seek"
     assert (found["walk"], found["shards"]) == ("works", "8" if splits else "line")
     assert {request.method for request in emulator.requests} == {"GET"}
@@ -245,7 +247,7 @@ async def test_headers_are_named_and_only_figures_of_limits_are_shown() -> None:
 @on_a_loop
 async def test_faults_that_pass_are_ridden_out() -> None:
     emulator = Emulator(rooms=130, faults=[Failure(503), None, Failure(500)] * 5)
-    patience = RetryPolicy(first_wait=0, longest_wait=0)
+    patience = RetryPolicy(wait_initial=0, wait_max=0)
     assert (await answers_of(emulator, retry=patience))["walk"] == "works"
 
 
@@ -305,7 +307,7 @@ def test_what_it_says_to_emulate_is_found_to_be_the_same_again(quirks: Quirks) -
         return [
             (row["name"], row["answer"], row["seen"] if row["name"] == "emulate" else "")
             for row in map(json.loads, Shell(Emulator(rooms=130, quirks=quirks))("doctor").out.splitlines())
-            if row["name"] in USUAL or row["name"] == "emulate"
+            if row["name"] in DEFAULT_POLICY or row["name"] == "emulate"
         ]
 
     first = told(quirks)
@@ -339,5 +341,5 @@ def test_progress_says_what_is_asked(shell: Shell) -> None:
 
 def test_every_switch_of_the_emulator_is_told_of() -> None:
     names = {each.name for each in attrs.fields(Quirks)}
-    assert set(USUAL) == set(SWITCHES) == names
+    assert set(DEFAULT_POLICY) == set(SWITCHES) == names
     assert emulation([]).seen == "netless-rooms emulate"

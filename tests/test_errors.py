@@ -54,7 +54,7 @@ def make(kind: type[RoomsError]) -> RoomsError:
     else:
         error = kind("it broke", **ASKED)
     error.checkpoint = "a9"
-    error.gave_up = "the kettle is off"
+    error.stop_reason = "the kettle is off"
     error.attempts = (
         Attempt(status=503, failure=None, seconds=0.5, waited=0.0),
         Attempt(status=None, failure="TimedOutError", seconds=5.0, waited=1.5),
@@ -130,7 +130,7 @@ def test_a_single_attempt_is_not_counted_in_the_text() -> None:
 def test_an_error_without_a_request_names_none() -> None:
     error = TokenError("malformed token")
     assert str(error) == "malformed token"
-    assert (error.method, error.path, error.checkpoint, error.gave_up) == (None, None, None, None)
+    assert (error.method, error.path, error.checkpoint, error.stop_reason) == (None, None, None, None)
     assert error.attempts == ()
     assert str(TokenError("malformed token", method="GET")) == "malformed token"
 

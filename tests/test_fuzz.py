@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis_profiles import count, examples
 from netless_rooms import InvalidRoom, Room, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
-from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms._api.responses import MAX_EXCERPT, decode_answer
+from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
+from netless_rooms._api.responses import MAX_EXCERPT, parse_response
 from netless_rooms._auth.permissions import Token
 from odd_bodies import SDK_TOKEN, odd_bodies
 from samples import DASHED, UUID, room_json
 
-OPERATIONS: Final[list[Operation[Any]]] = [
+OPERATIONS: Final[list[ApiRequest[Any]]] = [
     create_room(limit=3),
     get_room(UUID),
     get_room(DASHED),
@@ -62,7 +62,7 @@ statuses = st.just(200) | st.just(201) | st.sampled_from([204, 302, 401, 404, 42
     now=st.sampled_from([0.0, 1_610_952_989.0, nan, inf, -inf, 1e300]),
 )
 def test_any_response_becomes_what_it_says_or_our_error(
-    operation: Operation[Any],
+    operation: ApiRequest[Any],
     status: int,
     headers: dict[str, str],
     body: tuple[str, bytes],
@@ -73,7 +73,7 @@ def test_any_response_becomes_what_it_says_or_our_error(
     # No piece of the token that was sent is shown; any other is known by its beginning, if it is whole.
     secrets = {token, SDK_TOKEN} if kind == "damaged documents" else {token}
     try:
-        result = decode_answer(operation, status, headers, sent, hide=Token.of(token).hide, now=now)
+        result = parse_response(operation, status, headers, sent, hide=Token.of(token).hide, now=now)
     except RoomsError as error:
         count("bad inputs", kind)
         event(f"{kind}: {type(error).__name__}")

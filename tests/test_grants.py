@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenKind
-from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms._auth.permissions import Token, check_grant
-from netless_rooms._auth.tokens import mint, read_signature
+from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
+from netless_rooms._auth.permissions import Token, check_permission
+from netless_rooms._auth.tokens import read_signature, sign_token
 from netless_rooms.emulator import Ask, Emulator
 from samples import DASHED, UUID
 
@@ -40,7 +40,7 @@ MAY = {
 }
 
 
-def calls(uuid: str = UUID) -> dict[str, Operation[Any]]:
+def calls(uuid: str = UUID) -> dict[str, ApiRequest[Any]]:
     return {
         "create": create_room(limit=3),
         "get": get_room(uuid),
@@ -57,7 +57,7 @@ def signed(
     kind: TokenKind = SDK, role: Role = ADMIN, *, uuid: str = UUID, ends: int | None = None, key: AccessKey = KEY
 ) -> str:
     """Return a token that expires at ``ends``, in milliseconds."""
-    return mint(
+    return sign_token(
         kind,
         access_key=key.access_key,
         secret_key=key.secret_key,
@@ -68,9 +68,9 @@ def signed(
     )
 
 
-def passes(token: str, operation: Operation[Any], now: float = NOW) -> bool:
+def passes(token: str, operation: ApiRequest[Any], now: float = NOW) -> bool:
     try:
-        check_grant(Token.of(token), operation, now)
+        check_permission(Token.of(token), operation, now)
     except TokenError:
         return False
     return True
@@ -78,7 +78,7 @@ def passes(token: str, operation: Operation[Any], now: float = NOW) -> bool:
 
 def refusal(token: str, call: str, now: float = NOW) -> TokenError:
     with pytest.raises(TokenError) as caught:
-        check_grant(Token.of(token), CALLS[call], now)
+        check_permission(Token.of(token), CALLS[call], now)
     return caught.value
 
 
@@ -230,7 +230,7 @@ def test_a_token_is_compared_by_identity_and_its_repr_shows_its_role() -> None:
 # The emulator judges alike
 
 
-def is_refused_by_the_emulator(token: str, operation: Operation[Any], now: float) -> bool:
+def is_refused_by_the_emulator(token: str, operation: ApiRequest[Any], now: float) -> bool:
     emulator = Emulator(access_key=KEY.access_key, secret_key=KEY.secret_key, clock=lambda: now)
     emulator.add_room(uuid=UUID)
     answer = emulator.answer(

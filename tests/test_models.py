@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from netless_rooms import InvalidRoom, Region, Room, RoomPage
-from netless_rooms.models import MixedPage, as_time, is_uuid, spell_seconds, spelled_alike, time_in_uuid
+from netless_rooms.models import MixedPage, as_time, format_duration, is_uuid, same_uuid, uuid1_time
 from samples import DASHED, UUID
 
 
@@ -156,8 +156,8 @@ def test_regions_are_the_documented_header_values() -> None:
     ],
 )
 def test_only_uuids_have_several_spellings(one: str, other: str, *, alike: bool) -> None:
-    assert spelled_alike(one, other) is alike
-    assert spelled_alike(other, one) is alike
+    assert same_uuid(one, other) is alike
+    assert same_uuid(other, one) is alike
 
 
 @pytest.mark.parametrize("text", [UUID, DASHED, "a", "Z", "_", "-", "a" * 128])
@@ -172,12 +172,12 @@ def test_what_would_change_a_path_cannot_name_a_room(text: str) -> None:
 
 @pytest.mark.parametrize("spelling", [UUID, DASHED, UUID.upper()])
 def test_a_version_1_uuid_has_its_time_of_creation(spelling: str) -> None:
-    assert time_in_uuid(spelling) == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
+    assert uuid1_time(spelling) == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", [uuids.UUID(UUID, version=4).hex, UUID[:-1], UUID + "a", "1" * 13])
 def test_any_other_text_has_no_time(text: str) -> None:
-    assert time_in_uuid(text) is None
+    assert uuid1_time(text) is None
 
 
 # Times
@@ -195,7 +195,7 @@ def test_any_other_text_has_no_time(text: str) -> None:
     ],
 )
 def test_a_duration_of_any_length_can_be_shown(seconds: float, words: str) -> None:
-    assert spell_seconds(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms import __version__
-from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms, request_headers
+from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms, request_headers
 from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import (
     DEFAULT_BASE_URL,
@@ -72,7 +72,7 @@ REQUESTS: Final[dict[str, tuple[Call, dict[str, Any], dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("call", "arguments", "expected"), REQUESTS.values(), ids=REQUESTS)
 def test_each_call_makes_its_request(call: Call, arguments: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert call(**arguments) == Operation(**expected)
+    assert call(**arguments) == ApiRequest(**expected)
 
 
 def test_the_target_is_the_path_and_the_query() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms._listing.cursor import Cursor, PageRequest, WalkBrokenError
+from netless_rooms._listing.cursor import Cursor, InconsistentListError, PageRequest
 
 Listing = Callable[[str | None, int], Sequence[str | None]]
 
@@ -66,7 +66,7 @@ def rooms_of(listing: Listing, cursor: Cursor, **options: Any) -> list[str | Non
 
 def rooms_before_the_error(listing: Listing, cursor: Cursor, max_requests: int) -> list[str | None]:
     seen: list[str | None] = []
-    with pytest.raises(WalkBrokenError):
+    with pytest.raises(InconsistentListError):
         for page in pages_of(listing, cursor, max_requests=max_requests):
             seen += page
     assert not cursor.ended
@@ -271,7 +271,7 @@ def test_the_error_says_how_the_list_broke_the_contract(
     cursor = Cursor(**({"page_size": 1000} | options))
     for answer in answers[:-1]:
         cursor.advance(list(answer))
-    with pytest.raises(WalkBrokenError, match=words):
+    with pytest.raises(InconsistentListError, match=words):
         cursor.advance(list(answers[-1]))
     assert not cursor.ended
 
@@ -394,7 +394,7 @@ def test_a_range_whose_last_room_is_missing_never_ends_quietly(
         listing.uuids.remove(through)
     after = data.draw(st.sampled_from([None, *(uuid for uuid in listing.uuids if uuid < through)]))
     cursor = Cursor(after=after, through=through, page_size=page_size)
-    with pytest.raises(WalkBrokenError, match=f"{through}, where the next range begins"):
+    with pytest.raises(InconsistentListError, match=f"{through}, where the next range begins"):
         rooms_of(listing, cursor)
     assert not cursor.ended
 
@@ -405,7 +405,7 @@ def test_a_range_of_a_list_in_another_order_is_whole_or_an_error() -> None:
         cursor = Cursor(through=through, in_order=True, page_size=page_size)
         try:
             seen = rooms_of(FixedList(uuids), cursor)
-        except WalkBrokenError:
+        except InconsistentListError:
             assert uuids != sorted(uuids)
             assert not cursor.ended
         else:
@@ -448,7 +448,7 @@ def test_rooms_without_a_uuid_are_never_lost_or_repeated_quietly(
     unreadable = data.draw(st.sets(st.sampled_from(listing.uuids))) if listing.uuids else set()
     try:
         seen = rooms_of(hiding(listing, unreadable), Cursor(page_size=page_size))
-    except WalkBrokenError:
+    except InconsistentListError:
         assert unreadable
     else:
         assert seen == hidden(listing.uuids, unreadable)

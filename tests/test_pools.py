@@ -10,7 +10,7 @@ import pytest
 from httpx_aiohttp import AiohttpTransport
 
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
-from netless_rooms._api.transport import Sender
+from netless_rooms._api.transport import Transport
 from netless_rooms.emulator import Emulator
 from selection import exhaustive
 
@@ -18,7 +18,7 @@ BASE_URL = "https://api.netless.link"
 
 
 def pool_size(client: Any, base_url: str = BASE_URL) -> int | None:
-    return Sender(client, base_url).pool_size
+    return Transport(client, base_url).pool_size
 
 
 def limited(name: str, most: int | None) -> Any:

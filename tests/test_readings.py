@@ -112,7 +112,7 @@ def test_rooms_tell_their_order(uuids: str, days: tuple[int, ...], told: str) ->
 
 def test_what_else_can_be_done_than_to_scan_in_one_line_hangs_on_the_order() -> None:
     def meant(order: str, cursor: str = "inclusive") -> str:
-        return readings.shards(8, 1, ScanMode.LINE, order=order, cursor=cursor).means
+        return readings.shards(8, 1, ScanMode.SEQUENTIAL, order=order, cursor=cursor).means
 
     assert "known=scan.checkpoint" in meant("uuid")
     assert "only a list in the order of uuids" in meant("creation")

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 
 from cancelling import Stepped, running_tasks
-from faulty_transport import Exchange, FaultyTransport, Unreachable, caller
+from faulty_transport import Exchange, FaultyTransport, Unreachable, session
 from hypothesis_profiles import count, examples
 from invariants import REFUND, Ending, Meaning, Spent, check_call, meaning_of
 from netless_rooms import (
@@ -141,8 +141,8 @@ def draw_script(chance: Random) -> list[Met]:
 def draw_policy(chance: Random) -> RetryPolicy:
     return RetryPolicy(
         chance.randint(1, 5),
-        first_wait=chance.choice([0, 0.5]),
-        longest_wait=chance.choice([0.8, 8]),
+        wait_initial=chance.choice([0, 0.5]),
+        wait_max=chance.choice([0.8, 8]),
         deadline=chance.choice([None, 0.3, 4, 120]),
         budget=chance.choice([0, 3, 1000, 1000]),
     )
@@ -582,7 +582,7 @@ class Proof(RuleBasedStateMachine):
         outcomes: dict[int, Outcome[object]] = {}
 
         async def one(number: int) -> None:
-            caller.set(number)
+            session.set(number)
             count("calls", f"{names[number]}, several at once")
             outcomes[number] = await make(calls[names[number]], cancel if number == 0 else None)
 
@@ -597,7 +597,7 @@ class Proof(RuleBasedStateMachine):
         for number, outcome in outcomes.items():
             # Which call took from the budget first is unknown, so each is checked for its own part only.
             own = Spent(max(0.0, before.least - won), max(before.most, self.policy.budget))
-            check_call([one for one in self.transport.log if one.caller == number], self.policy, own, outcome)
+            check_call([one for one in self.transport.log if one.session == number], self.policy, own, outcome)
         further = (
             len(self.transport.log) - len(names) + sum(outcome.was_interrupted for outcome in outcomes.values())
         )
@@ -607,7 +607,7 @@ class Proof(RuleBasedStateMachine):
         self.banned.update(dict.fromkeys(new, False))
         created = [number for number in outcomes if names[number] == "create"]
         for number in created:
-            assert sum(one.may_have_worked for one in self.transport.log if one.caller == number) <= 1
+            assert sum(one.may_have_worked for one in self.transport.log if one.session == number) <= 1
         values = [value for number in created for value in outcomes[number].values]
         rooms = [room for room in values if isinstance(room, Room)]
         self.check_rooms(rooms)

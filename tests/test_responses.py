@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from netless_rooms._api.decoding import MAX_NESTING
-from netless_rooms._api.requests import Operation, ban_room, create_room, get_room, list_rooms
-from netless_rooms._api.responses import MAX_EXCERPT, decode_answer, is_refusal, says_expired, shows
+from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
+from netless_rooms._api.responses import MAX_EXCERPT, is_refusal, is_token_expired, parse_response, shows
 from netless_rooms._auth.permissions import Token
 from netless_rooms.errors import (
     BadRequestError,
@@ -42,7 +42,7 @@ ODD_DATES = [
 
 
 def parse(
-    operation: Operation[Any],
+    operation: ApiRequest[Any],
     body: bytes | str,
     status: int = 200,
     headers: Mapping[str, str] = MappingProxyType({}),
@@ -51,11 +51,15 @@ def parse(
     now: float = math.nan,
 ) -> Any:
     sent = body if isinstance(body, bytes) else body.encode()
-    return decode_answer(operation, status, headers, sent, hide=Token.of(token).hide, now=now)
+    return parse_response(operation, status, headers, sent, hide=Token.of(token).hide, now=now)
 
 
 def failure(
-    status: int, body: bytes | str = b"", *headers: Mapping[str, str], operation: Operation[Any] = GET, **more: Any
+    status: int,
+    body: bytes | str = b"",
+    *headers: Mapping[str, str],
+    operation: ApiRequest[Any] = GET,
+    **more: Any,
 ) -> Any:
     with pytest.raises(RoomsError) as caught:
         parse(operation, body, status, *headers, **more)
@@ -79,7 +83,7 @@ def failure(
     ids=["create", "get", "disable", "list", "tolerant list"],
 )
 def test_every_documented_response_is_read_bare_and_in_the_printed_envelope(
-    operation: Operation[Any], body: str
+    operation: ApiRequest[Any], body: str
 ) -> None:
     result = parse(operation, body)
     assert isinstance(result, operation.answer)
@@ -102,7 +106,7 @@ def test_the_service_may_spell_the_uuid_in_another_way_than_the_request(uuid: st
 
 
 @pytest.mark.parametrize("operation", [GET, ban_room(UUID, is_ban=False)], ids=["get", "enable"])
-def test_a_response_about_another_room_is_unreadable(operation: Operation[Room]) -> None:
+def test_a_response_about_another_room_is_unreadable(operation: ApiRequest[Room]) -> None:
     error = failure(200, room_json(uuid="another"), operation=operation)
     assert type(error) is DecodeError
     assert (error.what, error.where) == (f'expected "{UUID}", got "another"', "$.uuid")
@@ -152,7 +156,7 @@ def test_an_envelope_with_a_malformed_status_is_unreadable(status: Any) -> None:
     ],
 )
 def test_an_undocumented_body_is_an_error_with_reason_and_place(
-    operation: Operation[Any], body: bytes | str, where: str
+    operation: ApiRequest[Any], body: bytes | str, where: str
 ) -> None:
     error = failure(200, body, operation=operation)
     assert type(error) is DecodeError
@@ -332,21 +336,21 @@ def remark_in(error: StatusError) -> str:
 @pytest.mark.parametrize("body", EXPIRED)
 def test_the_reason_says_that_the_token_has_expired_whatever_the_status(body: str) -> None:
     for error in (failure(401, body), failure(403, body), failure(200, printed(400, body))):
-        assert says_expired(error)
+        assert is_token_expired(error)
         assert remark_in(error) == SUSPICION
 
 
 @pytest.mark.parametrize("body", NOT_EXPIRED)
 def test_another_reason_does_not_say_that_the_token_has_expired(body: str) -> None:
     error = failure(401, body, {"date": DATE}, now=0.0)
-    assert not says_expired(error)
+    assert not is_token_expired(error)
     assert "clock" not in str(error)
 
 
 @pytest.mark.parametrize(("status", "says"), [(399, False), (400, True), (499, True), (500, False)])
 def test_only_a_client_error_says_that_the_token_has_expired(status: int, *, says: bool) -> None:
     error = failure(status, EXPIRED[0], {"date": DATE}, now=0.0)
-    assert says_expired(error) is says
+    assert is_token_expired(error) is says
     assert ("clock" in str(error)) is says
 
 

@@ -22,7 +22,7 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms._retries import WON_BACK, RetryBudget, Tries, check_retry
+from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState, check_retry
 
 CUT: Final = TransportError("cut")
 SLOW: Final = TimedOutError("slow")
@@ -31,12 +31,12 @@ NOT_FOUND: Final = NotFoundError(404, None)
 EXPIRED: Final = UnauthorizedError(401, "expired token")
 
 
-def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: float = 0.0) -> Tries:
-    return Tries(policy or RetryPolicy(), RetryBudget(spent), repeatable)
+def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: float = 0.0) -> RetryState:
+    return RetryState(policy or RetryPolicy(), RetryBudget(spent), repeatable)
 
 
 def is_retried(
-    call: Tries, error: RoomsError, *, elapsed: float = 0.0, chance: float = 1.0, can_renew: bool = False
+    call: RetryState, error: RoomsError, *, elapsed: float = 0.0, chance: float = 1.0, can_renew: bool = False
 ) -> bool:
     """Let the call fail once more; return whether it is retried."""
     call.note(error, 0.25)
@@ -63,14 +63,14 @@ def test_transient_errors_are_retried_and_a_create_only_if_it_had_no_effect(erro
     for repeatable, retried in ((True, HAD_NO_EFFECT + TRANSIENT), (False, HAD_NO_EFFECT)):
         call = tries(repeatable=repeatable)
         assert is_retried(call, error) is (error in retried)
-        assert (call.budget.spent, call.gave_up) == (error in retried, None)
+        assert (call.budget.spent, call.stop_reason) == (error in retried, None)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 7])
 def test_there_are_as_many_attempts_as_the_policy_has(attempts: int) -> None:
     call = tries(RetryPolicy(attempts))
     assert [is_retried(call, SLOW) for _ in range(attempts)] == [True] * (attempts - 1) + [False]
-    assert (call.number, call.gave_up) == (attempts + 1, None)
+    assert (call.number, call.stop_reason) == (attempts + 1, None)
 
 
 @pytest.mark.parametrize("chance", [0, 0.25, 1])
@@ -110,9 +110,9 @@ USED_UP: Final = "too many calls fail: the budget of retries is used up"
 def test_an_error_says_why_it_is_not_retried(
     error: RoomsError, elapsed: float, spent: float, why: str | None
 ) -> None:
-    call = tries(RetryPolicy(first_wait=1, deadline=100), spent=spent)
+    call = tries(RetryPolicy(wait_initial=1, deadline=100), spent=spent)
     assert is_retried(call, error, elapsed=elapsed) is (why is None)
-    assert (call.gave_up, call.budget.spent) == (why, spent + (why is None))
+    assert (call.stop_reason, call.budget.spent) == (why, spent + (why is None))
 
 
 # The token
@@ -143,16 +143,21 @@ def test_all_attempts_and_the_shortest_wait_are_left_after_a_new_token() -> None
 
 def test_successes_refund_retries_and_never_more_than_there_were() -> None:
     shared = RetryBudget()
-    shared.win_back()
+    shared.refund()
     assert [shared.take(2), shared.take(2), shared.take(2)] == [True, True, False]
     for _ in range(5):
         assert not shared.take(2)
-        shared.win_back()
+        shared.refund()
     assert shared.take(2)
 
 
 def test_a_final_answer_refunds_and_a_failure_does_not() -> None:
-    for error, refund in ((NOT_FOUND, WON_BACK), (ServerError(501, None), WON_BACK), (BUSY, 0), (SLOW, 0)):
+    for error, refund in (
+        (NOT_FOUND, BUDGET_REFUND),
+        (ServerError(501, None), BUDGET_REFUND),
+        (BUSY, 0),
+        (SLOW, 0),
+    ):
         call = tries(RetryPolicy(1), spent=3.0)
         assert not is_retried(call, error)
         assert call.budget.spent == pytest.approx(3.0 - refund)
@@ -163,18 +168,18 @@ def test_a_final_answer_refunds_and_a_failure_does_not() -> None:
 def test_the_budget_bounds_the_number_of_requests(outcomes: list[bool], budget: int) -> None:
     shared, policy, requests = RetryBudget(), RetryPolicy(budget=budget), 0
     for success in outcomes:
-        call = Tries(policy, shared, True)
+        call = RetryState(policy, shared, True)
         requests += 1
         if success:
-            shared.win_back()
+            shared.refund()
             continue
         while is_retried(call, BUSY):
             requests += 1
-    assert requests <= len(outcomes) + budget + WON_BACK * sum(outcomes) + 1e-6
+    assert requests <= len(outcomes) + budget + BUDGET_REFUND * sum(outcomes) + 1e-6
 
 
 def test_each_attempt_is_recorded_with_its_outcome_and_wait() -> None:
-    call = tries(RetryPolicy(first_wait=2))
+    call = tries(RetryPolicy(wait_initial=2))
     assert is_retried(call, ServerError(502, None))
     assert is_retried(call, SLOW)
     call.note(NOT_FOUND, 0.125)
@@ -195,12 +200,12 @@ def test_each_attempt_is_recorded_with_its_outcome_and_wait() -> None:
         ("attempts", 1_000_001, ValueError, "1 to 1_000_000, not 1000001"),
         ("attempts", 2.0, TypeError, "int, not float"),
         ("attempts", True, TypeError, "int, not bool"),
-        ("first_wait", -0.1, ValueError, "0 to 1_000_000, not -0.1"),
-        ("first_wait", float("nan"), ValueError, "0 to 1_000_000, not nan"),
-        ("longest_wait", -1, ValueError, "0 to 1_000_000, not -1"),
-        ("longest_wait", "8", TypeError, "int or float, not str"),
-        ("longest_retry_after", -1, ValueError, "0 to 1_000_000, not -1"),
-        ("longest_retry_after", None, TypeError, "int or float, not NoneType"),
+        ("wait_initial", -0.1, ValueError, "0 to 1_000_000, not -0.1"),
+        ("wait_initial", float("nan"), ValueError, "0 to 1_000_000, not nan"),
+        ("wait_max", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("wait_max", "8", TypeError, "int or float, not str"),
+        ("retry_after_max", -1, ValueError, "0 to 1_000_000, not -1"),
+        ("retry_after_max", None, TypeError, "int or float, not NoneType"),
         ("deadline", -1, ValueError, "0 to 1_000_000, not -1"),
         ("deadline", "soon", TypeError, "int or float or None, not str"),
         ("budget", -1, ValueError, "0 to 1_000_000, not -1"),
@@ -215,14 +220,12 @@ def test_a_policy_out_of_range_is_refused(name: str, wrong: Any, error: type[Exc
 
 def test_both_ends_of_every_range_are_allowed() -> None:
     for least, most in ((0, 1), (1_000_000, 1_000_000)):
-        RetryPolicy(
-            most, first_wait=least, longest_wait=least, longest_retry_after=least, deadline=least, budget=least
-        )
+        RetryPolicy(most, wait_initial=least, wait_max=least, retry_after_max=least, deadline=least, budget=least)
     assert is_retried(tries(RetryPolicy(deadline=None)), SLOW, elapsed=1e9)
 
 
 def test_a_policy_is_a_value_with_documented_defaults() -> None:
-    documented = RetryPolicy(4, first_wait=0.5, longest_wait=8, longest_retry_after=30, deadline=120, budget=50)
+    documented = RetryPolicy(4, wait_initial=0.5, wait_max=8, retry_after_max=30, deadline=120, budget=50)
     assert RetryPolicy() == documented != RetryPolicy(5)
     assert hash(RetryPolicy()) == hash(documented)
     with pytest.raises(TypeError):

@@ -42,9 +42,14 @@ from virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
 
-LINE: Final[dict[str, Any]] = {"shards": 1, "prefetch": 0}
+SEQUENTIAL: Final[dict[str, Any]] = {"shards": 1, "prefetch": 0}
 SHARDS: Final[dict[str, Any]] = {"shards": 4, "prefetch": 1}
-MODES: Final[list[dict[str, Any]]] = [LINE, {"shards": 1, "prefetch": 2}, {"shards": 4, "prefetch": 0}, SHARDS]
+MODES: Final[list[dict[str, Any]]] = [
+    SEQUENTIAL,
+    {"shards": 1, "prefetch": 2},
+    {"shards": 4, "prefetch": 0},
+    SHARDS,
+]
 SEEDS: Final = range(20 if is_thorough() else 4)
 
 on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
@@ -80,7 +85,7 @@ def emulated(emulator: Emulator) -> Any:
 @contextmanager
 def pool_of(rooms: AsyncRooms, size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(rooms._caller.sender), "pool_size", size)
+        patch.setattr(type(rooms._session.sender), "pool_size", size)
         yield
 
 
@@ -130,7 +135,7 @@ async def test_the_mode_follows_from_what_the_service_makes_of_an_unknown_uuid(
     world = World(hexes(40), inclusive=inclusive, cap=cap, unknown=unknown)
     async with rooms_of(Service(world)) as rooms:
         async with rooms.scan(shards=4, page_size=7) as scan:
-            assert scan.mode is (ScanMode.SHARDS if unknown == "seek" else ScanMode.LINE)
+            assert scan.mode is (ScanMode.SHARDS if unknown == "seek" else ScanMode.SEQUENTIAL)
             seen = await uuids_of(scan)
             assert exactly(seen, world.uuids)
             assert (seen == world.uuids) is (unknown != "seek")
@@ -359,20 +364,20 @@ async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: str, at: i
     world = World(hexes(40))
     service = Service(in_turn(world, *[None] * at, INSTEAD[instead]))
     async with rooms_of(service) as rooms, rooms.scan(shards=4) as scan:
-        assert scan.mode is ScanMode.LINE or instead == "no room"
+        assert scan.mode is ScanMode.SEQUENTIAL or instead == "no room"
         assert exactly(await uuids_of(scan), world.uuids)
 
 
 @pytest.mark.parametrize(
     ("uuids", "mode"),
     [
-        pytest.param([], ScanMode.LINE, id="no room"),
-        pytest.param(["a"], ScanMode.LINE, id="one other uuid"),
-        pytest.param(["a", "b", "c"], ScanMode.LINE, id="other uuids"),
-        pytest.param([hexes(1)[0], str(behind(hexes(1)[0]))], ScanMode.LINE, id="no gap"),
-        pytest.param(["x", "f" * 32], ScanMode.LINE, id="no next uuid"),
-        pytest.param([hexes(4)[3]], ScanMode.LINE, id="one room"),
-        pytest.param([f"f{n}{hexes(1)[0][2:]}" for n in range(4)], ScanMode.LINE, id="all in the last part"),
+        pytest.param([], ScanMode.SEQUENTIAL, id="no room"),
+        pytest.param(["a"], ScanMode.SEQUENTIAL, id="one other uuid"),
+        pytest.param(["a", "b", "c"], ScanMode.SEQUENTIAL, id="other uuids"),
+        pytest.param([hexes(1)[0], str(behind(hexes(1)[0]))], ScanMode.SEQUENTIAL, id="no gap"),
+        pytest.param(["x", "f" * 32], ScanMode.SEQUENTIAL, id="no next uuid"),
+        pytest.param([hexes(4)[3]], ScanMode.SEQUENTIAL, id="one room"),
+        pytest.param([f"f{n}{hexes(1)[0][2:]}" for n in range(4)], ScanMode.SEQUENTIAL, id="all in the last part"),
         pytest.param([*hexes(4)[:2], "x" * 32], ScanMode.SHARDS, id="other uuid after a gap"),
     ],
 )
@@ -386,7 +391,7 @@ async def test_only_a_list_with_a_gap_to_probe_is_split(uuids: list[str], mode: 
 async def test_a_list_in_order_of_creation_that_seeks_is_not_split(cap: int | None, count: int) -> None:
     emulator = Emulator(rooms=count, quirks=Quirks(order="creation", page_cap=cap))
     async with emulated(emulator) as rooms, rooms.scan(shards=16, page_size=9) as scan:
-        assert scan.mode is ScanMode.LINE
+        assert scan.mode is ScanMode.SEQUENTIAL
         assert await uuids_of(scan) == list(emulator.uuids())
         assert read_checkpoint("", scan.checkpoint, "sg").known == ()
 

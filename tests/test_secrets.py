@@ -138,8 +138,8 @@ async def test_no_repr_shows_a_token_or_a_secret(open_client: OpenClient, emulat
             rooms = AsyncRooms(client, token=token, region="sg", check_token=False, retry=ONCE)
             with pytest.raises(RoomsError):
                 await rooms.list()
-            caller = rooms._caller
-            shown = repr([rooms, caller, caller.credentials, caller.sender, KEY])
+            session = rooms._session
+            shown = repr([rooms, session, session.credentials, session.sender, KEY])
             assert SECRET not in shown
             assert KEY.secret_key not in shown
 

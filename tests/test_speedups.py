@@ -17,7 +17,7 @@ from hypothesis_profiles import examples
 from netless_rooms import responses, speedups
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, structure
 from netless_rooms._api.requests import list_rooms
-from netless_rooms._api.responses import decode_answer
+from netless_rooms._api.responses import parse_response
 from netless_rooms._api.speedups import FEW, read_json_quickly, read_quickly, with_rooms
 from netless_rooms.models import MixedPage, Room, RoomPage
 from odd_bodies import DEEP, ODD_NAMES, ODD_SPACES, ODD_VALUES, ROOM, members_of, odd_bodies, spelled
@@ -99,7 +99,7 @@ def test_rooms_with_unknown_fields_leave_nothing_to_the_strict_converter(
 ) -> None:
     monkeypatch.setattr(responses, "structure", lambda document, _: document)
     body = envelope % f"[{room_json(x=[]).decode()}, {ROOM}]"
-    rooms: Any = decode_answer(list_rooms(), 200, {}, body.encode())
+    rooms: Any = parse_response(list_rooms(), 200, {}, body.encode())
     assert [(type(room), room.extra) for room in rooms] == [(Room, {"x": []}), (Room, {})]
 
 
@@ -118,7 +118,7 @@ def test_an_odd_room_leaves_few_to_the_strict_converter(place: int) -> None:
 
 @pytest.mark.parametrize("body", [room_json(), room_json(x=[]), room_json(uuid="a-b")])
 def test_a_room_that_was_read_is_a_room_like_any_other(body: bytes) -> None:
-    (room,) = decode_answer(list_rooms(), 200, {}, b"[%s]" % body)
+    (room,) = parse_response(list_rooms(), 200, {}, b"[%s]" % body)
     made = Room(**attrs.asdict(room))
     assert type(room) is Room
     assert (room, hash(room), repr(room)) == (made, hash(made), repr(made))
@@ -134,7 +134,7 @@ def test_a_room_that_was_read_is_a_room_like_any_other(body: bytes) -> None:
 
 @pytest.mark.parametrize("extra", [{}, {"x": []}], ids=["no unknown field", "an unknown field"])
 def test_no_two_rooms_share_their_extra(extra: dict[str, Any]) -> None:
-    one, other = decode_answer(list_rooms(), 200, {}, b"[%s, %s]" % ((room_json(**extra),) * 2))
+    one, other = parse_response(list_rooms(), 200, {}, b"[%s, %s]" % ((room_json(**extra),) * 2))
     assert one.extra == other.extra == extra
     assert one.extra is not other.extra
     assert not extra or one.extra["x"] is not other.extra["x"]
@@ -154,5 +154,5 @@ def test_without_the_extra_the_strict_converter_reads_everything(monkeypatch: py
     assert with_rooms([room_document()]) == [room_document()]
     with pytest.raises(WireError, match="is not JSON"):
         read_json_quickly(b"")
-    (room,) = decode_answer(list_rooms(), 200, {}, b"[%s]" % room_json())
+    (room,) = parse_response(list_rooms(), 200, {}, b"[%s]" % room_json())
     assert room == structure(read_json(room_json()), Room)

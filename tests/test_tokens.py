@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenInfo, TokenKind, read_token, verify_token
 from netless_rooms._auth.redaction import redact
-from netless_rooms._auth.tokens import mint, read_signature
+from netless_rooms._auth.tokens import read_signature, sign_token
 from samples import UUID
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("token-vectors.json").read_text("utf-8"))
@@ -40,7 +40,7 @@ def time_at(milliseconds: int) -> datetime:
 def signed(info: TokenInfo, secret_key: str) -> str:
     """Return the token that says so."""
     since_epoch = None if info.expires_at is None else info.expires_at - time_at(0)
-    return mint(
+    return sign_token(
         info.kind,
         access_key=info.access_key,
         secret_key=secret_key,

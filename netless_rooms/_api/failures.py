@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
-from netless_rooms._api.requests import Operation
+from netless_rooms._api.requests import ApiRequest
 from netless_rooms._api.responses import Hide, excerpt
 from netless_rooms.errors import ClientUnusableError, TimedOutError, TransportError
 
@@ -21,7 +21,7 @@ NEVER_SENT: Final = frozenset(
     }
 )
 # Another try cannot help.
-LASTING: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
+PERMANENT_ERRORS: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
 TIMED_OUT: Final = frozenset({"TimeoutException", "TimeoutError"})
 
 POOL_IS_FULL: Final = (
@@ -39,7 +39,7 @@ _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed
 
 
 def transport_failure(
-    error: Exception, library: ModuleType, operation: Operation[Any], *, base_url: str, hide: Hide
+    error: Exception, library: ModuleType, operation: ApiRequest[Any], *, base_url: str, hide: Hide
 ) -> TransportError | None:
     """Return what the failure of a transport means; ``None`` if it is none of a network."""
     said = f"{type(error).__name__}: {excerpt(str(error), hide)}".removesuffix(": ")
@@ -55,12 +55,12 @@ def transport_failure(
     return kind(
         f"no usable answer from {base_url}, {said}",
         was_sent=NEVER_SENT.isdisjoint(names),
-        is_transient=LASTING.isdisjoint(name for link in _chain(error) for name in _names(link)),
+        is_transient=PERMANENT_ERRORS.isdisjoint(name for link in _chain(error) for name in _names(link)),
         **asked,
     )
 
 
-def client_closed(operation: Operation[Any], *, meanwhile: Exception | None = None) -> ClientUnusableError:
+def client_closed(operation: ApiRequest[Any], *, meanwhile: Exception | None = None) -> ClientUnusableError:
     """Return the error for a client that has been closed, before the call or ``meanwhile``, as that shows."""
     during = "" if meanwhile is None else f" meanwhile, {type(meanwhile).__name__}"
     return ClientUnusableError(

@@ -20,7 +20,7 @@ Answer = TypeVar("Answer", Room, RoomPage, MixedPage)
 
 
 @frozen(kw_only=True)
-class Operation(Generic[Answer]):
+class ApiRequest(Generic[Answer]):
     """One call, ready to be sent: what is asked, by whom, how often, and what a good answer must hold."""
 
     method: str
@@ -39,14 +39,14 @@ class Operation(Generic[Answer]):
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-def create_room(*, limit: int | None = None, is_record: bool | None = None) -> Operation[Room]:
+def create_room(*, limit: int | None = None, is_record: bool | None = None) -> ApiRequest[Room]:
     """``POST /v5/rooms``; sends only what is set."""
     body: dict[str, int | bool] = {}
     if is_record is not None:
         body["isRecord"] = check_flag("is_record", is_record)
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
-    return Operation(
+    return ApiRequest(
         method="POST",
         path=ROOMS_PATH,
         body=_json(body),
@@ -56,27 +56,27 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> O
     )
 
 
-def get_room(uuid: str) -> Operation[Room]:
+def get_room(uuid: str) -> ApiRequest[Room]:
     """``GET /v5/rooms/{uuid}``."""
     path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
-    return Operation(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
+    return ApiRequest(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
 
 
 @overload
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[False] = False
-) -> Operation[RoomPage]: ...
+) -> ApiRequest[RoomPage]: ...
 @overload
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
-) -> Operation[MixedPage]: ...
+) -> ApiRequest[MixedPage]: ...
 @overload
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool
-) -> Operation[RoomPage] | Operation[MixedPage]: ...
+) -> ApiRequest[RoomPage] | ApiRequest[MixedPage]: ...
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
-) -> Operation[RoomPage] | Operation[MixedPage]:
+) -> ApiRequest[RoomPage] | ApiRequest[MixedPage]:
     """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
 
     If it is ``tolerant``, a member of the list that is no room is an ``InvalidRoom`` in the answer; else it makes
@@ -88,12 +88,12 @@ def list_rooms(
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
     asked: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
-    return Operation(**asked, answer=MixedPage) if tolerant else Operation(**asked, answer=RoomPage)
+    return ApiRequest(**asked, answer=MixedPage) if tolerant else ApiRequest(**asked, answer=RoomPage)
 
 
-def ban_room(uuid: str, *, is_ban: bool) -> Operation[Room]:
+def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
     """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
-    return Operation(
+    return ApiRequest(
         method="PATCH",
         path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
         body=_json({"isBan": is_ban}),

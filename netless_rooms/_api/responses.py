@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, show, structure
-from netless_rooms._api.requests import Answer, Operation
+from netless_rooms._api.requests import Answer, ApiRequest
 from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
 from netless_rooms._auth.redaction import redact
 from netless_rooms.errors import (
@@ -30,13 +30,15 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import InvalidRoom, MixedPage, Room, spell_seconds, spelled_alike
+from netless_rooms.models import InvalidRoom, MixedPage, Room, format_duration, same_uuid
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
-NO_REFUSAL: Final = frozenset({408, 499})  # somebody did not wait for the end: the client, or a gateway for it
+AMBIGUOUS_STATUSES: Final = frozenset(
+    {408, 499}
+)  # somebody did not wait for the end: the client, or a gateway for it
 GATEWAY: Final = frozenset({502, 503, 504})  # of what stands before the service, whatever was asked for
-ENDLESS: Final = 1e9  # seconds, some thirty years; a number of any length may be asked for
-CLOCK_OFF: Final = 30  # seconds between two clocks that are worth a word
+MAX_RETRY_AFTER: Final = 1e9  # seconds, some thirty years; a number of any length may be asked for
+SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are worth a word
 
 Hide: TypeAlias = Callable[[str], str]
 SUCCESS: Final = frozenset({200, 201})
@@ -50,8 +52,8 @@ _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
 }
 
 
-def decode_answer(
-    operation: Operation[Answer],
+def parse_response(
+    operation: ApiRequest[Answer],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -87,7 +89,7 @@ def decode_answer(
 
 
 def _read(
-    operation: Operation[Answer],
+    operation: ApiRequest[Answer],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -122,11 +124,11 @@ def unwrap(document: Any) -> tuple[Any, int | None]:
     return document, None
 
 
-def _check_expected(operation: Operation[Answer], answer: Answer) -> None:
+def _check_expected(operation: ApiRequest[Answer], answer: Answer) -> None:
     """Refuse an answer about another room, or one that says that nothing changed."""
     for attribute, wanted in operation.expected.items():
         got = getattr(answer, attribute)
-        alike = spelled_alike(got, wanted) if isinstance(wanted, str) else got is wanted
+        alike = same_uuid(got, wanted) if isinstance(wanted, str) else got is wanted
         if not alike:
             raise WireError(f"expected {show(wanted)}, got {show(got)}", f"$.{WIRE_NAMES[attribute]}")
 
@@ -141,7 +143,7 @@ def _calm(answer: Answer, hide: Hide) -> Answer:
 
 
 def _status_error(
-    operation: Operation[Any],
+    operation: ApiRequest[Any],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -174,14 +176,14 @@ def _message(body: bytes) -> str | None:
     return next((words for words in found if isinstance(words, str) and words.strip()), None)
 
 
-def says_expired(error: StatusError) -> bool:
+def is_token_expired(error: StatusError) -> bool:
     """Whether the service refused the token because it has expired."""
     return _is_expiry(error.status, error.message)
 
 
 def is_refusal(status: int) -> bool:
     """Whether a status says for certain that nothing took effect; a time-out at a gateway, for one, does not."""
-    return 400 <= status < 500 and status not in NO_REFUSAL
+    return 400 <= status < 500 and status not in AMBIGUOUS_STATUSES
 
 
 def _is_expiry(status: int, message: str | None) -> bool:
@@ -196,17 +198,17 @@ def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
     if served is None:
         return "if the token is fresh, this machine's clock is wrong"
     ahead = now - served.timestamp()
-    if not abs(ahead) >= CLOCK_OFF:
+    if not abs(ahead) >= SKEW_TOLERANCE:
         return ""
     side = "ahead of" if ahead > 0 else "behind"
-    return f"this machine's clock is {spell_seconds(abs(ahead))} {side} the service's, set it right"
+    return f"this machine's clock is {format_duration(abs(ahead))} {side} the service's, set it right"
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds to wait; a date counts from the answer's own ``Date``, else from this machine's time."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]+", text):
-        return min(float(text), ENDLESS)
+        return min(float(text), MAX_RETRY_AFTER)
     until, served = read_date(text), read_date(headers.get("date", ""))
     if until is None or (served is None and isnan(now)):
         return None

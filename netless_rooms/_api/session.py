@@ -9,12 +9,12 @@ from typing import Final, Generic
 import anyio
 from attrs import field, frozen
 
-from netless_rooms._api.requests import Answer, Operation
-from netless_rooms._api.responses import decode_answer, is_refusal, says_expired
-from netless_rooms._api.transport import RawAnswer, Sender
-from netless_rooms._auth.permissions import Token, check_grant
-from netless_rooms._auth.providers import Clock, Credentials
-from netless_rooms._retries import RetryBudget, RetryPolicy, Tries
+from netless_rooms._api.requests import Answer, ApiRequest
+from netless_rooms._api.responses import is_refusal, is_token_expired, parse_response
+from netless_rooms._api.transport import RawResponse, Transport
+from netless_rooms._auth.permissions import Token, check_permission
+from netless_rooms._auth.providers import Clock, Provider
+from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState
 from netless_rooms.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
@@ -34,11 +34,11 @@ logger: Final[Logger] = getLogger("netless_rooms")
 
 
 @frozen(kw_only=True)
-class Caller:
+class Session:
     """Everything that a call needs besides its operation."""
 
-    sender: Sender
-    credentials: Credentials
+    sender: Transport
+    credentials: Provider
     region: str
     check_token: bool
     clock: Clock
@@ -46,7 +46,7 @@ class Caller:
     budget: RetryBudget = field(factory=RetryBudget)
     timeout: float | EllipsisType | None = ...
 
-    async def perform(self, operation: Operation[Answer]) -> Answer:
+    async def request(self, operation: ApiRequest[Answer]) -> Answer:
         """Return what the service answers, after as many tries as the policy allows."""
         call = Call(self, operation)
         while True:
@@ -62,10 +62,10 @@ class Caller:
 class Call(Generic[Answer]):
     """One call under way."""
 
-    def __init__(self, caller: Caller, operation: Operation[Answer]) -> None:
-        self._caller = caller
-        self._operation: Operation[Answer] = operation
-        self._tries = Tries(caller.retry, caller.budget, operation.is_repeatable)
+    def __init__(self, session: Session, operation: ApiRequest[Answer]) -> None:
+        self._session = session
+        self._operation: ApiRequest[Answer] = operation
+        self._tries = RetryState(session.retry, session.budget, operation.is_repeatable)
         self._began = anyio.current_time()
         self._can_renew = False
         self._sent = False
@@ -73,7 +73,7 @@ class Call(Generic[Answer]):
     async def attempt(self) -> Answer:
         """Try once; every error tells what has been tried so far."""
         self._sent = self._can_renew = False
-        started, began = self._caller.clock(), anyio.current_time()
+        started, began = self._session.clock(), anyio.current_time()
         try:
             answer = await self._try_in_time(began)
         except RoomsError as error:
@@ -83,7 +83,7 @@ class Call(Generic[Answer]):
                 raise self._in_doubt(error, started) from error
             error.attempts = tuple(self._tries.made)
             raise
-        self._caller.budget.win_back()
+        self._session.budget.refund()
         return answer
 
     def goes_on(self, error: RoomsError) -> bool:
@@ -94,7 +94,7 @@ class Call(Generic[Answer]):
             chance=random(),  # noqa: S311  jitter, not a secret
             can_renew=self._can_renew,
         )
-        error.gave_up = self._tries.gave_up
+        error.stop_reason = self._tries.stop_reason
         return goes_on
 
     @property
@@ -125,34 +125,34 @@ class Call(Generic[Answer]):
         )
 
     async def _try(self, left: float) -> Answer:
-        caller = self._caller
-        token = await caller.credentials.token_for(self._operation)
-        if caller.check_token:
+        session = self._session
+        token = await session.credentials.token_for(self._operation)
+        if session.check_token:
             try:
-                check_grant(token, self._operation, caller.clock())
+                check_permission(token, self._operation, session.clock())
             except TokenError:
-                caller.credentials.drop(token)
+                session.credentials.drop(token)
                 raise
         raw = await self._send(token, left)
         try:
-            return decode_answer(
-                self._operation, raw.status, raw.headers, raw.body, hide=token.hide, now=caller.clock()
+            return parse_response(
+                self._operation, raw.status, raw.headers, raw.body, hide=token.hide, now=session.clock()
             )
         except StatusError as error:
-            expired = says_expired(error)
+            expired = is_token_expired(error)
             if expired or isinstance(error, UnauthorizedError):
-                caller.credentials.drop(token)
-            self._can_renew = expired and caller.credentials.can_renew
+                session.credentials.drop(token)
+            self._can_renew = expired and session.credentials.can_renew
             raise
 
-    async def _send(self, token: Token, left: float) -> RawAnswer:
-        caller, operation = self._caller, self._operation
+    async def _send(self, token: Token, left: float) -> RawResponse:
+        session, operation = self._session, self._operation
         began = time.perf_counter()
         outcome: object = "interrupted"
         self._sent = True
         try:
-            raw = await caller.sender.send(
-                operation, token=token, region=caller.region, timeout=caller.timeout, at_most=left
+            raw = await session.sender.send(
+                operation, token=token, region=session.region, timeout=session.timeout, at_most=left
             )
             outcome = raw.status
         except TransportError as error:
@@ -182,7 +182,7 @@ class Call(Generic[Answer]):
         failure = CreateOutcomeUnknownError(
             f"whether a room was created cannot be told: {said}",
             started_at=as_time(started),
-            ended_at=as_time(self._caller.clock()),
+            ended_at=as_time(self._session.clock()),
             method=error.method,
             path=error.path,
         )

@@ -18,7 +18,7 @@ from attrs import NOTHING, fields, frozen
 
 from netless_rooms._api.decoding import KNOWN_FIELDS, WIRE_NAMES, read_json, unknown_fields
 from netless_rooms._api.requests import Answer
-from netless_rooms.models import LONGEST_UUID, MixedPage, Room, RoomDraft, RoomPage
+from netless_rooms.models import MAX_UUID_LENGTH, MixedPage, Room, RoomDraft, RoomPage
 
 _TIME: Final = "2021-01-18T06:56:29.432Z"  # the form that the service documents
 FEW: Final = 16  # among so many, to look for the odd room is no quicker than to leave them all to the plain way
@@ -107,7 +107,7 @@ def _make_quick() -> _Quick | None:
 
     def shape_of(name: str, kind: Any) -> Any:
         if name == "uuid":
-            return Annotated[kind, Meta(min_length=1, max_length=LONGEST_UUID)]
+            return Annotated[kind, Meta(min_length=1, max_length=MAX_UUID_LENGTH)]
         return Annotated[str, Meta(min_length=len(_TIME), max_length=len(_TIME))] if kind is datetime else kind
 
     known = [(f.name, shape_of(f.name, f.type), f.default) for f in fields(Room) if f.name in WIRE_NAMES]

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from netless_rooms._api.failures import client_closed, transport_failure
 from netless_rooms._api.pools import pool_size
-from netless_rooms._api.requests import Operation, request_headers
+from netless_rooms._api.requests import ApiRequest, request_headers
 from netless_rooms._api.responses import shows
 from netless_rooms._api.twin import twin_class, twin_of
 from netless_rooms._auth.permissions import Token
@@ -58,11 +58,11 @@ class Client(Protocol):
 
 LIBRARIES: Final = ("httpx", "httpx2")
 WAITS: Final = ("connect", "read", "write", "pool")
-OWN_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
+DEFAULT_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
 
 @frozen(repr=False)
-class RawAnswer:
+class RawResponse:
     """An answer as it came; ``headers`` is looked up in lower case.
 
     It may echo the token, so its repr tells nothing.
@@ -73,7 +73,7 @@ class RawAnswer:
     body: bytes
 
 
-class Sender:
+class Transport:
     """Sends requests to one address over one borrowed client."""
 
     __slots__ = ("_client", "_library", "_twin_class", "base_url")
@@ -103,13 +103,13 @@ class Sender:
 
     async def send(
         self,
-        operation: Operation[Any],
+        operation: ApiRequest[Any],
         *,
         token: Token,
         region: str,
         timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
         at_most: float = inf,
-    ) -> RawAnswer:
+    ) -> RawResponse:
         """Send ``operation`` and return the whole answer, whatever its status.
 
         ``timeout`` is in seconds for each wait, ``None`` waits for ever, ``...`` leaves it to the client;
@@ -142,9 +142,9 @@ class Sender:
             # The cause's own words may be what a peer echoed; then it stays out of the chain.
             cause = None if shows(error, token.hide) else error
         else:
-            return RawAnswer(response.status_code, response.headers, response.content)
+            return RawResponse(response.status_code, response.headers, response.content)
         try:
-            if isinstance(meaning, RawAnswer):
+            if isinstance(meaning, RawResponse):
                 return meaning
             raise meaning from cause
         finally:
@@ -157,16 +157,16 @@ class Sender:
             return waits
         return {wait: at_most if seconds is None else min(seconds, at_most) for wait, seconds in waits.items()}
 
-    def _meaning_of_hook(self, error: Any, request: Any) -> RawAnswer | None:
+    def _meaning_of_hook(self, error: Any, request: Any) -> RawResponse | None:
         """Return the answer if the hook called ``raise_for_status()``: what it means is ours to tell."""
         if not isinstance(error, self._library.HTTPStatusError):
             return None
         response = error.response
         if error.request is not request or response.is_success:
             return None
-        return RawAnswer(response.status_code, response.headers, self._body_so_far(response))
+        return RawResponse(response.status_code, response.headers, self._body_so_far(response))
 
-    def _failure(self, error: Exception, operation: Operation[Any], token: Token) -> TransportError | None:
+    def _failure(self, error: Exception, operation: ApiRequest[Any], token: Token) -> TransportError | None:
         if isinstance(error, self._library.RequestError) and self._client.is_closed:
             return client_closed(operation, meanwhile=error)
         return transport_failure(error, self._library, operation, base_url=self.base_url, hide=token.hide)
@@ -248,7 +248,7 @@ def own_client() -> AbstractAsyncContextManager[Client]:
     """Return a client of our own, to be entered and so closed by the caller."""
     import httpx  # not above, since a user of httpx2 does without it
 
-    return httpx.AsyncClient(timeout=OWN_TIMEOUT)
+    return httpx.AsyncClient(timeout=DEFAULT_TIMEOUT)
 
 
 def client_of(app: Any) -> Client:
@@ -267,9 +267,9 @@ def _library_of(thing: object, kind: str) -> Any:
     return None
 
 
-def _refused_redirect(seen: list[Any]) -> RawAnswer | None:
+def _refused_redirect(seen: list[Any]) -> RawResponse | None:
     """Return the answer that points to an address which the library cannot read, and so raises an error about."""
     answer = seen[-1] if seen else None
     if answer is None or not answer.has_redirect_location:
         return None
-    return RawAnswer(answer.status_code, answer.headers, b"")
+    return RawResponse(answer.status_code, answer.headers, b"")

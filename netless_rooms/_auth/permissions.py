@@ -9,11 +9,11 @@ from typing import Any
 
 from attrs import field, frozen
 
-from netless_rooms._api.requests import Operation
+from netless_rooms._api.requests import ApiRequest
 from netless_rooms._auth.redaction import redact
 from netless_rooms._auth.tokens import Role, TokenInfo, TokenKind, read_signature, read_token
 from netless_rooms.errors import TokenError
-from netless_rooms.models import spell_seconds, spelled_alike
+from netless_rooms.models import format_duration, same_uuid
 
 
 @frozen(eq=False)
@@ -49,7 +49,7 @@ class Token:
         return self.told.expires_at.timestamp() - now
 
 
-def check_grant(token: Token, operation: Operation[Any], now: float) -> None:
+def check_permission(token: Token, operation: ApiRequest[Any], now: float) -> None:
     """Raise ``TokenError`` if ``operation`` cannot succeed with ``token``; one that cannot be read passes.
 
     ``now`` is in seconds since the epoch.
@@ -60,7 +60,7 @@ def check_grant(token: Token, operation: Operation[Any], now: float) -> None:
     if lacking := _lacking(token.told, operation):
         why = f"{lacking}; use {_enough(operation)}"
     elif left <= 0:
-        ended = f"{token.told.expires_at:%Y-%m-%d %H:%M:%S} UTC, {spell_seconds(-left)} ago"
+        ended = f"{token.told.expires_at:%Y-%m-%d %H:%M:%S} UTC, {format_duration(-left)} ago"
         why = f"the token expired at {ended} by this machine's clock; use a new one, or set the clock right"
     else:
         return
@@ -71,7 +71,7 @@ def check_grant(token: Token, operation: Operation[Any], now: float) -> None:
     )
 
 
-def _lacking(told: TokenInfo, operation: Operation[Any]) -> str:
+def _lacking(told: TokenInfo, operation: ApiRequest[Any]) -> str:
     """Return what the token lacks, whatever the time; empty if nothing."""
     if told.kind is TokenKind.TASK:
         return "a task token may make none of the calls"
@@ -79,13 +79,13 @@ def _lacking(told: TokenInfo, operation: Operation[Any]) -> str:
         return "a reader's token may make none of the calls"
     if told.kind is TokenKind.ROOM and operation.uuid is None:
         return "a room token is for that room, not for all of them"
-    if told.kind is TokenKind.ROOM and not spelled_alike(told.uuid or "", operation.uuid or ""):
+    if told.kind is TokenKind.ROOM and not same_uuid(told.uuid or "", operation.uuid or ""):
         return "the token is for another room"
     if told.role > operation.role:
         return f"a {told.role.name.lower()}'s token may not do this"
     return ""
 
 
-def _enough(operation: Operation[Any]) -> str:
+def _enough(operation: ApiRequest[Any]) -> str:
     kinds = "an SDK token" if operation.uuid is None else "an SDK token or one of that room,"
     return f"{kinds} of an admin" if operation.role is Role.ADMIN else f"{kinds} of a writer or an admin"

@@ -12,16 +12,18 @@ from typing import Any, Final, Protocol, TypeAlias
 import anyio
 from attrs import define, field
 
-from netless_rooms._api.requests import Operation
+from netless_rooms._api.requests import ApiRequest
 from netless_rooms._api.responses import shows
 from netless_rooms._auth.permissions import Token
 from netless_rooms._auth.redaction import redact
-from netless_rooms._auth.tokens import LAST_MS, AccessKey, Role, TokenKind, draw_token
+from netless_rooms._auth.tokens import LAST_MS, AccessKey, Role, TokenKind, issue_token
 from netless_rooms._validation import check_header
 from netless_rooms.errors import TokenError
 
 LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
-SPARE: Final = 60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
+EXPIRY_MARGIN: Final = (
+    60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
+)
 
 # The attempts that the running task is in, so that a token function which needs its own token is found out.
 _ASKING: Final[ContextVar[tuple["_Attempt", ...]]] = ContextVar("netless_rooms_asking", default=())
@@ -30,35 +32,35 @@ Clock: TypeAlias = Callable[[], float]
 TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
 
 
-class Credentials(Protocol):
+class Provider(Protocol):
     """Gives the token for each call."""
 
     can_renew: bool
 
-    async def token_for(self, operation: Operation[Any]) -> Token:
+    async def token_for(self, operation: ApiRequest[Any]) -> Token:
         """Return a token for ``operation``; the same one as long as it is good.  May raise ``TokenError``."""
 
     def drop(self, token: Token) -> None:
         """Give another one from now on, if possible."""
 
 
-def credentials_of(source: TokenSource, clock: Clock) -> Credentials:
+def provider_of(source: TokenSource, clock: Clock) -> Provider:
     """Return what gives the tokens of ``source``; ``clock`` gives seconds since the epoch."""
     if isinstance(source, AccessKey):
-        return _Made(source, clock)
+        return KeyProvider(source, clock)
     if callable(source):
-        return _Got(source, clock)
+        return CallbackProvider(source, clock)
     if not isinstance(source, str):
         raise TypeError(f"token must be a string, an AccessKey or an async function, not {type(source).__name__}")
-    return _Given(Token.of(check_header("token", source)))
+    return StaticProvider(Token.of(check_header("token", source)))
 
 
 @define
-class _Given:
+class StaticProvider:
     _token: Token
     can_renew: bool = False
 
-    async def token_for(self, _: Operation[Any]) -> Token:
+    async def token_for(self, _: ApiRequest[Any]) -> Token:
         return self._token
 
     def drop(self, _: Token) -> None:
@@ -66,7 +68,7 @@ class _Given:
 
 
 @define
-class _Made:
+class KeyProvider:
     """Makes tokens of the least role that a call needs."""
 
     _key: AccessKey
@@ -74,19 +76,19 @@ class _Made:
     _kept: dict[Role, Token] = field(factory=dict)
     can_renew: bool = True
 
-    async def token_for(self, operation: Operation[Any]) -> Token:
+    async def token_for(self, operation: ApiRequest[Any]) -> Token:
         # Nothing is awaited between looking and keeping, so however many tasks ask at once, one token is made.
         now = self._clock()
         kept = self._kept.get(operation.role)
         # More than a lifetime is left where the clock was set back since: then nobody knows how much it is.
-        if kept is None or not SPARE <= kept.seconds_left(now) <= LIFETIME.total_seconds():
+        if kept is None or not EXPIRY_MARGIN <= kept.seconds_left(now) <= LIFETIME.total_seconds():
             kept = self._kept[operation.role] = self._make(operation, now)
         return kept
 
     def drop(self, token: Token) -> None:
         self._kept = {role: kept for role, kept in self._kept.items() if kept is not token}
 
-    def _make(self, operation: Operation[Any], now: float) -> Token:
+    def _make(self, operation: ApiRequest[Any], now: float) -> Token:
         until = (now + LIFETIME.total_seconds()) * 1000
         if not 0 <= until <= LAST_MS:
             raise TokenError(
@@ -94,7 +96,7 @@ class _Made:
                 method=operation.method,
                 path=operation.target,
             )
-        return Token.of(draw_token(self._key, TokenKind.SDK, None, operation.role, int(until)))
+        return Token.of(issue_token(self._key, TokenKind.SDK, None, operation.role, int(until)))
 
 
 @define
@@ -108,7 +110,7 @@ class _Attempt:
 
 
 @define
-class _Got:
+class CallbackProvider:
     """Calls the user's function, one task for all that need a token at the same time."""
 
     _source: Callable[[], Awaitable[str]]
@@ -117,9 +119,9 @@ class _Got:
     _attempt: _Attempt | None = None
     can_renew: bool = True
 
-    async def token_for(self, operation: Operation[Any]) -> Token:
+    async def token_for(self, operation: ApiRequest[Any]) -> Token:
         while True:
-            if self._kept is not None and self._kept.seconds_left(self._clock()) >= SPARE:
+            if self._kept is not None and self._kept.seconds_left(self._clock()) >= EXPIRY_MARGIN:
                 return self._kept
             attempt = self._attempt
             if attempt is None:

@@ -100,7 +100,7 @@ class TokenInfo:
     """What makes two tokens for the same thing differ."""
 
 
-def mint(
+def sign_token(
     kind: TokenKind,
     *,
     access_key: str,
@@ -268,15 +268,15 @@ class AccessKey:
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
         if isinstance(role, bool) or not isinstance(role, int):
             raise TypeError(f"role must be a Role, not {type(role).__name__}")
-        return draw_token(self, kind, uuid, Role(role), _expiry_in(lifetime))
+        return issue_token(self, kind, uuid, Role(role), _expiry_in(lifetime))
 
 
-def draw_token(key: AccessKey, kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None) -> str:
+def issue_token(key: AccessKey, kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None) -> str:
     """Return a new token, of which there is no second one.
 
     ``expires_at_ms`` counts from the Unix epoch; ``None`` never expires.
     """
-    return mint(
+    return sign_token(
         kind,
         access_key=key.access_key,
         secret_key=key.secret_key,

@@ -10,10 +10,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from netless_rooms._api.responses import CLOCK_OFF, excerpt, read_date
+from netless_rooms._api.responses import SKEW_TOLERANCE, excerpt, read_date
 from netless_rooms._auth.redaction import redact
 from netless_rooms._auth.tokens import Role, TokenInfo
-from netless_rooms.models import spell_seconds
+from netless_rooms.models import format_duration
 
 UNKNOWN: Final = "unknown"
 MOST_NAMES: Final = 20  # of fields or headers, in one finding
@@ -74,16 +74,16 @@ def clock(replies: Iterable[Reply]) -> Finding:
     if not dates:
         return Finding(name="clock", answer=UNKNOWN, seen="no answer tells the service's time")
     ahead = median(reply.arrived - date.timestamp() for reply, date in dates)
-    if abs(ahead) < CLOCK_OFF:
+    if abs(ahead) < SKEW_TOLERANCE:
         return Finding(
             name="clock",
             answer="right",
-            seen=f"this machine's is within {CLOCK_OFF} s of the service's",
+            seen=f"this machine's is within {SKEW_TOLERANCE} s of the service's",
         )
     return Finding(
         name="clock",
         answer="ahead" if ahead > 0 else "behind",
-        seen=f"this machine's is {spell_seconds(abs(ahead))} off the service's",
+        seen=f"this machine's is {format_duration(abs(ahead))} off the service's",
         means="set it right: tokens that are made here end too early or too late",
     )
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from netless_rooms._api.decoding import WireError, read_json
-from netless_rooms._api.requests import Operation, get_room, list_rooms
+from netless_rooms._api.requests import ApiRequest, get_room, list_rooms
 from netless_rooms._api.responses import GATEWAY, unwrap
-from netless_rooms._api.session import Caller
-from netless_rooms._api.transport import RawAnswer, Sender
+from netless_rooms._api.session import Session
+from netless_rooms._api.transport import RawResponse, Transport
 from netless_rooms._auth.providers import Clock
 from netless_rooms._doctor import findings, readings
 from netless_rooms._doctor.findings import Finding, Reply
@@ -45,23 +45,23 @@ Tell = Callable[[str], object]
 
 async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     """Return what the service's answers to this token tell; ``tell`` hears what is asked at the moment."""
-    witness = Witness(rooms._caller.sender, rooms._caller.clock)
-    caller = evolve(rooms._caller, sender=witness)
-    token = await caller.credentials.token_for(list_rooms())
+    witness = RecordingTransport(rooms._session.sender, rooms._session.clock)
+    session = evolve(rooms._session, sender=witness)
+    token = await session.credentials.token_for(list_rooms())
     tell("asking for the list")
-    listing = await _listing(caller)
+    listing = await _listing(session)
     tell("asking for pages of it")
-    pages = await _pages(caller, listing)
+    pages = await _pages(session, listing)
     tell("asking from where there is no room, and for one")
-    nowhere = [await _unknown_begin(caller, listing), await _failure(caller, listing)]
+    nowhere = [await _unknown_begin(session, listing), await _failure(session, listing)]
     tell("asking in other regions")
-    regions = await _regions(caller, listing)
+    regions = await _regions(session, listing)
     tell("walking and splitting the list")
     order = readings.order(listing.rooms)
     cursor, *_ = pages
-    follows = [await _walk(caller, listing), await _shards(caller, order.answer, cursor.answer)]
+    follows = [await _walk(session, listing), await _shards(session, order.answer, cursor.answer)]
     return (
-        findings.token(token.told, can_renew=caller.credentials.can_renew),
+        findings.token(token.told, can_renew=session.credentials.can_renew),
         findings.clock(witness.replies),
         findings.envelope(witness.replies),
         readings.fields(listing.rooms),
@@ -76,18 +76,18 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     )
 
 
-class Witness(Sender):
+class RecordingTransport(Transport):
     """Sends as another sender does, and keeps of each answer what is not about rooms."""
 
     __slots__ = ("_clock", "replies", "sent")
 
-    def __init__(self, sender: Sender, clock: Clock) -> None:
+    def __init__(self, sender: Transport, clock: Clock) -> None:
         super().__init__(sender._client, sender.base_url)
         self._clock = clock
         self.sent: int = 0
         self.replies: list[Reply] = []
 
-    async def send(self, operation: Operation[Any], **how: Any) -> RawAnswer:
+    async def send(self, operation: ApiRequest[Any], **how: Any) -> RawResponse:
         """Send ``operation`` and return the whole answer."""
         self.sent += 1
         began = time.perf_counter()
@@ -135,15 +135,15 @@ class _Listing:
                 yield place, uuid
 
 
-async def _listing(caller: Caller) -> _Listing:
+async def _listing(session: Session) -> _Listing:
     """Return as much of the list as it takes to know its order and its pages."""
-    page = await _rooms(caller, None, MAX_PAGE_SIZE)
+    page = await _rooms(session, None, MAX_PAGE_SIZE)
     rooms = list(page)
     first = Page(MAX_PAGE_SIZE, len(page))
     later: list[Page] = []
     is_over = not page
     while not is_over and _wants_more(first, later, len(rooms)) and (last := rooms[-1].uuid) is not None:
-        page = await _rooms(caller, last, MAX_PAGE_SIZE)
+        page = await _rooms(session, last, MAX_PAGE_SIZE)
         known = {room.uuid for room in rooms}
         new = [room for room in page if room.uuid not in known]
         rooms += new
@@ -164,7 +164,7 @@ def _wants_more(first: Page, later: list[Page], count: int) -> bool:
     return len(later) < FULL_PAGES or (count < ENOUGH and len(later) < MOST_PAGES)
 
 
-async def _pages(caller: Caller, listing: _Listing) -> tuple[Finding, ...]:
+async def _pages(session: Session, listing: _Listing) -> tuple[Finding, ...]:
     """Find out how a page from a room on begins, and how many rooms it has."""
     middle = _middle([*listing.places(1)])
     if (
@@ -175,29 +175,29 @@ async def _pages(caller: Caller, listing: _Listing) -> tuple[Finding, ...]:
         cursor = readings.cursor(listing.uuids, None, ())
     else:
         place, uuid = middle
-        cursor = readings.cursor(listing.uuids, place, [room.uuid for room in await _rooms(caller, uuid, FEW)])
+        cursor = readings.cursor(listing.uuids, place, [room.uuid for room in await _rooms(session, uuid, FEW)])
     pages = list(listing.pages)
     size = min(SHORT_PAGE, (len(listing.rooms) - 1) // 2)
     if size >= SHORTEST and cursor.answer in readings.CURSORS:
         places = [*listing.places(size)]
         for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]:
-            pages.append(Page(size, len(await _rooms(caller, uuid, size))))
+            pages.append(Page(size, len(await _rooms(session, uuid, size))))
     return cursor, *readings.pages(listing.first, pages, count=len(listing.rooms), is_whole=listing.is_whole)
 
 
-async def _unknown_begin(caller: Caller, listing: _Listing) -> Finding:
+async def _unknown_begin(session: Session, listing: _Listing) -> Finding:
     gaps = [(place, absent) for place, uuid in listing.places(1) if (absent := _absent(listing, uuid))]
     middle = _middle(gaps)
     if middle is None:
         return readings.unknown_begin(listing.uuids, None, None)
     place, absent = middle
-    return readings.unknown_begin(listing.uuids, place, await _answered(caller, absent))
+    return readings.unknown_begin(listing.uuids, place, await _answered(session, absent))
 
 
-async def _failure(caller: Caller, listing: _Listing) -> Finding:
+async def _failure(session: Session, listing: _Listing) -> Finding:
     absent = next((absent for _, uuid in listing.places(0) if (absent := _absent(listing, uuid))), NOWHERE)
     try:
-        await caller.perform(get_room(absent))
+        await session.request(get_room(absent))
     except StatusError as error:
         if error.status in ELSE:
             raise
@@ -207,24 +207,24 @@ async def _failure(caller: Caller, listing: _Listing) -> Finding:
     return findings.failure(None, None)
 
 
-async def _regions(caller: Caller, listing: _Listing) -> Finding:
+async def _regions(session: Session, listing: _Listing) -> Finding:
     elsewhere: dict[str, Answered] = {}
     own: Answered = listing.uuids[:FEW]
     for region in Region:
-        if region == caller.region:
+        if region == session.region:
             continue
-        page = await _answered_in(evolve(caller, region=region))
+        page = await _answered_in(evolve(session, region=region))
         if page != own:  # were rooms created or disabled meanwhile?
-            own = await _answered(caller, None)
+            own = await _answered(session, None)
         elsewhere[region.value] = page
-    return readings.regions(own, caller.region, elsewhere)
+    return readings.regions(own, session.region, elsewhere)
 
 
-async def _walk(caller: Caller, listing: _Listing) -> Finding:
+async def _walk(session: Session, listing: _Listing) -> Finding:
     came, broken = 0, None
     wanted = len(listing.rooms) + 1  # past what is known, where a list that cannot be gone through shows
     try:
-        async with aclosing(each_room(caller, start_walk(None, None, MAX_PAGE_SIZE), wanted)) as rooms:
+        async with aclosing(each_room(session, start_walk(None, None, MAX_PAGE_SIZE), wanted)) as rooms:
             async for _ in rooms:
                 came += 1
     except (PaginationError, DecodeError) as error:
@@ -232,9 +232,9 @@ async def _walk(caller: Caller, listing: _Listing) -> Finding:
     return readings.walk(came, broken)
 
 
-async def _shards(caller: Caller, order: str, cursor: str) -> Finding:
-    shards = await split(caller, SHARDS, None)
-    mode = read_checkpoint("split", shards[0], caller.region).mode
+async def _shards(session: Session, order: str, cursor: str) -> Finding:
+    shards = await split(session, SHARDS, None)
+    mode = read_checkpoint("split", shards[0], session.region).mode
     return readings.shards(SHARDS, len(shards), mode, order=order, cursor=cursor)
 
 
@@ -248,14 +248,14 @@ def _absent(listing: _Listing, uuid: str) -> str | None:
     return None if absent in listing.uuids else absent
 
 
-async def _rooms(caller: Caller, begin_uuid: str | None, limit: int) -> MixedPage:
-    return await caller.perform(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
+async def _rooms(session: Session, begin_uuid: str | None, limit: int) -> MixedPage:
+    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
 
 
-async def _answered(caller: Caller, begin_uuid: str | None) -> Answered:
+async def _answered(session: Session, begin_uuid: str | None) -> Answered:
     """Return a page, or the status of a refusal, or ``None`` if it is no list."""
     try:
-        return [room.uuid for room in await _rooms(caller, begin_uuid, FEW)]
+        return [room.uuid for room in await _rooms(session, begin_uuid, FEW)]
     except StatusError as error:
         if error.status in ELSE:
             raise
@@ -264,7 +264,7 @@ async def _answered(caller: Caller, begin_uuid: str | None) -> Answered:
         return None
 
 
-async def _answered_in(elsewhere: Caller) -> Answered:
+async def _answered_in(elsewhere: Session) -> Answered:
     """Return the first page of another region, which may be served in another way, or not at all."""
     try:
         return await _answered(elsewhere, None)

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from netless_rooms._doctor.findings import UNKNOWN, Finding, names_of, rooms_of
 from netless_rooms._listing.checkpoints import ScanMode
-from netless_rooms.models import InvalidRoom, Room, spelled_alike
+from netless_rooms.models import InvalidRoom, Room, same_uuid
 
 FEWEST: Final = 2  # rooms that tell an order
 CURSORS: Final = frozenset({"inclusive", "exclusive"})  # with which one can go through a list
@@ -254,7 +254,7 @@ def walk(came: int, broken: str | None) -> Finding:
 
 def shards(wanted: int, ranges: int, mode: ScanMode, *, order: str, cursor: str) -> Finding:
     """Return into what a scan in several shards splits a list in such an ``order``, read by such a ``cursor``."""
-    if mode is not ScanMode.LINE:
+    if mode is not ScanMode.SEQUENTIAL:
         return Finding(
             name="shards",
             answer=f"{ranges}",
@@ -288,7 +288,7 @@ def _too_few(name: str, count: int) -> Finding:
 
 
 def _is_alike(one: str | None, other: str | None) -> bool:
-    return one is not None and other is not None and spelled_alike(one, other)
+    return one is not None and other is not None and same_uuid(one, other)
 
 
 def _begin_alike(page: Uuids, other: Uuids) -> bool:

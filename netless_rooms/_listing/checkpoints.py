@@ -24,7 +24,7 @@ from netless_rooms._validation import check_uuid
 from netless_rooms.models import is_uuid
 
 VERSION: Final = "scan1"
-MOST_KNOWN: Final = 15  # known rooms in a text; they split a list into one more
+MAX_SPLIT_POINTS: Final = 15  # known rooms in a text; they split a list into one more
 
 
 class ScanMode(StrEnum):
@@ -33,7 +33,7 @@ class ScanMode(StrEnum):
     .. versionadded:: 0.1
     """
 
-    LINE = "line"
+    SEQUENTIAL = "line"
     """In one line, page after page."""
     SHARDS = "shards"
     """In ranges of the uuids, several at once: the service goes on from a ``beginUUID`` that names no room."""
@@ -59,7 +59,7 @@ class Checkpoint:
     """Where a scan stands."""
 
     region: str
-    mode: ScanMode = ScanMode.LINE
+    mode: ScanMode = ScanMode.SEQUENTIAL
     account: str | None = None
     """The digest of the account that the rooms are of; ``None`` before any room was seen."""
     ranges: tuple[Range, ...] = (Range(),)
@@ -115,7 +115,7 @@ def account_of(team_uuid: str) -> str:
 
 
 @define
-class Landmarks:
+class SplitPointSampler:
     """Some rooms of a list, spread evenly over what was seen of it."""
 
     kept: list[str] = field(factory=list)
@@ -127,13 +127,13 @@ class Landmarks:
         self.passed += 1
         if self.passed % self.every == 0 and uuid not in self.kept:
             insort(self.kept, uuid)
-            if len(self.kept) > 2 * MOST_KNOWN:
+            if len(self.kept) > 2 * MAX_SPLIT_POINTS:
                 self.kept = self.kept[1::2]
                 self.every *= 2
 
     def few(self) -> tuple[str, ...]:
-        """Return at most ``MOST_KNOWN`` of them."""
-        return spread(self.kept, MOST_KNOWN)
+        """Return at most ``MAX_SPLIT_POINTS`` of them."""
+        return spread(self.kept, MAX_SPLIT_POINTS)
 
 
 def spread(uuids: Sequence[str], count: int) -> tuple[str, ...]:

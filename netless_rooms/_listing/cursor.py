@@ -4,7 +4,7 @@ What is promised
 ----------------
 The service keeps a list in some fixed order and answers "from room c on, at most n".  Whatever that order, whether
 c itself is in the answer (inclusive) or not, and however short the service cuts a page, a walk brings every room
-that was there when it began exactly once, in the service's order, or ends in ``WalkBrokenError``.  Assumed is that
+that was there when it began exactly once, in the service's order, or ends in ``InconsistentListError``.  Assumed is that
 the largest page from c on holds a room besides c unless c is the last, and that a room which leaves the list while
 it is the cursor is sought: the service goes on at the next one, or says that it does not know the room.
 
@@ -46,16 +46,16 @@ from typing import Final, cast
 from attrs import frozen
 
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
-from netless_rooms.models import documented_spelling, spelled_alike
+from netless_rooms.models import normalize_uuid, same_uuid
 
 NOTHING: Final = slice(0, 0)
 
 
-class WalkBrokenError(Exception):
+class InconsistentListError(Exception):
     """The list cannot be walked to a proven end; the text says what "it", the list, did."""
 
 
-class Reading(Enum):
+class CursorSemantics(Enum):
     """How the service has been seen to read ``beginUUID``."""
 
     UNKNOWN = auto()
@@ -96,10 +96,10 @@ class Cursor:
         self._start = start
         self._page_size = page_size
         self._origin = begin if after is None else after
-        self._origin_as_listed = None if self._origin is None else documented_spelling(self._origin)
+        self._origin_as_listed = None if self._origin is None else normalize_uuid(self._origin)
         self._origin_is_out = after is not None
         self._came = 0  # how many rooms came out of this walk
-        self.reading: Reading = Reading.UNKNOWN
+        self.reading: CursorSemantics = CursorSemantics.UNKNOWN
         self.rises: bool = True  # whether every uuid so far was above the one before
         self._known: set[str] = set()  # once they do not rise: every room that came out
         self._suspect: str | None = None  # the first uuid that did not rise
@@ -126,14 +126,14 @@ class Cursor:
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]
         named = [uuid for uuid in uuids if uuid is not None]
         if uuids[0] is None and named and self._holds_cursor(named):
-            raise WalkBrokenError(f"asked from {self._cursor} on, a room came before it")
+            raise InconsistentListError(f"asked from {self._cursor} on, a room came before it")
         part = self._advance(named, is_all=False)
         if part == NOTHING:
             return NOTHING
         return slice(places[part.start - 1] + 1 if part.start else 0, places[part.stop - 1] + 1)
 
     def _holds_cursor(self, uuids: Sequence[str]) -> bool:
-        return bool(uuids) and self._cursor is not None and spelled_alike(uuids[0], self._cursor)
+        return bool(uuids) and self._cursor is not None and same_uuid(uuids[0], self._cursor)
 
     def _advance(self, uuids: Sequence[str], *, is_all: bool) -> slice:
         held = self._holds_cursor(uuids)
@@ -150,17 +150,21 @@ class Cursor:
     def _check_place(self, uuids: Sequence[str]) -> None:
         """Only the answer to a room holds that room, in the first place, and none holds where the walk set out."""
         if self._cursor in uuids[1:]:
-            raise WalkBrokenError(f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}")
+            raise InconsistentListError(
+                f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}"
+            )
         if self._origin_as_listed in uuids[self._cursor == self._origin :]:
-            raise WalkBrokenError(f"it came back to {self._origin}, where the walk set out")
+            raise InconsistentListError(f"it came back to {self._origin}, where the walk set out")
 
     def _bring_out(self, new: Sequence[str], part: slice) -> slice:
         falling = self._first_that_falls(new) if self.rises else None
         if falling is not None:
             if self._in_order:
-                raise WalkBrokenError(f"{falling} comes too late for the order of uuids: scan anew with shards=1")
+                raise InconsistentListError(
+                    f"{falling} comes too late for the order of uuids: scan anew with shards=1"
+                )
             if falling == self._start:
-                raise WalkBrokenError(f"asked from {self._cursor} on, it began again with {falling}")
+                raise InconsistentListError(f"asked from {self._cursor} on, it began again with {falling}")
             self.rises = False
             if self._came:
                 self._suspect = falling
@@ -172,7 +176,7 @@ class Cursor:
         if self.through is not None and new[-1] >= self.through:
             new = new[: bisect_left(new, self.through) + 1]
             if new[-1] != self.through:
-                raise WalkBrokenError(f"it passes {self.through}, where the next range begins, without it")
+                raise InconsistentListError(f"it passes {self.through}, where the next range begins, without it")
             part = slice(part.start, part.start + len(new))
             self.ended = True
         self._came += len(new)
@@ -181,38 +185,38 @@ class Cursor:
         return part
 
     def _nothing_new(self, *, held: bool, is_all: bool) -> slice:
-        if held and self.reading is Reading.EXCLUSIVE:
-            raise WalkBrokenError(
+        if held and self.reading is CursorSemantics.EXCLUSIVE:
+            raise InconsistentListError(
                 f"it stalls: {self._cursor} came alone, though earlier answers began behind their room"
             )
-        if not held and self.reading is Reading.INCLUSIVE:
-            raise WalkBrokenError(
+        if not held and self.reading is CursorSemantics.INCLUSIVE:
+            raise InconsistentListError(
                 f"from {self._cursor or 'the start'} on nothing came, though earlier answers began with their room"
             )
         self._learn_reading(held=held)
         if self.next_request().limit < MAX_PAGE_SIZE:
             self._asks_largest = True
         elif self._recalls:
-            raise WalkBrokenError(f"asked again from where the walk set out, it ends before {self.last}")
+            raise InconsistentListError(f"asked again from where the walk set out, it ends before {self.last}")
         elif self._suspect is not None and self._suspect not in self._known:
-            raise WalkBrokenError(f"it ends without {self._suspect}, which it had before")
+            raise InconsistentListError(f"it ends without {self._suspect}, which it had before")
         elif not is_all:
-            raise WalkBrokenError(
+            raise InconsistentListError(
                 f"behind {self._cursor or 'its start'} come only rooms whose uuid cannot be read, "
                 "so nobody can tell whether it goes on behind them"
             )
         elif self.through is not None:
-            raise WalkBrokenError(f"it ends before {self.through}, where the next range begins")
+            raise InconsistentListError(f"it ends before {self.through}, where the next range begins")
         else:
             self.ended = True
         return NOTHING
 
     def _learn_reading(self, *, held: bool) -> None:
         if held:
-            self.reading = Reading.INCLUSIVE
-        elif self._came and self.reading is Reading.UNKNOWN:
+            self.reading = CursorSemantics.INCLUSIVE
+        elif self._came and self.reading is CursorSemantics.UNKNOWN:
             # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
-            self.reading = Reading.EXCLUSIVE
+            self.reading = CursorSemantics.EXCLUSIVE
 
     def _first_that_falls(self, new: Sequence[str]) -> str | None:
         previous = self.last or ""
@@ -230,21 +234,23 @@ class Cursor:
         recalled = len(self._known)
         if self._cursor == self.last:
             if self._suspect in self._known:
-                raise WalkBrokenError(f"it jumped back from {self.last} to {self._suspect}")
+                raise InconsistentListError(f"it jumped back from {self.last} to {self._suspect}")
             if recalled < self._came:
-                raise WalkBrokenError(
+                raise InconsistentListError(
                     f"{self._came} rooms came up to {self.last}, asked again only {recalled} did"
                 )
             self._recalls = False
         elif recalled > 2 * self._came + MAX_PAGE_SIZE:
-            raise WalkBrokenError(f"asked again from where the walk set out, it does not come to {self.last}")
+            raise InconsistentListError(
+                f"asked again from where the walk set out, it does not come to {self.last}"
+            )
         return NOTHING
 
     def _remember(self, uuids: Sequence[str]) -> None:
         new = set(uuids)
         if len(new) < len(uuids) or not self._known.isdisjoint(new):
             repeated = next(u for place, u in enumerate(uuids) if u in self._known or u in uuids[:place])
-            raise WalkBrokenError(f"it repeats {repeated}")
+            raise InconsistentListError(f"it repeats {repeated}")
         self._known |= new
 
     def _go_to_origin(self) -> None:

@@ -21,8 +21,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import evolve, frozen
 
-from netless_rooms._api.session import Caller
-from netless_rooms._listing.checkpoints import Checkpoint, Landmarks, Range, ScanMode, read_checkpoint
+from netless_rooms._api.session import Session
+from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, SplitPointSampler, read_checkpoint
 from netless_rooms._listing.cursor import Cursor
 from netless_rooms._listing.shards import account_in, at_once, begin, check_account, check_end
 from netless_rooms._listing.walk import next_rooms
@@ -32,9 +32,9 @@ from netless_rooms.errors import RoomsError
 from netless_rooms.models import InvalidRoom, Room
 
 DRAIN: Final = 1.0  # seconds that leaving a scan waits for the requests under way, before it cancels them
-MOST_KEPT: Final = 1000  # of the rooms that were skipped
-MOST_AHEAD: Final = 100  # pages; each is some megabyte
-MOST_SHARDS: Final = 1000
+MAX_SKIPPED_KEPT: Final = 1000  # of the rooms that were skipped
+MAX_PREFETCH: Final = 100  # pages; each is some megabyte
+MAX_SHARDS: Final = 1000
 
 OnInvalid: TypeAlias = Literal["raise", "skip", "yield"]
 Item = TypeVar("Item", Room, Room | InvalidRoom)
@@ -51,7 +51,7 @@ class Options:
 
 
 def scanning(
-    caller: Caller,
+    session: Session,
     *,
     page_size: int,
     prefetch: int,
@@ -67,39 +67,41 @@ def scanning(
         raise ValueError("give resume or known, not both: a checkpoint to go on from is split as it was")
     options = Options(
         page_size=check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE),
-        prefetch=check_count("prefetch", prefetch, at_least=0, at_most=MOST_AHEAD),
-        shards=check_count("shards", shards, at_least=1, at_most=MOST_SHARDS),
+        prefetch=check_count("prefetch", prefetch, at_least=0, at_most=MAX_PREFETCH),
+        shards=check_count("shards", shards, at_least=1, at_most=MAX_SHARDS),
         on_invalid=on_invalid,
     )
     return _scanning(
-        caller,
+        session,
         options,
-        None if resume is None else read_checkpoint("resume", resume, caller.region),
-        None if known is None else read_checkpoint("known", known, caller.region),
+        None if resume is None else read_checkpoint("resume", resume, session.region),
+        None if known is None else read_checkpoint("known", known, session.region),
     )
 
 
-async def split(caller: Caller, shards: int, known: str | None) -> tuple[str, ...]:
+async def split(session: Session, shards: int, known: str | None) -> tuple[str, ...]:
     """Return the checkpoint of each range of a scan that has not begun."""
-    shards = check_count("shards", shards, at_least=1, at_most=MOST_SHARDS)
-    start = await begin(caller, shards, None if known is None else read_checkpoint("known", known, caller.region))
+    shards = check_count("shards", shards, at_least=1, at_most=MAX_SHARDS)
+    start = await begin(
+        session, shards, None if known is None else read_checkpoint("known", known, session.region)
+    )
     return tuple(str(evolve(start, ranges=(part,))) for part in start.ranges)
 
 
 @to_be_entered("async with rooms.scan(...) as scan: async for room in scan: ...")
 @asynccontextmanager
 async def _scanning(
-    caller: Caller, options: Options, resume: Checkpoint | None, known: Checkpoint | None
+    session: Session, options: Options, resume: Checkpoint | None, known: Checkpoint | None
 ) -> AsyncGenerator["Scan[Any]", None]:
     first = None
     try:
         if resume is not None:
-            first = await check_account(caller, resume)
-        start = resume or await begin(caller, options.shards, known)
+            first = await check_account(session, resume)
+        start = resume or await begin(session, options.shards, known)
     except RoomsError as error:
         error.checkpoint = None if resume is None else str(resume)
         raise
-    scan: Scan[Any] = Scan(caller, start, options, first)
+    scan: Scan[Any] = Scan(session, start, options, first)
     async with background(scan._work, scan._leave, shield=True):
         yield scan
 
@@ -115,7 +117,7 @@ class Scan(Generic[Item]):
     """
 
     mode: ScanMode
-    """How it goes through the list; ``LINE`` too if it was to be in shards, but could not."""
+    """How it goes through the list; ``SEQUENTIAL`` too if it was to be in shards, but could not."""
     room_count: int
     """How many rooms came out since the scan was begun or gone on with."""
     page_count: int
@@ -125,25 +127,25 @@ class Scan(Generic[Item]):
     skipped: list[InvalidRoom]
     """The first thousand of them."""
 
-    def __init__(self, caller: Caller, start: Checkpoint, options: Options, first: str | None) -> None:
+    def __init__(self, session: Session, start: Checkpoint, options: Options, first: str | None) -> None:
         self.mode = start.mode
         self.room_count = self.page_count = self.skipped_count = 0
         self.skipped = []
-        self._caller = caller
+        self._session = session
         self._start = start
         self._account = start.account
         self._on_invalid = options.on_invalid
         self._lanes = [
-            _Lane(part, options.page_size, first, in_order=start.mode is not ScanMode.LINE)
+            RangeState(part, options.page_size, first, in_order=start.mode is not ScanMode.SEQUENTIAL)
             for part in start.ranges
         ]
-        self._landmarks = Landmarks(list(start.known))
-        self._at_once = at_once(caller, max(1, min(options.shards, len(start.ranges))))
+        self._landmarks = SplitPointSampler(list(start.known))
+        self._at_once = at_once(session, max(1, min(options.shards, len(start.ranges))))
         self._permits = anyio.Semaphore(options.prefetch * self._at_once)
         # What came, in order.  No stream: a page on its way out of one is lost if its receiver is cancelled.
-        self._came: deque[tuple[_Lane, Any]] = deque()
+        self._came: deque[tuple[RangeState, Any]] = deque()
         self._has_come = anyio.Event()
-        self._page: Iterator[tuple[_Lane, Any]] = iter(())  # what is left of the one that is gone through
+        self._page: Iterator[tuple[RangeState, Any]] = iter(())  # what is left of the one that is gone through
         self._is_waiting = self._is_asked = self._has_raised = False
         self._asking = 0
         self._is_left = False
@@ -190,7 +192,7 @@ class Scan(Generic[Item]):
 
     def _skip(self, room: InvalidRoom) -> None:
         self.skipped_count += 1
-        if len(self.skipped) < MOST_KEPT:
+        if len(self.skipped) < MAX_SKIPPED_KEPT:
             self.skipped.append(room)
 
     async def _turn_page(self) -> None:
@@ -216,7 +218,7 @@ class Scan(Generic[Item]):
         self._landmarks.pass_by(part[-1].uuid)  # behind a room without one no page ends
         self._page = zip(repeat(lane), part, strict=False)
 
-    async def _next_part(self) -> tuple["_Lane", Any]:
+    async def _next_part(self) -> tuple["RangeState", Any]:
         if self._has_raised:
             self._has_raised = False
             for failed in self._lanes:
@@ -258,14 +260,14 @@ class Scan(Generic[Item]):
             for _ in range(self._at_once):
                 group.start_soon(fetch_some)
 
-    async def _fetch(self, lane: "_Lane") -> None:
+    async def _fetch(self, lane: "RangeState") -> None:
         has_more = True
         while has_more:
             await self._permits.acquire()
             has_more = await self._fetch_page(lane)
         self._permits.release()  # the end is no page
 
-    async def _fetch_page(self, lane: "_Lane") -> bool:
+    async def _fetch_page(self, lane: "RangeState") -> bool:
         part: Any
         while isinstance(part := await self._ask(lane), Exception):
             lane.go_on = anyio.Event()
@@ -275,11 +277,11 @@ class Scan(Generic[Item]):
         self._bring(lane, part)
         return bool(part)
 
-    def _bring(self, lane: "_Lane", part: Any) -> None:
+    def _bring(self, lane: "RangeState", part: Any) -> None:
         self._came.append((lane, part))
         self._has_come.set()
 
-    async def _ask(self, lane: "_Lane") -> Any:
+    async def _ask(self, lane: "RangeState") -> Any:
         """Return the next rooms of a range, none at its end, or what was raised."""
         rooms: tuple[Any, ...] = ()
         while not rooms and not lane.has_ended:
@@ -288,10 +290,10 @@ class Scan(Generic[Item]):
             self._asking += 1
             try:
                 if lane.cursor.ended:
-                    await check_end(self._caller, lane.cursor)
+                    await check_end(self._session, lane.cursor)
                     lane.has_ended = True
                 else:
-                    rooms = await next_rooms(self._caller, lane.cursor, tolerant=self._on_invalid != "raise")
+                    rooms = await next_rooms(self._session, lane.cursor, tolerant=self._on_invalid != "raise")
             except Exception as error:
                 return error
             finally:
@@ -313,7 +315,7 @@ class Scan(Generic[Item]):
                 await self._calm.wait()
 
 
-class _Lane:
+class RangeState:
     """One range under way."""
 
     def __init__(self, part: Range, page_size: int, first: str | None, *, in_order: bool) -> None:

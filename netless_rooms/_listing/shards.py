@@ -14,7 +14,7 @@ from attrs import evolve
 
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import GATEWAY
-from netless_rooms._api.session import Caller
+from netless_rooms._api.session import Session
 from netless_rooms._listing.checkpoints import (
     Checkpoint,
     ScanMode,
@@ -25,7 +25,7 @@ from netless_rooms._listing.checkpoints import (
     ranges_between,
     spread,
 )
-from netless_rooms._listing.cursor import Cursor, Reading
+from netless_rooms._listing.cursor import Cursor, CursorSemantics
 from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.errors import (
     CheckpointError,
@@ -42,21 +42,21 @@ FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
 
 
-def at_once(caller: Caller, wanted: int) -> int:
+def at_once(session: Session, wanted: int) -> int:
     """Return how many requests to make at once: more than the pool holds would only wait for each other."""
-    return min(wanted, caller.sender.pool_size or wanted)
+    return min(wanted, session.sender.pool_size or wanted)
 
 
-async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkpoint:
+async def begin(session: Session, shards: int, known: Checkpoint | None) -> Checkpoint:
     """Return the start of a scan in ``shards`` ranges, or in as many as can be."""
-    line = Checkpoint(region=caller.region)
+    line = Checkpoint(region=session.region)
     if shards == 1:
         return line
-    first = await _rooms_from(caller, None)
+    first = await _rooms_from(session, None)
     if known is not None and known.account is not None:
         _check_account(first, known.account)
     line = evolve(line, account=account_in(first))
-    rooms = await _rooms_to_cut_at(caller, shards, first)
+    rooms = await _rooms_to_cut_at(session, shards, first)
     if rooms:
         return evolve(line, mode=ScanMode.SHARDS, ranges=ranges_between(rooms))
     if known is not None and known.known:
@@ -65,25 +65,25 @@ async def begin(caller: Caller, shards: int, known: Checkpoint | None) -> Checkp
     return line
 
 
-async def check_account(caller: Caller, resume: Checkpoint) -> str | None:
+async def check_account(session: Session, resume: Checkpoint) -> str | None:
     """Return the first room of the list; ``CheckpointError`` if it is of another account than the checkpoint."""
     if resume.account is None:
         return None
-    first = await _rooms_from(caller, None)
+    first = await _rooms_from(session, None)
     _check_account(first, resume.account)
     return _first_named(first)
 
 
-async def check_end(caller: Caller, cursor: Cursor) -> None:
+async def check_end(session: Session, cursor: Cursor) -> None:
     """Raise ``PaginationError`` if an end with nothing at all is none.
 
     To a room that has left the list the service may answer with nothing, as one that reads its cursor exclusively
     does to the last room; then it is no end, and what comes from the first room on tells one from the other.
     """
-    if cursor.last is None or cursor.through is not None or cursor.reading is Reading.INCLUSIVE:
+    if cursor.last is None or cursor.through is not None or cursor.reading is CursorSemantics.INCLUSIVE:
         return
-    first = _first_named(await _rooms_from(caller, None))
-    if first is None or _first_named(await _rooms_from(caller, first)) != first:
+    first = _first_named(await _rooms_from(session, None))
+    if first is None or _first_named(await _rooms_from(session, first)) != first:
         return
     cursor.ended = False  # asked again, it may be there again
     raise PaginationError(
@@ -109,24 +109,24 @@ def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
     return next((account_of(room.team_uuid) for room in rooms if isinstance(room, Room)), None)
 
 
-async def _rooms_from(caller: Caller, begin_uuid: str | None) -> MixedPage:
-    return await caller.perform(list_rooms(begin_uuid=begin_uuid, limit=FEW, tolerant=True))
+async def _rooms_from(session: Session, begin_uuid: str | None) -> MixedPage:
+    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=FEW, tolerant=True))
 
 
-async def _rooms_to_cut_at(caller: Caller, shards: int, first: MixedPage) -> tuple[str, ...] | None:
+async def _rooms_to_cut_at(session: Session, shards: int, first: MixedPage) -> tuple[str, ...] | None:
     """Return rooms with about as many between each two; ``None`` if the service does not help to find any."""
     listed = [room.uuid for room in first]
     if len(listed) == 1:  # a page may be short, and a gap lies between two rooms
-        listed += [room.uuid for room in await _rooms_from(caller, listed[0])]
+        listed += [room.uuid for room in await _rooms_from(session, listed[0])]
     gap = _gap(listed)
     if gap is None:
         return None
     try:
-        probed = await _rooms_from(caller, gap[0])
+        probed = await _rooms_from(session, gap[0])
         if not probed or probed[0].uuid != gap[1]:
             return None
         asked = list(bounds(shards))
-        pages = await _pages_from(caller, asked)
+        pages = await _pages_from(session, asked)
     except ELSE:
         raise
     except StatusError as error:  # an unknown uuid may be called a bad request, or not found
@@ -153,7 +153,7 @@ def _first_named(rooms: MixedPage) -> str | None:
     return next((room.uuid for room in rooms if room.uuid is not None), None)
 
 
-async def _pages_from(caller: Caller, asked: Sequence[str]) -> list[MixedPage]:
+async def _pages_from(session: Session, asked: Sequence[str]) -> list[MixedPage]:
     """Return the page from each of ``asked`` on, several asked for at once."""
     pages: dict[str, MixedPage] = {}
     failed: list[Exception] = []
@@ -164,12 +164,12 @@ async def _pages_from(caller: Caller, asked: Sequence[str]) -> list[MixedPage]:
             if failed:
                 return
             try:
-                pages[uuid] = await _rooms_from(caller, uuid)
+                pages[uuid] = await _rooms_from(session, uuid)
             except Exception as error:
                 failed.append(error)
 
     async with anyio.create_task_group() as group:
-        for _ in range(at_once(caller, len(asked))):
+        for _ in range(at_once(session, len(asked))):
             group.start_soon(ask_some)
     if failed:
         raise failed[0]

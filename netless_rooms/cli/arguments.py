@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from attrs import frozen
 from cyclopts import Parameter, validators
 
-from netless_rooms._listing.scan import MOST_AHEAD, MOST_SHARDS
+from netless_rooms._listing.scan import MAX_PREFETCH, MAX_SHARDS
 from netless_rooms._validation import MAX_PAGE_SIZE, check_uuid
 
 
@@ -27,8 +27,8 @@ Uuids = Annotated[
 PageSize = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_PAGE_SIZE))]
 AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
-Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MOST_SHARDS))]
-Ahead = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MOST_AHEAD))]
+Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_SHARDS))]
+Ahead = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_PREFETCH))]
 
 
 @Parameter(name="*")

@@ -20,7 +20,7 @@ from netless_rooms.cli.terminal import is_terminal, put, visible
 FINDING: Final = Columns(fields=("name", "answer", "seen", "means"), shown={})
 WIDTH: Final = 100  # columns, where nobody sees it in a terminal
 # What the emulator has a switch for: the answers that need none, and those that it can be switched to.
-USUAL: Final = {
+DEFAULT_POLICY: Final = {
     "cursor": "inclusive",
     "order": "uuid",
     "page_cap": "none",
@@ -62,7 +62,11 @@ async def doctor(
 
 def emulation(found: Sequence[Finding]) -> Finding:
     """Return how to emulate such a service, as far as it is known and there is a switch for it."""
-    asked = [finding for finding in found if finding.name in USUAL and finding.answer != USUAL[finding.name]]
+    asked = [
+        finding
+        for finding in found
+        if finding.name in DEFAULT_POLICY and finding.answer != DEFAULT_POLICY[finding.name]
+    ]
     switched = [finding for finding in asked if re.fullmatch(SWITCHES[finding.name], finding.answer)]
     left = [finding.name for finding in asked if finding not in switched]
     flags = [f" --quirk {each.name}={FLAGS.get(each.answer, each.answer)}" for each in switched]

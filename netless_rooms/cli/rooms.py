@@ -7,7 +7,7 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
-from netless_rooms._api.transport import Sender
+from netless_rooms._api.transport import Transport
 from netless_rooms.cli.arguments import NotNegative, PageSize, Uuid
 from netless_rooms.cli.exits import may_exist
 from netless_rooms.cli.output import FormatFlag, show, show_one
@@ -39,7 +39,7 @@ async def create(
 
 def _is_sending(cut: BaseException) -> bool:
     """Whether ``cut`` came while a request was under way; a wait between two means that none was received."""
-    return any(frame.f_code is Sender.send.__code__ for frame, _ in walk_tb(cut.__traceback__))
+    return any(frame.f_code is Transport.send.__code__ for frame, _ in walk_tb(cut.__traceback__))
 
 
 async def get(

@@ -139,7 +139,7 @@ class Report:
 
     def _rest(self, outcomes: Outcomes[str]) -> None:
         """Show the rooms of which no outcome came out."""
-        self.add(self._row(outcome) for outcome in outcomes.undelivered)
+        self.add(self._row(outcome) for outcome in outcomes.unread)
         self.add({"uuid": uuid, "outcome": "in_doubt", "error": None} for uuid in outcomes.in_doubt)
         self.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in outcomes.not_attempted)
 

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from netless_rooms._api.transport import InProcessTransport, in_process
-from netless_rooms._auth.tokens import AccessKey, Role, TokenKind, draw_token
+from netless_rooms._auth.tokens import AccessKey, Role, TokenKind, issue_token
 from netless_rooms.emulator.account import Account, call_of
 from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.app import build_app
@@ -201,4 +201,4 @@ class Emulator:
         # Not AccessKey's own methods: they go by the machine's clock, and this emulator may have another.
         now = timedelta(seconds=self.clock())
         until = None if lifetime is None else (now + lifetime) // timedelta(milliseconds=1)
-        return draw_token(self.key, kind, uuid, role, until)
+        return issue_token(self.key, kind, uuid, role, until)

@@ -19,7 +19,7 @@ from netless_rooms.emulator import Closed, Emulator, Failure, Fault, GatewayPage
 
 Fate = Literal["under way", "answered", "lost", "never received", "interrupted"]
 
-caller: Final[ContextVar[int]] = ContextVar("caller", default=0)
+session: Final[ContextVar[int]] = ContextVar("session", default=0)
 
 
 @frozen
@@ -33,7 +33,7 @@ class Unreachable:
 class Exchange:
     """One request, and what became of it."""
 
-    caller: int
+    session: int
     method: str
     target: str
     fault: Fault | Unreachable | None
@@ -78,7 +78,7 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: Any) -> Any:
         fault = self.script.popleft() if self.script else None
         exchange = Exchange(
-            caller=caller.get(),
+            session=session.get(),
             method=request.method,
             target=request.url.raw_path.decode(),
             fault=fault,

@@ -46,7 +46,7 @@ class Meaning(Enum):
 
 
 SAFE_FOR_ALL: Final = {Meaning.NEVER_RECEIVED, Meaning.BUSY}
-PASSING: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
+RETRYABLE_STATUSES: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
 ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
     Meaning.UNREADABLE: DecodeError,
     Meaning.NEVER_RECEIVED: TransportError,
@@ -126,7 +126,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
     creates = tries[0].method == "POST"
     assert {(one.method, one.target) for one in tries} == {(tries[0].method, tries[0].target)}
     assert len(tries) <= policy.attempts + 1  # one more for an expired token
-    repeated = SAFE_FOR_ALL if creates else PASSING
+    repeated = SAFE_FOR_ALL if creates else RETRYABLE_STATUSES
     deadline = inf if policy.deadline is None else policy.deadline
     renewed = False
     for number, (one, following) in enumerate(pairwise(tries), 1):
@@ -140,7 +140,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert meaning in repeated, f"another try after {one}"
         tried, asked_for = number - renewed, _asked_for(one)
         assert tried < policy.attempts
-        assert asked_for <= policy.longest_retry_after
+        assert asked_for <= policy.retry_after_max
         assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + TINY
         assert following.began - tries[0].began < deadline + TINY
         spent.take(policy.budget)
@@ -150,7 +150,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
     meaning = meaning_of(last)
     gives_up = (
         tried >= policy.attempts
-        or _asked_for(last) > policy.longest_retry_after
+        or _asked_for(last) > policy.retry_after_max
         or last.ended - tries[0].began + _asked_for(last) + _longest_wait(policy, tried) >= deadline - TINY
         or spent.most + 1 > policy.budget - TINY
     )
@@ -195,4 +195,4 @@ def _asked_for(exchange: Exchange) -> float:
 
 
 def _longest_wait(policy: RetryPolicy, tried: int) -> float:
-    return float(min(policy.longest_wait, policy.first_wait * 2 ** (tried - 1)))
+    return float(min(policy.wait_max, policy.wait_initial * 2 ** (tried - 1)))
