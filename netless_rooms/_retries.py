@@ -2,8 +2,8 @@
 
 How it works
 ------------
-``RetryState`` follows one call.  After each try that failed it is asked once, and says how long to wait before the next
-one, or that there is none.  In this order:
+``RetryState`` follows one call.  After each try that failed it is asked once, and says how long to wait before
+the next one, or that there is none.  In this order:
 
 1. A token that has expired and can be replaced: at once, the first time, unless the deadline has passed; it counts
    as no try of the policy.

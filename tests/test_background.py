@@ -11,7 +11,7 @@ import pytest
 
 from cancelling import running_tasks
 from netless_rooms import AsyncRooms
-from netless_rooms import background as background_module
+from netless_rooms import _tasks as background_module
 from netless_rooms._tasks import background
 from netless_rooms.emulator import Emulator
 from selection import on_both_loops

@@ -108,7 +108,7 @@ async def rooms_over(
             yield AsyncRooms(client, token=token, region="sg", **{"clock": Clock(), "retry": ONCE, **options})
 
 
-def provider_of(source: TokenSource, clock: Clock | None = None) -> Provider:
+def make_provider(source: TokenSource, clock: Clock | None = None) -> Provider:
     return provider_of(source, clock or Clock())
 
 
@@ -169,20 +169,20 @@ async def test_a_token_of_another_type_is_refused_at_once_and_not_shown(token: A
 async def test_what_a_function_returns_is_not_a_function() -> None:
     coroutine: Any = Source(["something"])()
     with pytest.raises(TypeError, match=r"an async function, not coroutine$"):
-        provider_of(coroutine)
+        make_provider(coroutine)
     coroutine.close()
 
 
 @pytest.mark.parametrize("token", ["", "s3cret\n", "s3cret token", "s3crét"])
 async def test_a_token_that_cannot_stand_in_a_header_is_refused_at_once_and_not_shown(token: str) -> None:
     with pytest.raises(ValueError, match=r"^token must be printable ASCII") as caught:
-        provider_of(token)
+        make_provider(token)
     assert "s3cr" not in repr(caught.value)
 
 
 async def test_a_provider_shows_neither_token_nor_secret() -> None:
     for source in (sdk_token(), KEY):
-        provider = provider_of(source)
+        provider = make_provider(source)
         await token_from(provider)
         assert KEY.secret_key not in repr(provider)
         assert "NETLESS" not in repr(provider)
@@ -211,7 +211,7 @@ async def test_a_key_signs_a_token_of_the_least_role_and_the_calls_of_a_role_sha
 async def test_a_signed_token_expires_ten_minutes_after_the_millisecond_of_the_clock(
     now: float, milliseconds: int
 ) -> None:
-    text = (await token_from(provider_of(KEY, Clock(now)))).text
+    text = (await token_from(make_provider(KEY, Clock(now)))).text
     expires = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     assert verify_token(text, KEY.secret_key).expires_at == expires
 
@@ -237,7 +237,7 @@ async def test_no_token_is_signed_by_a_clock_that_cannot_be_right_until_it_is_se
 @pytest.mark.parametrize("source", ["key", "function"])
 async def test_a_token_is_kept_until_less_than_a_minute_is_left(source: str) -> None:
     clock, function = Clock(), Source([sdk_token(ends=NOW + 600), sdk_token(ends=NOW + 1200)])
-    provider = provider_of(KEY if source == "key" else function, clock)
+    provider = make_provider(KEY if source == "key" else function, clock)
     first = await token_from(provider)
     for passed in (0.0, 300.0, 540.0):
         clock.now = NOW + passed
@@ -251,7 +251,7 @@ async def test_a_token_is_kept_until_less_than_a_minute_is_left(source: str) -> 
 
 async def test_a_token_signed_by_a_clock_ahead_is_replaced_once_the_clock_is_right() -> None:
     clock = Clock()
-    provider = provider_of(KEY, clock)
+    provider = make_provider(KEY, clock)
     first = await token_from(provider)
     clock.now -= 0.001
     second = await token_from(provider)
@@ -335,7 +335,7 @@ async def test_a_refusal_spares_the_token_of_the_other_role() -> None:
 
 async def test_the_late_refusal_of_an_old_token_leaves_the_new_one_in_place() -> None:
     for source in (KEY, Source(["old", "new", "newer"]), Source(["same"])):
-        provider = provider_of(source)
+        provider = make_provider(source)
         old = await token_from(provider)
         provider.drop(old)
         new = await token_from(provider)
@@ -447,7 +447,7 @@ async def test_a_token_without_an_expiry_is_kept_until_it_is_refused(text: str) 
 async def test_whatever_can_be_called_and_awaited_is_a_function() -> None:
     source = Source(["something"])
     for function in (source, source.__call__, partial(source), lambda: source()):
-        assert (await token_from(provider_of(function))).text == "something"
+        assert (await token_from(make_provider(function))).text == "something"
 
 
 # Functions that fail
@@ -457,7 +457,7 @@ async def test_whatever_can_be_called_and_awaited_is_a_function() -> None:
 async def test_a_failure_of_the_function_reaches_every_waiting_task_and_the_next_call_asks_again() -> None:
     fault = LookupError("s3cret of the vault")
     source = Source([fault, "something"])
-    provider = provider_of(source)
+    provider = make_provider(source)
     caught: list[TokenError] = []
 
     async def ask(room: str) -> None:
@@ -645,7 +645,7 @@ async def test_cancelling_the_task_that_asks_lets_another_one_ask() -> None:
         await anyio.lowlevel.checkpoint()
         return "something"
 
-    provider = provider_of(source)
+    provider = make_provider(source)
 
     async def take() -> None:
         got.append((await token_from(provider)).text)
@@ -684,7 +684,7 @@ async def test_one_task_asks_at_a_time_however_many_are_cancelled_or_refused(see
             raise LookupError
         return "something"
 
-    provider = provider_of(source)
+    provider = make_provider(source)
 
     async def use() -> None:
         await pause(40)

@@ -17,7 +17,8 @@ import pytest
 import links
 import netless_rooms
 import wire_tables
-from netless_rooms import Role, emulator, operations, pytest_plugin
+from netless_rooms import Role, emulator, pytest_plugin
+from netless_rooms._api import requests
 from netless_rooms._api.decoding import WIRE_NAMES
 
 MODULES = (netless_rooms, emulator, pytest_plugin)
@@ -122,11 +123,11 @@ def test_every_field_of_a_room_has_its_source() -> None:
 
 
 def test_the_page_on_the_wire_names_all_that_a_request_can_have() -> None:
-    listed = operations.list_rooms(begin_uuid="a", limit=1)
-    bodies = [operations.create_room(limit=1, is_record=True).body, operations.ban_room("a", is_ban=True).body]
+    listed = requests.list_rooms(begin_uuid="a", limit=1)
+    bodies = [requests.create_room(limit=1, is_record=True).body, requests.ban_room("a", is_ban=True).body]
     sent = {("query", name) for name in parse_qs(listed.query)}
     sent |= {("body", name) for body in bodies for name in json.loads(body or b"")}
-    sent |= {("header", name) for name in operations.request_headers(token="t", region="eu")}
+    sent |= {("header", name) for name in requests.request_headers(token="t", region="eu")}
     assert set(wire_tables.REQUEST) == sent | {("path", "{uuid}")}
 
 

@@ -190,7 +190,7 @@ BAD_ROOMS: list[tuple[BadRoom, Callable[[dict[str, Any], dict[str, Any]], list[A
 ]
 
 
-@pytest.mark.parametrize(("fault", "listed"), BAD_ROOMS, ids=repr)
+@pytest.mark.parametrize(("fault", "listed"), BAD_ROOMS)
 def test_a_bad_room_of_a_page_changes_nothing_else(fault: BadRoom, listed: Callable[..., list[Any]]) -> None:
     emulator = Emulator(rooms=2, quirks=Quirks(envelope=True), faults=[fault])
     rooms = [emulator.room(uuid) for uuid in emulator.uuids()]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from decoding import decode
 from hypothesis_profiles import examples
-from netless_rooms import responses, speedups
+from netless_rooms._api import responses, speedups
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, structure
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import parse_response
