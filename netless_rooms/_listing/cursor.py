@@ -5,8 +5,8 @@ What is promised
 The service keeps a list in some fixed order and answers "from room c on, at most n".  Whatever that order, whether
 c itself is in the answer (inclusive) or not, and however short the service cuts a page, a walk brings every room
 that was there when it began exactly once, in the service's order, or ends in ``InconsistentListError``.  Assumed
-is that the largest page from c on holds a room besides c unless c is the last, and that a room which leaves the list while
-it is the cursor is sought: the service goes on at the next one, or says that it does not know the room.
+is that the largest page from c on holds a room besides c unless c is the last, and that a room which leaves the
+list while it is the cursor is sought: the service goes on at the next one, or says that it does not know the room.
 
 How it works
 ------------
