@@ -52,7 +52,7 @@ statuses = st.just(200) | st.just(201) | st.sampled_from([204, 302, 401, 404, 42
 @example(OPERATIONS[1], 200, {}, ("damaged texts", b"[" * 200_000), TOKENS[0], 0.0)
 @example(OPERATIONS[1], 200, {}, ("damaged documents", room_json(x=DEEPEST)), TOKENS[0], 0.0)
 # The first text ever drawn in a checkout waits for Hypothesis to tabulate Unicode.
-@settings(examples(25, many=15_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(examples(25, many=10_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     operation=st.sampled_from(OPERATIONS),
     status=statuses,

@@ -36,7 +36,7 @@ def agree(body: str | bytes) -> None:
 # Agreement
 
 
-@settings(examples(30, many=8_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(examples(30, many=3_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(odd_bodies)
 def test_the_fast_path_agrees_with_the_strict_converter_about_any_body(body: tuple[str, bytes]) -> None:
     agree(body[1])
