@@ -1,4 +1,4 @@
-"""Any response becomes what it says or one of our errors, and no error shows the token."""
+"""Any response becomes what it says or one of our errors; no error shows the token, and nothing good is lost."""
 
 import json
 import pickle
@@ -10,8 +10,9 @@ from typing import Any, Final
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
+from decoding import decode
 from hypothesis_profiles import count, examples
-from netless_rooms import InvalidRoom, Room, RoomsError
+from netless_rooms import InvalidRoom, Room, RoomPage, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, parse_response
@@ -47,6 +48,27 @@ headers = st.dictionaries(
     max_size=3,
 )
 statuses = st.just(200) | st.just(201) | st.sampled_from([204, 302, 401, 404, 429, 500]) | st.integers(0, 999)
+
+
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+documented = st.fixed_dictionaries(
+    {
+        "uuid": st.text("09azAZ_-", min_size=1, max_size=128),
+        "teamUUID": st.text(max_size=9),
+        "isRecord": st.booleans(),
+        "isBan": st.booleans(),
+        "createdAt": st.datetimes().map(lambda time: time.isoformat(timespec="milliseconds") + "Z"),
+        "limit": st.integers(),
+    },
+    optional={"name": st.none() | st.text(max_size=9), "appUUID": st.none() | st.text(max_size=9)},
+)
+unknown: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.dictionaries(
+    st.text(max_size=9), anything, max_size=3
+)
 
 
 @example(OPERATIONS[1], 200, {}, ("damaged texts", b"[" * 200_000), TOKENS[0], 0.0)
@@ -98,6 +120,15 @@ def test_any_response_becomes_what_it_says_or_our_error(
                     assert_hidden(secrets, member.what, member.where)
                 else:
                     assert_says(member, described)
+
+
+@settings(examples(10, many=2_000), suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.builds(lambda more, room: more | room, unknown, documented), max_size=3), st.booleans())
+def test_every_room_of_a_good_list_comes_out_whole(documents: list[dict[str, Any]], ensure_ascii: bool) -> None:
+    page = decode(json.dumps(documents, ensure_ascii=ensure_ascii), RoomPage)
+    for room, document in zip(page, documents, strict=True):
+        assert_says(room, document)
+    count("good inputs")
 
 
 def assert_says(room: Room, document: dict[str, Any]) -> None:
