@@ -104,14 +104,16 @@ async def test_a_page_of_a_thousand_rooms_shows_that_there_is_no_cap(count: int,
 @pytest.mark.parametrize("cursor", ["inclusive", *exhaustive(["exclusive"])])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 6, 7])
 async def test_what_few_rooms_cannot_tell_is_unknown(cursor: Any, count: int) -> None:
-    found = await answers_of(Emulator(rooms=count, quirks=Quirks(cursor=cursor)))
+    findings = await found_of(Emulator(rooms=count, quirks=Quirks(cursor=cursor)))
+    found = {name: finding.answer for name, finding in findings.items()}
     # From the only room on it comes again, or nothing does, which a cursor that is ignored would not do.
     assert found["cursor"] == (cursor if count > 1 or (count and cursor == "exclusive") else "unknown")
     assert found["order"] == ("uuid" if count > 2 else "unknown" if count < 2 else "uuid or creation")
     assert found["unknown_begin"] == ("seek" if count > 1 else "unknown")
     assert (found["page_cap"], found["short_pages"]) == ("unknown", "no" if count > 6 else "unknown")
     assert (found["failure"], found["walk"]) == ("404", "works")
-    assert found["regions"] == ("shared" if count else "unknown")
+    assert findings["walk"].seen == f"walk() brought {count} {'room' if count == 1 else 'rooms'}, each once"
+    assert (found["regions"], found["fields"]) == (("shared", "known") if count else ("unknown", "unknown"))
 
 
 # What the emulator has no quirk for
@@ -151,6 +153,12 @@ async def test_uuids_that_cannot_be_read_are_told_as_the_reason() -> None:
     assert found["cursor"].seen == found["unknown_begin"].seen
     assert "too few uuids can be read" in found["cursor"].seen
     assert found["disabled"].seen == "none of 0 rooms"
+
+
+@on_a_loop
+async def test_a_room_beside_one_that_cannot_be_read_is_not_asked_from() -> None:
+    found = await answers_of(Service(World(UUIDS, invalid={uuid: {"uuid": 7} for uuid in UUIDS[3::2]})))
+    assert (found["cursor"], found["unknown_begin"]) == ("inclusive", "seek")
 
 
 @on_a_loop

@@ -35,6 +35,10 @@ def test_a_page_from_a_room_on_tells_the_cursor(place: int | None, answered: lis
     assert readings.cursor(LISTED, place, answered).answer == told
 
 
+def test_a_page_from_the_last_room_but_one_tells_the_cursor_too() -> None:
+    assert readings.cursor(["a", "b", "c"], 1, ["c"]).answer == "exclusive"
+
+
 def test_a_uuid_that_comes_back_in_another_spelling_is_the_same() -> None:
     dashed = f"{UUID[:8]}-{UUID[8:12]}-{UUID[12:16]}-{UUID[16:20]}-{UUID[20:]}".upper()
     assert readings.cursor(["a", UUID], 1, [dashed]).answer == "inclusive"
