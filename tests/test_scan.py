@@ -73,7 +73,8 @@ async def rooms_of(transport: httpx.AsyncBaseTransport, **options: Any) -> Async
     before = await running_tasks()
     async with httpx.AsyncClient(transport=transport, timeout=5, trust_env=False) as client:
         usual: dict[str, Any] = {"token": TOKEN, "region": "sg", "retry": ONCE}
-        yield AsyncRooms(client, **(usual | options))
+        with anyio.fail_after(1_000_000):  # virtual seconds: what would hang forever fails at once
+            yield AsyncRooms(client, **(usual | options))
         assert await running_tasks() == before
         assert getattr(transport, "under_way", 0) == 0
 
