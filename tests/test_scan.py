@@ -380,12 +380,15 @@ async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: str, at: i
         pytest.param([hexes(4)[3]], ScanMode.SEQUENTIAL, id="one room"),
         pytest.param([f"f{n}{hexes(1)[0][2:]}" for n in range(4)], ScanMode.SEQUENTIAL, id="all in the last part"),
         pytest.param([*hexes(4)[:2], "x" * 32], ScanMode.SHARDS, id="other uuid after a gap"),
+        pytest.param(sorted([*hexes(4), str(behind(hexes(1)[0]))]), ScanMode.SHARDS, id="gap after two without"),
     ],
 )
 async def test_only_a_list_with_a_gap_to_probe_is_split(uuids: list[str], mode: ScanMode) -> None:
-    async with rooms_of(Service(World(uuids))) as rooms, rooms.scan(shards=9) as scan:
-        assert exactly(await uuids_of(scan), uuids)
-        assert scan.mode is mode
+    for inclusive in (True, False):
+        service = Service(World(uuids, inclusive=inclusive))
+        async with rooms_of(service) as rooms, rooms.scan(shards=9) as scan:
+            assert exactly(await uuids_of(scan), uuids)
+            assert scan.mode is mode
 
 
 @pytest.mark.parametrize(("cap", "count"), [(None, 41), *exhaustive([pytest.param(2, 300), pytest.param(3, 5)])])
