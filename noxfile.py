@@ -24,7 +24,6 @@ if SELECTED:
 
 nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
-nox.options.error_on_missing_interpreters = False
 nox.options.error_on_external_run = True
 nox.options.reuse_venv = "yes"
 
