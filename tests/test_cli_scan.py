@@ -512,7 +512,9 @@ def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:
     ]
     assert shell("stats", "--format", "csv", "--banned").out.splitlines()[1:] == ["2024-02,1,1,1.0"]
     shell.terminals = frozenset({"stdout", "stderr"})
-    assert shell("stats").out.splitlines() == [
+    ran = shell("stats")
+    assert "1 room in 1 page, " in ran.err
+    assert ran.out.splitlines() == [
         "month      rooms   banned   share",
         "2023-11        1        0    0.0%  ░░░░░░░░",
         "2024-02        4        1   25.0%  ████████░░░░░░░░░░░░░░░░░░░░░░",
