@@ -137,7 +137,7 @@ def test_completion_works_on_a_new_account_that_is_set_up_as_its_page_says(tmp_p
         {block}
         source ~/.local/share/bash-completion/completions/netless-rooms
         COMP_LINE='netless-rooms scan --created-' COMP_POINT=29 COMP_CWORD=2 COMP_WORDS=($COMP_LINE)
-        how=$(complete -p netless-rooms); how=${{how##*-F }}; ${{how%% *}}
+        how=$(complete -p netless-rooms); how=${{how##*-F }}; ${{how%% *}} || test "${{COMPREPLY[*]}}"
         echo "${{COMPREPLY[@]}}"
     """
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable}
