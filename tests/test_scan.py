@@ -819,10 +819,10 @@ async def test_a_task_that_waits_while_the_scan_is_left_sees_no_end() -> None:
     assert ended == [True]
 
 
-@pytest.mark.parametrize(("seconds", "cancelled"), [(1.0, 0), (1.2, 1)])
+@pytest.mark.parametrize(("seconds", "waits", "cancelled"), [(0.0, 0.0, 0), (1.0, 0.9, 0), (1.2, 1.0, 1)])
 @on_both_loops
 async def test_leaving_waits_one_second_for_open_requests_before_it_cancels_them(
-    seconds: float, cancelled: int
+    seconds: float, waits: float, cancelled: int
 ) -> None:
     service = Service(World(hexes(20)), seconds=seconds)
     async with rooms_of(service) as rooms:
@@ -831,11 +831,13 @@ async def test_leaving_waits_one_second_for_open_requests_before_it_cancels_them
             with suppress(ZeroDivisionError), anyio.CancelScope() as scope:
                 async with rooms.scan(page_size=5):
                     await anyio.sleep(0.1)
+                    began = anyio.current_time()  # virtual
                     if leave_by == "error":
                         raise ZeroDivisionError
                     if leave_by == "scope":
                         scope.cancel()
                         await checkpoint()
+            assert anyio.current_time() - began == pytest.approx(waits)
             assert service.cancelled == cancelled
 
 
