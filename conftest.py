@@ -63,7 +63,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return loop
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Leave out aiohttp on Trio, where it does not run, and exhaustive tests unless they are requested.
 
