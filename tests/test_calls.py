@@ -426,7 +426,11 @@ async def test_an_error_is_freed_without_the_garbage_collector(fault: Any, libra
     async def failed(call: str, policy: RetryPolicy) -> list[weakref.ref[BaseException]]:
         error = await failure(CALLS[call](Service(fault, fault).rooms(library=library, retry=policy)))
         assert error is not None
-        return [weakref.ref(link) for link in (error, error.__cause__) if link is not None]
+        kept: list[weakref.ref[BaseException]] = [weakref.ref(error)]
+        if error.__cause__ is not None:
+            kept.append(weakref.ref(error.__cause__))
+        del error  # Python 3.12 keeps this frame in the traceback, so a variable would keep the error
+        return kept
 
     gc.disable()
     try:
