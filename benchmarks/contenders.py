@@ -17,7 +17,7 @@ import anyio
 
 from decoders import DECODERS, uuid_of, with_new_field
 from netless_rooms import AccessKey, AsyncRooms
-from netless_rooms.emulator.generated import GeneratedRooms
+from netless_rooms.emulator.rooms import GeneratedRooms
 from stand_in import Listing
 
 PAGE: Final = 1_000  # rooms

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final, cast
 
-from netless_rooms.emulator.generated import GeneratedRooms
+from netless_rooms.emulator.messages import encode_json
+from netless_rooms.emulator.rooms import GeneratedRooms
 
-PORTION: Final = 10_000  # rooms printed at once, to keep a million of them out of memory as texts
+PORTION: Final = 10_000  # rooms encoded at once
 UUID_AT: Final = len('{"uuid":"')
 UUID_LENGTH: Final = 32
 REFUSED: Final = b'{"message":"not in the benchmarks"}'
@@ -28,8 +29,9 @@ class Listing:
     def __init__(self, count: int) -> None:
         generated, printed, starts = GeneratedRooms(count), bytearray(), array("Q", [0])
         for first in range(0, count, PORTION):
-            for text in generated.texts(range(first, min(first + PORTION, count))):
-                printed += text.encode() + b","
+            rooms = [generated.room(index) for index in range(first, min(first + PORTION, count))]
+            for room in encode_json(rooms)[2:-2].split(b"},{"):  # a room holds no other object
+                printed += b"{%b}," % room
                 starts.append(len(printed))
         self._printed = memoryview(bytes(printed))
         self._starts = starts

@@ -37,7 +37,10 @@ nitpick_ignore_regex = [
     ("py:class", r"httpx2?\.Async.+"),  # the HTTP libraries: clients and transports
     ("py:class", r"netless_rooms\.http\.Client"),  # a client of either library, by what is used of it
     ("py:class", r"netless_rooms\.bulk\.Input"),  # of many calls: a uuid or a position
-    ("py:class", r"netless_rooms\.http\.InProcessTransport"),  # the emulator's, for a client; nothing to call
+    (
+        "py:class",
+        r"netless_rooms\.emulator\.asgi\.InProcessTransport",
+    ),  # the emulator's, for a client; nothing to call
 ]
 
 myst_heading_anchors = 3
@@ -62,7 +65,7 @@ DEFAULTS = {
     "CONCURRENCY": str(CONCURRENCY),
     "DEFAULT_BASE_URL": repr(DEFAULT_BASE_URL),
     "MAX_PAGE_SIZE": str(MAX_PAGE_SIZE),
-    "LIKELIEST": "Quirks()",
+    "DEFAULT_QUIRKS": "Quirks()",
     "NOTHING": "{}",
     "DEFAULT_POLICY": "RetryPolicy()",
 }

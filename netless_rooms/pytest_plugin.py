@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from netless_rooms._api.transport import client_of
 from netless_rooms._client import AsyncRooms
 from netless_rooms._retries import RetryPolicy
 from netless_rooms._validation import check_time
@@ -112,6 +111,8 @@ def netless_rooms(netless_emulator: "Emulator") -> AsyncRooms:
 
     It tries again as often as usual, but never waits for it: an answer that asks to wait is raised at once.
     """
+    from netless_rooms.emulator.asgi import client_of
+
     client = client_of(netless_emulator.app)  # has nothing open that is to be closed
     return AsyncRooms(
         client, token=netless_emulator.key, region=Region.US_SV, retry=AT_ONCE, clock=netless_emulator.clock

@@ -11,7 +11,7 @@ from cattrs import structure
 from contenders import CONTENDERS
 from decoders import DECODERS, uuid_of
 from groups import GROUPS, Group, Target
-from netless_rooms.emulator import Ask, Emulator
+from netless_rooms.emulator import Emulator, Request
 from plots import plots
 from report import Machine, tables
 from rounds import Row
@@ -27,8 +27,8 @@ UUIDS: Final = list(emulator.uuids())
 @pytest.mark.parametrize("query", ["", "limit=1000", "limit=1001", f"limit=2&beginUUID={UUIDS[-2][:-1]}"])
 def test_the_server_answers_as_the_emulator_does(query: str) -> None:
     for path in ("/v5/rooms", f"/v5/rooms/{UUIDS[7]}", f"/v5/rooms/{'f' * 32}"):
-        ask = Ask(method="GET", path=path, query=query, headers={"token": emulator.token(), "region": "sg"})
-        expected = emulator.answer(ask)
+        ask = Request(method="GET", path=path, query=query, headers={"token": emulator.token(), "region": "sg"})
+        expected = emulator.respond(ask)
         _, (head, *parts) = answer(f"/{ROOMS}/0{path}?{query}".encode())
         assert int(bytes(head).split()[1]) == expected.status
         assert expected.status != 200 or json.loads(b"".join(parts)) == json.loads(expected.body)

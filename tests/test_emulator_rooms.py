@@ -14,11 +14,11 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from netless_rooms.emulator.rooms import GeneratedRooms
 
 from hypothesis_profiles import examples
 from netless_rooms import Room
-from netless_rooms.emulator import Answer, Ask, Emulator, Quirks
-from netless_rooms.emulator.generated import GeneratedRooms
+from netless_rooms.emulator import Emulator, Quirks, Request, Response
 
 MOST_ROOMS = 2**32
 ORDERS: dict[str, Callable[[str], str]] = {
@@ -28,10 +28,10 @@ ORDERS: dict[str, Callable[[str], str]] = {
 SHARED = ["isRecord", "isBan", "createdAt", "limit"]
 
 
-def ask(emulator: Emulator, query: str = "", *, region: str = "sg", body: bytes = b"{}", **asked: str) -> Answer:
+def ask(emulator: Emulator, query: str = "", *, region: str = "sg", body: bytes = b"{}", **asked: str) -> Response:
     headers = {"token": emulator.token(), "region": region}
     method, path = asked.get("method", "GET"), asked.get("path", "/v5/rooms")
-    return emulator.answer(Ask(method=method, path=path, query=query, headers=headers, body=body))
+    return emulator.respond(Request(method=method, path=path, query=query, headers=headers, body=body))
 
 
 def page(emulator: Emulator, query: str = "") -> list[str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
 from netless_rooms._auth.tokens import AccessKey, Role
-from netless_rooms.emulator import RULES, Answer, Ask, Emulator, Quirks
+from netless_rooms.emulator import RULES, Emulator, Quirks, Request, Response
 
 HOUR: Final = timedelta(hours=1)
 
@@ -28,11 +28,11 @@ def ask(
     *,
     token: str | None = None,
     region: str | None = "sg",
-) -> Answer:
+) -> Response:
     headers = {"token": emulator.token() if token is None else token}
     headers |= {} if region is None else {"region": region}
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return emulator.answer(Ask(method=method, path=path, headers=headers, body=raw))
+    return emulator.respond(Request(method=method, path=path, headers=headers, body=raw))
 
 
 def refusal(emulator: Emulator, *asked: Any, **options: Any) -> tuple[int, str]:
@@ -152,7 +152,7 @@ def test_checks_are_made_in_their_order() -> None:
         (admin, "sg", ("PATCH", path, {"isBan": True}), (404, "room not found")),
     ]:
         assert refusal(emulator, *asked, token=token, region=region) == expected
-    assert emulator.answer(Ask(method="GET", path=path)).status == 401
+    assert emulator.respond(Request(method="GET", path=path)).status == 401
 
 
 ROOM: Final = "/v5/rooms/{uuid}"
@@ -308,7 +308,7 @@ def test_every_request_gets_a_json_answer(
     name: str, method: str, path: str, query: str, token: str, region: str, body: bytes
 ) -> None:
     headers = {"token": token, "region": region}
-    answer = EMULATORS[name].answer(Ask(method=method, path=path, query=query, headers=headers, body=body))
+    answer = EMULATORS[name].respond(Request(method=method, path=path, query=query, headers=headers, body=body))
     assert answer.status in {200, 201, 400, 401, 403, 404, 405}
     document = json.loads(answer.body)
     if name == "envelope":
@@ -326,12 +326,12 @@ def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> No
     headers = {"token": token, "region": "sg"}
     encoded = token.replace("_", "%5f")
     asked = [
-        Ask(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
-        Ask(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
-        Ask(method="GET", path="/", query=f"x=%20&token={encoded}"),
+        Request(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
+        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
+        Request(method="GET", path="/", query=f"x=%20&token={encoded}"),
     ]
     for request in asked:
-        emulator.answer(request)
+        emulator.respond(request)
     first, second, third = emulator.requests
     assert (first.method, first.path, first.query) == ("GET", "/v5/rooms", "limit=5&beginUUID=a%20b")
     assert second.query.endswith("&limit=2")

@@ -14,7 +14,7 @@ from netless_rooms import AccessKey, Role, TokenError, TokenKind
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._auth.permissions import Token, check_permission
 from netless_rooms._auth.tokens import read_signature, sign_token
-from netless_rooms.emulator import Ask, Emulator
+from netless_rooms.emulator import Emulator, Request
 from samples import DASHED, UUID
 
 KEY = AccessKey("ak-of-the-project", "sk-4cf1be07d9a25e38")
@@ -233,8 +233,8 @@ def test_a_token_is_compared_by_identity_and_its_repr_shows_its_role() -> None:
 def is_refused_by_the_emulator(token: str, operation: ApiRequest[Any], now: float) -> bool:
     emulator = Emulator(access_key=KEY.access_key, secret_key=KEY.secret_key, clock=lambda: now)
     emulator.add_room(uuid=UUID)
-    answer = emulator.answer(
-        Ask(
+    answer = emulator.respond(
+        Request(
             method=operation.method,
             path=operation.path,
             query=operation.query,

@@ -14,8 +14,9 @@ import pytest
 from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
 from netless_rooms import AsyncRooms, ClientUnusableError, RetryPolicy, TimedOutError, TransportError
-from netless_rooms._api.transport import in_process, own_client
+from netless_rooms._api.transport import own_client
 from netless_rooms.emulator import Closed, Emulator
+from netless_rooms.emulator.asgi import in_process
 from virtual_time import VirtualTime
 
 over_both_libraries = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])

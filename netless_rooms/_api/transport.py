@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from math import inf
 from types import EllipsisType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, Protocol, overload
+from typing import Any, Final, Protocol
 
-from anyio import CancelScope, current_time
 from attrs import frozen
 
 from netless_rooms._api.failures import client_closed, transport_failure
@@ -25,17 +24,6 @@ from netless_rooms._api.responses import shows
 from netless_rooms._api.twin import twin_class, twin_of
 from netless_rooms._auth.permissions import Token
 from netless_rooms.errors import TransportError
-
-if TYPE_CHECKING:
-    import httpx
-    import httpx2
-    from httpx import AsyncBaseTransport
-    from httpx2 import AsyncBaseTransport as AsyncBaseTransport2
-else:
-
-    class AsyncBaseTransport: ...
-
-    class AsyncBaseTransport2: ...
 
 
 class Client(Protocol):
@@ -179,83 +167,11 @@ class Transport:
         return body
 
 
-class ConnectionClosedError(Exception):
-    """An ASGI application closes the connection, and says so in the words that a client would have for it."""
-
-
-class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
-    """Calls an ASGI application in process, for clients of either library."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    @overload
-    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response": ...
-    @overload
-    async def handle_async_request(self, request: "httpx2.Request") -> "httpx2.Response": ...
-    async def handle_async_request(self, request: Any) -> Any:
-        """Answer as the transport for ASGI in the request's own library does, and fail as one for a network.
-
-        A connection that the application closes is a ``RemoteProtocolError``; no message from it for as long
-        as the request's read timeout is a ``ReadTimeout``.
-        """
-        library = _library_of(request, "Request")
-        if library is None:
-            raise TypeError(f"not a request of httpx or httpx2: {type(request).__name__}")
-        with CancelScope() as patience:
-            app = _watched(self._app, patience, request.extensions.get("timeout", {}).get("read"))
-            try:
-                return await library.ASGITransport(app=app).handle_async_request(request)
-            except ConnectionClosedError as closed:
-                raise library.RemoteProtocolError(str(closed), request=request) from None
-        raise library.ReadTimeout("", request=request)  # on a network it has no words either
-
-    async def aclose(self) -> None:
-        """Do nothing: there is nothing open."""
-
-    async def __aenter__(self) -> "InProcessTransport":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-
-def _watched(app: Any, patience: CancelScope, seconds: float | None) -> Any:
-    """Return ``app`` such that ``patience`` ends when it sends nothing for so long; ``None`` waits for ever."""
-    if seconds is None:
-        return app
-
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
-        async def sent(message: Any) -> None:
-            patience.deadline = current_time() + seconds
-            await send(message)
-
-        patience.deadline = current_time() + seconds
-        await app(scope, receive, sent)
-
-    return watched
-
-
-def in_process(app: Any) -> InProcessTransport:
-    """Return a transport for ``app``, which is one to both libraries as far as they are there."""
-    loaded = [library for name in LIBRARIES if (library := sys.modules.get(name)) is not None]
-    bases = (InProcessTransport, *(library.AsyncBaseTransport for library in loaded))
-    transport: InProcessTransport = type(InProcessTransport.__name__, bases, {})(app)
-    return transport
-
-
 def own_client() -> AbstractAsyncContextManager[Client]:
     """Return a client of our own, to be entered and so closed by the caller."""
     import httpx  # not above, since a user of httpx2 does without it
 
     return httpx.AsyncClient(timeout=DEFAULT_TIMEOUT)
-
-
-def client_of(app: Any) -> Client:
-    """Return a client that calls an ASGI application in process, and so has nothing open that is to be closed."""
-    import httpx  # before the transport, which is one to the libraries that are there
-
-    return httpx.AsyncClient(transport=in_process(app))
 
 
 def _library_of(thing: object, kind: str) -> Any:

@@ -1,27 +1,24 @@
-"""A service that behaves like the real one, for tests, demos and work without a network.
+"""An emulated service, for tests, demos and work without a network.
 
-In process (``Emulator.transport``) or on a socket of this machine (``Emulator.serve``).  It is written from
-the service's page and shares no encoding code with the client.
+It runs in process (``Emulator.transport``) or on a socket of this machine (``Emulator.serve``).  It is written
+from the service's page and shares no encoding code with the client.
 
 .. versionadded:: 0.1
 """
 
 try:
-    import starlette  # noqa: F401  only to say what to install if it is not there
+    import starlette  # noqa: F401  only to name the extra that is missing
     import uvicorn  # noqa: F401
 except ImportError as _missing:
     raise ImportError("netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'") from _missing
 
-from netless_rooms.emulator.answers import Answer, Ask, RecordedRequest
 from netless_rooms.emulator.emulator import Emulator
 from netless_rooms.emulator.faults import BadRoom, Closed, Cut, Failure, Fault, GatewayPage, Hang, NoFault, Slow
-from netless_rooms.emulator.quirks import Quirks
-from netless_rooms.emulator.rules import RULES, Rule
+from netless_rooms.emulator.messages import RecordedRequest, Request, Response
+from netless_rooms.emulator.quirks import RULES, Quirks, Rule
 
 __all__ = [
     "RULES",
-    "Answer",
-    "Ask",
     "BadRoom",
     "Closed",
     "Cut",
@@ -33,6 +30,8 @@ __all__ = [
     "NoFault",
     "Quirks",
     "RecordedRequest",
+    "Request",
+    "Response",
     "Rule",
     "Slow",
 ]

@@ -1,35 +1,32 @@
-"""What can go wrong with one request, as values.
+"""What can go wrong with one request, as values, and the queue that they wait in.  Pure.
 
-A fault has a say in two places.  ``said`` is what the service says, before any quirk; ``sent`` is what of that
-goes over the line, and how.  Both are pure, and a kind of fault changes only what it is about.
+A fault acts in two places.  ``transform`` changes the response of the service; ``deliver`` says what of it is
+sent, and how.  A kind of fault changes only what it is about.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Any, Final
+from math import isfinite
+from types import NoneType
+from typing import Any, Final, get_args
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
-from netless_rooms.emulator.answers import Answer, RefusedError
-from netless_rooms.emulator.fault_arguments import (
+from netless_rooms.emulator.messages import (
     CallName,
-    RetryAfter,
-    check_bool,
-    check_error_status,
-    check_int,
-    check_message,
-    check_on,
-    check_page_status,
-    check_retry_after,
-    check_seconds,
-    read_members,
-    retry_after_text,
-    without_omitted,
+    RawResponse,
+    RefusedError,
+    Response,
+    encode_json,
+    replace_members,
 )
-from netless_rooms.emulator.replies import Reply
-from netless_rooms.emulator.spelling import write_json
+
+RetryAfter = float | datetime | str
 
 _PAGE: Final = """<html>
 <head><title>{0}</title></head>
@@ -41,32 +38,79 @@ _PAGE: Final = """<html>
 """
 
 
+def _is(
+    kinds: type | tuple[type, ...], expected: str, accepts: Callable[[Any], bool] = lambda _: True
+) -> Callable[[object, "Attribute[Any]", Any], None]:
+    """Return a validator of values of these types, and no other subclass of them, that ``accepts`` takes."""
+
+    def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+            raise TypeError(f"{attribute.name} must be {expected}, not {type(value).__name__}")
+        if not accepts(value):
+            raise ValueError(f"{attribute.name} must be {expected}, not {value!r}")
+
+    return check
+
+
+def _can_be_header(value: RetryAfter | None) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isprintable() and value == value.strip()
+    if isinstance(value, datetime):
+        return value.utcoffset() is not None
+    return value is None or _is_duration(value)
+
+
+def _is_duration(seconds: float) -> bool:
+    return isfinite(seconds) and seconds >= 0
+
+
+_CALLS: Final = get_args(CallName)
+_ON: Final = _is(
+    (str, NoneType), f"one of {', '.join(map(repr, _CALLS))} or None", lambda on: on in (None, *_CALLS)
+)
+_BOOL: Final = _is(bool, "a bool")
+_ERROR_STATUS: Final = _is(int, "an int from 400 to 599", range(400, 600).__contains__)
+_PAGE_STATUS: Final = _is(int, "200 or an int from 400 to 599", (200, *range(400, 600)).__contains__)
+_SECONDS: Final = _is((int, float), "a number of seconds, finite and not negative", _is_duration)
+_RETRY_AFTER: Final = _is(
+    (int, float, str, datetime, NoneType), "seconds from 0, an aware datetime or printable ASCII", _can_be_header
+)
+
+
+def _check_members(members: Mapping[str, object]) -> Mapping[str, object]:
+    if not members:
+        raise ValueError("BadRoom needs a member to change, such as isBan='perhaps'")
+    encode_json(replace_members({}, members))
+    return members
+
+
 @frozen(kw_only=True)
 class Fault:
     """What goes wrong with one request; each kind says what the client sees.
 
-    ``on`` is the call that the fault waits for, ``"create"``, ``"get"``, ``"list"`` or ``"set-ban"``; ``None``
-    takes whatever is asked next.  ``work_done`` tells whether the request is carried out all the same.  A wrong
-    argument raises ``ValueError`` or ``TypeError``, in every kind.
+    ``on`` is the call that the fault waits for: ``"create"``, ``"get"``, ``"list"``, ``"set-ban"`` (disable and
+    enable), ``"sdk-token"`` or ``"room-token"``.  ``None`` takes the next request, whatever it is.  ``work_done``
+    is whether the service carries out the request all the same.  Every kind raises ``ValueError`` or
+    ``TypeError`` for a wrong argument.
 
     .. versionadded:: 0.1
     """
 
-    on: CallName | None = field(default=None, validator=check_on)
+    on: CallName | None = field(default=None, validator=_ON)
     work_done: bool = field(default=True, init=False, repr=False)
 
-    def said(self, answer: Answer | None, /) -> Answer | None:
-        """Return what the service says, given its true answer, ``None`` if it did nothing."""
-        return answer
+    def transform(self, response: Response | None, /) -> Response | None:
+        """Return what the service responds, given its true response, ``None`` if it did nothing."""
+        return response
 
-    def sent(self, answer: Answer | None, /) -> Reply:
-        """Return what of the service's answer is sent, and how."""
-        return Reply.of(answer)
+    def deliver(self, response: Response | None, /) -> RawResponse:
+        """Return what of the service's response is sent, and how."""
+        return RawResponse.of(response)
 
 
 @frozen
 class NoFault(Fault):
-    """All goes well with one request: a place in the script.  For any call, ``None`` is the shorter word.
+    """All goes well with one request: a place in the queue.  For any call, ``None`` is shorter.
 
     .. versionadded:: 0.1
     """
@@ -76,153 +120,199 @@ class NoFault(Fault):
 class Failure(Fault):
     """The service answers with an error status and a message.  Nothing is done unless ``work_done``.
 
-    ``status`` is 400 to 599.  ``message`` is what the body says, by default the status in words.
+    ``status`` is 400 to 599.  ``message`` is what the body says, by default the phrase of the status.
     ``retry_after`` adds the header ``Retry-After``: seconds from 0, an aware ``datetime`` for an HTTP date, or
-    any printable ASCII text just as it is.
+    any printable ASCII text as it is.
 
     .. versionadded:: 0.1
     """
 
-    status: int = field(validator=check_error_status)
-    message: str | None = field(default=None, validator=check_message)
-    retry_after: RetryAfter | None = field(default=None, validator=check_retry_after)
-    work_done: bool = field(default=False, kw_only=True, validator=check_bool)
+    status: int = field(validator=_ERROR_STATUS)
+    message: str | None = field(default=None, validator=_is((str, NoneType), "a str or None"))
+    retry_after: RetryAfter | None = field(default=None, validator=_RETRY_AFTER)
+    work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def said(self, _: Answer | None, /) -> Answer:
-        """Return the failure."""
+    def transform(self, _: Response | None, /) -> Response:
         message = _phrase(self.status) if self.message is None else self.message
-        return RefusedError(self.status, message).answer
+        return RefusedError(self.status, message).response
 
-    def sent(self, answer: Answer | None, /) -> Reply:
-        """Return the failure, with the time to wait if there is one."""
-        reply = Reply.of(answer)
+    def deliver(self, response: Response | None, /) -> RawResponse:
+        raw = RawResponse.of(response)
         if self.retry_after is None:
-            return reply
-        return evolve(reply, headers=(*reply.headers, ("Retry-After", retry_after_text(self.retry_after))))
+            return raw
+        return evolve(raw, headers=(*raw.headers, ("Retry-After", _format_retry_after(self.retry_after))))
 
 
 @frozen
 class GatewayPage(Fault):
-    """A gateway in front of the service answers with a page of HTML.  Nothing is done unless ``work_done``.
+    """A gateway before the service answers with a page of HTML.  Nothing is done unless ``work_done``.
 
     ``status`` is 400 to 599, or 200 for a page that looks like success, as of a login portal.
 
     .. versionadded:: 0.1
     """
 
-    status: int = field(default=502, validator=check_page_status)
-    work_done: bool = field(default=False, kw_only=True, validator=check_bool)
+    status: int = field(default=502, validator=_PAGE_STATUS)
+    work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def sent(self, _: Answer | None, /) -> Reply:
-        """Return the page."""
+    def deliver(self, _: Response | None, /) -> RawResponse:
         page = _PAGE.format(f"{self.status} {_phrase(self.status)}")
-        return Reply(status=self.status, headers=(("Content-Type", "text/html"),), pieces=(page.encode(),))
+        return RawResponse(status=self.status, headers=(("Content-Type", "text/html"),), pieces=(page.encode(),))
 
 
 @frozen
 class Closed(Fault):
-    """The connection is closed without an answer: before the work, or after it if ``work_done``.
+    """The connection is closed without a response: before the work, or after it if ``work_done``.
 
     .. versionadded:: 0.1
     """
 
-    work_done: bool = field(default=False, kw_only=True, validator=check_bool)
+    work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def said(self, _: Answer | None, /) -> None:
+    def transform(self, _: Response | None, /) -> None:
         """Return nothing, whatever was done."""
 
 
 @frozen
 class Cut(Fault):
-    """The work is done, and the connection is closed in the middle of the answer.
+    """The work is done, and the connection is closed in the middle of the body.
 
-    Status and headers are those of the whole answer, the length of its body among them.  Of the body come the
-    first ``after`` bytes, at least 0, but never all of them.
+    Status and headers are those of the whole response, its ``Content-Length`` among them.  The first ``after``
+    bytes of the body are sent, 0 or more, but never all of them.
 
     .. versionadded:: 0.1
     """
 
-    after: int = field(default=1, validator=check_int)
+    after: int = field(default=1, validator=_is(int, "an int from 0", lambda count: count >= 0))
 
-    def __attrs_post_init__(self) -> None:
-        if self.after < 0:
-            raise ValueError(f"after must not be negative, not {self.after}")
-
-    def sent(self, answer: Answer | None, /) -> Reply:
-        """Return the beginning of the answer."""
-        reply = Reply.of(answer)
-        came = reply.body[:-1][: self.after]
-        return evolve(reply, pieces=(came,), missing=len(reply.body) - len(came), end="close")
+    def deliver(self, response: Response | None, /) -> RawResponse:
+        raw = RawResponse.of(response)
+        sent = raw.body[:-1][: self.after]
+        return evolve(raw, pieces=(sent,), missing=len(raw.body) - len(sent), end="close")
 
 
 @frozen
 class Slow(Fault):
-    """The work is done, and the body of the answer comes slowly, behind status and headers.
+    """The work is done, and the body comes slowly, after status and headers.
 
-    It comes in ``pieces`` of about one size (at least 1, and none of them empty), before each a ``pause`` in
-    seconds.
+    It comes in ``pieces`` of about one size, 1 or more, none of them empty, each after a ``pause`` in seconds.
 
     .. versionadded:: 0.1
     """
 
-    pause: float = field(validator=check_seconds)
-    pieces: int = field(default=4, validator=check_int)
+    pause: float = field(validator=_SECONDS)
+    pieces: int = field(default=4, validator=_is(int, "an int from 1", lambda count: count >= 1))
 
-    def __attrs_post_init__(self) -> None:
-        if self.pieces < 1:
-            raise ValueError(f"pieces must be at least 1, not {self.pieces}")
-
-    def sent(self, answer: Answer | None, /) -> Reply:
-        """Return the whole answer in pieces."""
-        reply = Reply.of(answer)
-        return evolve(reply, pieces=_split(reply.body, self.pieces), pause=self.pause)
+    def deliver(self, response: Response | None, /) -> RawResponse:
+        raw = RawResponse.of(response)
+        return evolve(raw, pieces=_split(raw.body, self.pieces), pause=self.pause)
 
 
 @frozen
 class Hang(Fault):
-    """No answer comes, and the connection stays open until the client leaves or the server stops.
+    """No response comes, and the connection stays open until the client leaves or the server stops.
 
     Nothing is done unless ``work_done``, and that at once.
 
     .. versionadded:: 0.1
     """
 
-    work_done: bool = field(default=False, kw_only=True, validator=check_bool)
+    work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def sent(self, _: Answer | None, /) -> Reply:
-        """Return an endless silence."""
-        return Reply(end="hang")
+    def deliver(self, _: Response | None, /) -> RawResponse:
+        return RawResponse(end="hang")
 
 
 @frozen(init=False)
 class BadRoom(Fault):
-    """The work is done, and one room of the answer is wrong; in the service it stays as it is.
+    """The work is done, and one room of the response is wrong; in the service it stays as it is.
 
-    ``index`` is which room of a page, counted from 0, or from the end if negative; a single room is number 0.
-    ``members`` are in the service's words and have the values that are sent instead, right or wrong, ``...``
-    for a member that is left out: ``BadRoom(2, isBan="perhaps", limit=...)``.  An answer without such a room
-    is sent as it is.
+    ``index`` is the place in a page, counted from 0, or from the end if negative; a single room has index 0.
+    ``members`` have the names of the service and the values that are sent instead, right or wrong; ``...`` leaves
+    one out: ``BadRoom(2, isBan="perhaps", limit=...)``.  A response without such a room is sent as it is.
 
     .. versionadded:: 0.1
     """
 
-    index: int = field(default=0, validator=check_int)
-    members: Mapping[str, object] = field(factory=dict, converter=read_members, hash=False)
+    index: int = field(default=0, validator=_is(int, "an int"))
+    members: Mapping[str, object] = field(factory=dict, converter=_check_members, hash=False)
 
     def __init__(self, index: int = 0, *, on: CallName | None = None, **members: object) -> None:
         self.__attrs_init__(index, members, on=on)
 
-    def said(self, answer: Answer | None, /) -> Answer | None:
-        """Return the answer with the room changed."""
-        if answer is None or answer.status >= 400:
-            return answer
-        said = json.loads(answer.body)
-        rooms: list[dict[str, Any]] = said if isinstance(said, list) else [said]
-        try:
-            rooms[self.index] = without_omitted({**rooms[self.index], **self.members})
-        except IndexError:
-            return answer
-        return evolve(answer, body=write_json(said if rooms is said else rooms[0]).encode())
+    def transform(self, response: Response | None, /) -> Response | None:
+        if response is None or response.status >= 400:
+            return response
+        document = json.loads(response.body)
+        rooms = document if isinstance(document, list) else [document]
+        if not -len(rooms) <= self.index < len(rooms) or not isinstance(rooms[self.index], dict):
+            return response
+        rooms[self.index] = replace_members(rooms[self.index], self.members)
+        return evolve(response, body=encode_json(rooms if rooms is document else rooms[0]))
+
+
+_KINDS: Final = {kind.__name__: kind for kind in (NoFault, Failure, GatewayPage, Closed, Cut, Slow, Hang, BadRoom)}
+
+
+def parse_fault(text: str) -> Fault:
+    """Return the fault that a text such as ``Failure=503,retry_after=2,on=list`` names.
+
+    The text is the name of a kind, with ``=`` and its first argument where it has one, and more arguments by name.
+    A value is JSON, ``...``, or else plain text.  Raises ``ValueError`` or ``TypeError`` for what is not a fault.
+    """
+    first, *others = re.split(r",(?=\w+=)", text)
+    name, has_value, value = first.partition("=")
+    if (kind := _KINDS.get(name)) is None:
+        raise ValueError(f"a fault is one of {', '.join(_KINDS)}, such as Failure=503,on=list")
+    arguments = [_parse_value(value)] if has_value else []
+    options = {key: _parse_value(value) for key, _, value in (other.partition("=") for other in others)}
+    make: Callable[..., Fault] = kind
+    return make(*arguments, **options)
+
+
+def _parse_value(text: str) -> Any:
+    if text == "...":
+        return ...
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def read_faults(faults: Iterable[Fault | None]) -> list[Fault | None]:
+    """Return a queue of its own; ``TypeError`` if something in it is not a fault."""
+    if not isinstance(faults, Iterable):
+        raise TypeError(f"faults must be several, as in faults=[Closed()], not {type(faults).__name__}")
+    queue = list(faults)
+    for fault in queue:
+        _check_fault(fault)
+    return queue
+
+
+def take_fault(queue: list[Fault | None], call: CallName | None) -> Fault:
+    """Remove from ``queue`` the first fault that is for ``call`` and return it, ``NoFault()`` without one.
+
+    ``call`` is ``None`` for a request that makes no call: only faults for any call are for that.  Raises
+    ``TypeError`` for an entry that is not a fault: users change the list as they like.
+    """
+    for place, fault in enumerate(queue):
+        _check_fault(fault)
+        if fault is None or fault.on is None or fault.on == call:
+            del queue[place]
+            return fault or NoFault()
+    return NoFault()
+
+
+def _check_fault(fault: object) -> None:
+    if not isinstance(fault, Fault | None):
+        found = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
+        raise TypeError(f"faults must be faults or None, such as Closed(), not {found}")
+
+
+def _format_retry_after(value: RetryAfter) -> str:
+    if isinstance(value, datetime):
+        return format_datetime(value.astimezone(UTC), usegmt=True)
+    return value if isinstance(value, str) else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _phrase(status: int) -> str:

@@ -1,6 +1,6 @@
 """Serves an ASGI application on a socket, from a thread with an event loop of its own.
 
-So the caller may run on asyncio or Trio, or block, and the server goes on.
+The caller may run on asyncio or Trio, or block, without stopping the server.
 """
 
 import logging
@@ -16,30 +16,32 @@ from anyio.to_thread import run_sync
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from netless_rooms.emulator.app import CLOSE
+from netless_rooms.emulator.asgi import CLOSE
 
-STOP_WITHIN: Final = 1  # seconds, for answers still under way
+STOP_WITHIN: Final = 1  # seconds, for responses still being sent
+HEAD_TIMEOUT: Final = 10  # seconds, from a connection to its first request
 
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve ``app`` for as long as the context lasts; gives the base URL, without a final slash.
+    """Serve ``app`` until the context is left; yields the base URL, without a final slash.
 
     ``port`` 0 takes a free one.  Leaving stops the server, also on cancellation: open connections are closed,
-    and answers under way are cut off after about a second.  ``RuntimeError`` if it cannot listen or start.
+    those with a response still being sent after about a second.  Raises ``RuntimeError`` if it cannot listen or
+    start.
     """
     with closing(_listen(host, port)) as listener:
-        server = _ThreadedServer(app, listener)
-        server.start()
+        server = _Server(app)
+        thread = server.start(listener)
         try:
             await run_sync(server.ready.wait)
             if server.failure is not None:
                 raise RuntimeError("the emulator's server did not start") from server.failure
             yield _base_url(listener)
         finally:
-            server.stop()
+            server.should_exit = True
             with CancelScope(shield=True):
-                await run_sync(server.join)
+                await run_sync(thread.join)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -48,8 +50,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise RuntimeError(f"the emulator cannot listen on {host} port {port}: {error.strerror}") from error
-    # asyncio sets this only on sockets that were made with an explicit protocol, and connections inherit it;
-    # without it, a small answer waits some 40 ms for the caller's delayed acknowledgement of its headers.
+    # asyncio sets this only on sockets that were made with an explicit protocol, and connections inherit it.
+    # Without it, a small response waits some 40 ms for the client's delayed acknowledgement of its headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     return listener
 
@@ -61,62 +63,58 @@ def _base_url(listener: socket.socket) -> str:
 
 class _UnloggedConfig(uvicorn.Config):
     def configure_logging(self) -> None:
-        """Leave logging alone: the loggers are the process's, and the application may run uvicorn too."""
+        """Leave the loggers alone: the application may run uvicorn too."""
 
 
 class _ClosableProtocol(H11Protocol):
-    """Hands the application what closes its connection, for which ASGI has no word."""
+    """Lets the application close its connection, which ASGI cannot, and closes one without a request."""
 
     def connection_made(self, transport: Any) -> None:
-        """Put it into the state of every request on the connection."""
+        """Put the function that closes into the state of every request on the connection."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, CLOSE: transport.close}
+        self.loop.call_later(HEAD_TIMEOUT, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
 
 
-class _AnnouncingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
-        super().__init__(config)
-        self._ready = ready
+class _Server(uvicorn.Server):
+    """Runs in a daemon thread, so that a caller who never leaves the context can exit."""
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set()
-
-
-class _ThreadedServer:
-    """A uvicorn in a daemon thread: a caller who never leaves the context does not keep the process up."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         config = _UnloggedConfig(
             app,
             http=_ClosableProtocol,
+            ws="none",
             lifespan="off",
             access_log=False,
             server_header=False,
-            date_header=False,  # the application sends one, by its own clock
+            date_header=False,  # the application sends its own, by its own clock
             timeout_graceful_shutdown=STOP_WITHIN,
         )
+        super().__init__(config)
         self.ready = threading.Event()
         self.failure: BaseException | None = None
-        self._listener = listener
-        self._server = _AnnouncingServer(config, self.ready)
-        self._thread = threading.Thread(target=self._run, name="netless-rooms-emulator", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, listener: socket.socket) -> threading.Thread:
+        self.thread = threading.Thread(
+            target=self._run, args=(listener,), name="netless-rooms-emulator", daemon=True
+        )
+        self.thread.start()
+        return self.thread
 
-    def stop(self) -> None:
-        self._server.should_exit = True
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
-    def join(self) -> None:
-        self._thread.join()
-
-    def _run(self) -> None:
+    def _run(self, listener: socket.socket) -> None:
         loggers = [logging.getLogger(f"uvicorn.{name}") for name in ("error", "access", "asgi")]
         for logger in loggers:
             logger.addFilter(self._is_worth_logging)
         try:
-            self._server.run(sockets=[self._listener])
+            self.run(sockets=[listener])
         except BaseException as error:  # uvicorn leaves with SystemExit when it cannot start
             self.failure = error
         finally:
@@ -125,7 +123,7 @@ class _ThreadedServer:
             self.ready.set()
 
     def _is_worth_logging(self, record: logging.LogRecord) -> bool:
-        if record.thread != self._thread.ident:
+        if record.thread != self.thread.ident:
             return True
-        # Cutting answers off at the end is what was asked for, and uvicorn complains about it.
-        return record.levelno >= logging.ERROR and not self._server.should_exit
+        # Cutting responses at the end is intended, and uvicorn logs it as an error.
+        return record.levelno >= logging.ERROR and not self.should_exit

@@ -1,0 +1,141 @@
+"""Requests and responses as plain values.  Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from urllib.parse import unquote
+
+from attrs import field, frozen
+
+from netless_rooms._auth.redaction import redact
+
+CallName = Literal["create", "get", "list", "set-ban", "sdk-token", "room-token"]
+End = Literal["complete", "close", "hang"]
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode_json(value: object) -> bytes:
+    """Return ``value`` as the service prints JSON: UTF-8, no spaces, characters as they are.
+
+    Raises ``TypeError`` for a type that JSON does not have, ``ValueError`` for NaN and half a surrogate pair.
+    """
+    return _ENCODER.encode(value).encode()
+
+
+@frozen(kw_only=True)
+class Request:
+    """One request, free of any framework.
+
+    ``path`` is percent-decoded; ``query`` is not, and has no ``?``.  The names in ``headers`` are lowercase;
+    several values of one name are joined with ``", "``.  The repr shows neither headers nor body: they may hold a
+    token or a secret key.
+
+    .. versionadded:: 0.1
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@frozen
+class Response:
+    """One response: the status, and the JSON before any compression.
+
+    ``allow`` names the methods that the path has, if the method of the request is not one of them.
+
+    .. versionadded:: 0.1
+    """
+
+    status: int
+    body: bytes = field(repr=lambda body: redact(repr(body)))
+    allow: tuple[str, ...] = ()
+
+
+class RefusedError(Exception):
+    """The service refuses a request; ``response`` says why."""
+
+    def __init__(self, status: int, message: str, *, allow: tuple[str, ...] = ()) -> None:
+        super().__init__(status, message)
+        self.response: Response = Response(status, encode_json({"message": message}), allow)
+
+
+@frozen(kw_only=True)
+class RawResponse:
+    """What is sent for one request: headers, the body in pieces, and how it ends.
+
+    Nothing is sent if ``status`` is ``None``.  ``pause`` is in seconds, before each piece.  ``missing`` is how
+    many bytes of the announced body never come.
+    """
+
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    pieces: tuple[bytes, ...] = ()
+    missing: int = 0
+    pause: float = 0
+    end: End = "complete"
+
+    @classmethod
+    def of(cls, response: Response | None) -> "RawResponse":
+        """Return what sends a response unchanged; ``None`` closes the connection."""
+        if response is None:
+            return cls(end="close")
+        allow = (("Allow", ", ".join(response.allow)),) if response.allow else ()
+        headers = (("Content-Type", "application/json"), *allow)
+        return cls(status=response.status, headers=headers, pieces=(response.body,))
+
+    @property
+    def body(self) -> bytes:
+        """The part of the body that is sent."""
+        return b"".join(self.pieces)
+
+    @property
+    def is_compressible(self) -> bool:
+        """Whether the body comes whole and in one piece."""
+        return self.end == "complete" and len(self.pieces) == 1
+
+
+@frozen
+class RecordedRequest:
+    """One request that reached the emulator: never a token, a header or a body.
+
+    ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  What looks like a token is removed
+    from both.  ``status`` is ``None`` if a fault kept the emulator from sending one.
+
+    .. versionadded:: 0.1
+    """
+
+    method: str
+    path: str
+    query: str
+    status: int | None
+
+    @classmethod
+    def of(cls, request: Request, status: int | None) -> "RecordedRequest":
+        """Return the record of a request and of the status that was sent."""
+        # Decoded before it is searched: percent-encoding hides a token.
+        query = unquote(request.query)
+        kept = request.query if redact(query) == query else redact(query)
+        return cls(redact(request.method), redact(request.path), kept, status)
+
+
+_WIRE_NAMES: Final = {
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+}
+
+
+def replace_members(room: Mapping[str, Any], members: Mapping[str, object]) -> dict[str, Any]:
+    """Return ``room`` with ``members`` replaced or added; a member whose value is ``...`` is left out.
+
+    Raises ``ValueError`` for a name as it is in Python: it would pass for a member unknown to this release.
+    """
+    for name in members.keys() & _WIRE_NAMES.keys():
+        raise ValueError(f"members have the names of the service: {_WIRE_NAMES[name]}, not {name}")
+    return {name: value for name, value in {**room, **members}.items() if value is not ...}
