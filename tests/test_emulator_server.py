@@ -140,6 +140,25 @@ async def test_a_failed_start_is_an_error_that_says_so(
     assert servers_running() == 0
 
 
+async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.01)
+    async with Emulator().serve() as url, client_of(Emulator(), url) as client:
+        port = int(url.rpartition(":")[2])
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(b"GET /v5/rooms HT")
+            with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+        await client.get("/v5/rooms")
+        await anyio.sleep(0.05)
+        await client.get("/v5/rooms")  # on the connection of before, which has had a request
+
+
+async def test_a_client_sees_why_its_long_body_is_refused() -> None:
+    """Rule: body-size."""
+    async with Emulator().serve() as url, client_of(Emulator(), url) as client:
+        assert (await client.post("/v5/rooms", content=b" " * 3_000_000)).status_code == 413
+
+
 async def test_what_breaks_in_the_server_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     emulator = Emulator()
     emulator.faults.append("503")  # type: ignore[arg-type]  # what breaks it

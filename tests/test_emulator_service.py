@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms._auth.tokens import AccessKey, Role
+from netless_rooms import AccessKey, Region, Role, verify_token
 from netless_rooms.emulator import RULES, Emulator, Quirks, Request, Response
+from netless_rooms.emulator.service import REGIONS
 
 HOUR: Final = timedelta(hours=1)
 
@@ -128,9 +129,128 @@ def test_a_body_is_the_bare_room_unless_an_envelope_is_asked_for() -> None:
 
 
 def test_every_region_has_the_same_rooms() -> None:
-    """Rules: region-any, region-same."""
-    emulator = Emulator(rooms=5)
-    assert len({ask(emulator, "GET", region=region).body for region in ("us-sv", "gb-lon", "moon")}) == 1
+    """Rules: region-same, region-known."""
+    emulator, lenient = Emulator(rooms=5), Emulator(rooms=5, quirks=Quirks(unknown_region="served"))
+    assert tuple(Region) == REGIONS
+    assert len({ask(emulator, "GET", region=region).body for region in REGIONS}) == 1
+    refused = (400, "the header region must be one of us-sv, sg, in-mum, eu, cn-hz")
+    assert refusal(emulator, "GET", region="us_sv") == refused
+    assert ask(lenient, "GET", region="us_sv").status == 200
+
+
+def test_a_region_left_out_is_refused_or_cn_hz() -> None:
+    """Rule: region."""
+    emulator = Emulator(quirks=Quirks(missing_region="cn-hz", regions="apart"))
+    uuid = json.loads(ask(emulator, "POST", region=None).body)["uuid"]
+    statuses = [
+        ask(emulator, "GET", f"/v5/rooms/{uuid}", region=region).status for region in (None, "cn-hz", "sg")
+    ]
+    assert statuses == [200, 200, 404]
+    assert refusal(Emulator(), "GET", region=" ") == (400, "the header region is required")
+
+
+def test_a_create_may_leave_out_its_body() -> None:
+    """Rules: body-empty, create-defaults."""
+    room = json.loads(ask(Emulator(), "POST").body)
+    assert (room["isRecord"], room["limit"]) == (False, 0)
+    emulator = Emulator(quirks=Quirks(record_default="on_in_cn_hz"))
+    for region, body, expected in (("cn-hz", {}, True), ("sg", {}, False), ("cn-hz", {"isRecord": False}, False)):
+        answer = ask(emulator, "POST", body=body, region=region)
+        assert json.loads(answer.body)["isRecord"] is expected
+
+
+@pytest.mark.parametrize("created_name", ["ignored", "kept", "replaces_app_uuid"])
+def test_a_name_is_ignored_or_kept(created_name: Any) -> None:
+    """Rule: create-name."""
+    emulator = Emulator(quirks=Quirks(created_name=created_name))
+    longest, too_long = "白" * 682 + "xy", "白" * 683
+    for name, shown in ((longest, longest), ("\ud800", "?"), (None, "")):
+        room = json.loads(ask(emulator, "POST", body={} if name is None else {"name": name}).body)
+        assert ("appUUID" in room) is (created_name != "replaces_app_uuid")
+        assert room.get("name") == (None if created_name == "ignored" else shown)
+    status = 201 if created_name == "ignored" else 400
+    assert {ask(emulator, "POST", body={"name": name}).status for name in (too_long, 7, None)} == {status}
+
+
+def test_a_uuid_with_dashes_or_in_upper_case_names_the_same_room() -> None:
+    """Rule: room-uuid-spelling."""
+    emulator = Emulator(rooms=9, quirks=Quirks(unknown_begin="not_found"))
+    uuids = list(emulator.uuids())
+    token = emulator.room_token(uuids[4].upper())
+    for spelled in (str(UUID(uuids[4])), str(UUID(uuids[4])).upper(), uuids[4].upper()):
+        assert ask(emulator, "PATCH", f"/v5/rooms/{spelled}", {"isBan": True}, token=token).status == 201
+        request = Request(
+            method="GET",
+            path="/v5/rooms",
+            query=f"limit=1&beginUUID={spelled}",
+            headers={"token": emulator.token(), "region": "sg"},
+        )
+        assert [room["uuid"] for room in json.loads(emulator.respond(request).body)] == [uuids[4]]
+
+
+def test_a_body_of_more_than_a_mebibyte_is_refused() -> None:
+    """Rule: body-size."""
+    emulator = Emulator()
+    for size, status in ((2**20, 201), (2**20 + 1, 413)):
+        assert ask(emulator, "POST", body=b"{}".ljust(size)).status == status
+    assert emulator.room_count == 1
+
+
+# Tokens that the service signs
+
+KEYS: Final = {"accessKey": "emulated-access-key", "secretAccessKey": "emulated-secret-key"}
+
+
+def test_the_service_signs_tokens() -> None:
+    """Rules: sdk-token, room-token, token-lifespan."""
+    emulator = Emulator(rooms=1, clock=lambda: 1.6e9)
+    uuid = next(emulator.uuids())
+    room_tokens = f"/v5/tokens/rooms/{uuid}"
+    made = ask(emulator, "POST", "/v5/tokens/teams", {**KEYS, "role": "writer", "lifespan": 60_000}, token="")
+    sdk_token = json.loads(made.body)
+    wanted = {"role": "reader", "lifespan": 0}
+    answer = ask(emulator, "POST", room_tokens, wanted, token=sdk_token)
+    for each, kind, role, seconds in (
+        (made, "sdk", Role.WRITER, 1.6e9 + 60),
+        (answer, "room", Role.READER, None),
+    ):
+        assert (each.status, sdk_token in repr(each)) == (201, False)
+        info = verify_token(json.loads(each.body), emulator.key.secret_key)
+        assert (info.kind, info.role, info.uuid) == (kind, role, None if kind == "sdk" else uuid)
+        assert (info.expires_at and info.expires_at.timestamp()) == seconds
+    assert ask(emulator, "GET", token=sdk_token).status == 200
+    assert ask(emulator, "POST", room_tokens, wanted, token=json.loads(answer.body)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "expected"),
+    [
+        ("teams", {"secretAccessKey": "x"}, (401, "accessKey and secretAccessKey must be those of the project")),
+        ("teams", {"accessKey": ...}, (401, "accessKey and secretAccessKey must be those of the project")),
+        ("teams", {"role": "owner"}, (400, "role must be admin, writer or reader")),
+        ("rooms/{}", {"role": 0}, (400, "role must be admin, writer or reader")),
+        *(
+            (
+                "teams",
+                {"lifespan": wrong},
+                (400, f"lifespan must be an integer from 0 to {10**14}"),
+            )
+            for wrong in (..., -1, True, 10**14 + 1)
+        ),
+        ("rooms/{}", {"role": "admin"}, (403, "token access role writer forbidden")),
+        ("rooms/none", {}, (404, "room not found")),
+    ],
+    ids=str,
+)
+def test_a_token_that_may_not_be_signed_is_refused(
+    path: str, changed: dict[str, object], expected: tuple[int, str]
+) -> None:
+    """Rules: sdk-token-keys, token-role."""
+    emulator = Emulator(rooms=1)
+    wanted = {**KEYS, "role": "writer", "lifespan": 0, **changed}
+    body = {name: value for name, value in wanted.items() if value is not ...}
+    path = f"/v5/tokens/{path.format(next(emulator.uuids()))}"
+    assert refusal(emulator, "POST", path, body, token=emulator.token(Role.WRITER)) == expected
 
 
 # What is refused
@@ -148,7 +268,7 @@ def test_checks_are_made_in_their_order() -> None:
         (reader, None, ("PATCH", path), (400, "the header region is required")),
         (reader, " ", ("PATCH", path), (400, "the header region is required")),
         (reader, "sg", ("PATCH", path), (403, "token access role reader forbidden")),
-        (admin, "sg", ("PATCH", path), (400, "the body is not JSON")),
+        (admin, "sg", ("PATCH", path), (400, "isBan is required and must be a boolean")),
         (admin, "sg", ("PATCH", path, {"isBan": True}), (404, "room not found")),
     ]:
         assert refusal(emulator, *asked, token=token, region=region) == expected
@@ -157,7 +277,7 @@ def test_checks_are_made_in_their_order() -> None:
 
 ROOM: Final = "/v5/rooms/{uuid}"
 NO_JSON: Final = [
-    *(b"", b"{} {}", b'{"x":NaN}', b"\xef\xbb\xbf{}", "{}".encode("utf-16")),
+    *(b"{} {}", b'{"x":NaN}', b"\xef\xbb\xbf{}", "{}".encode("utf-16")),
     *(b"[" * 200_000, b'{"limit":' + b"9" * 5000 + b"}"),  # what json.loads refuses with errors of its own
 ]
 BAN: Final = {"isBan": True}
@@ -170,7 +290,7 @@ REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
     ],
     (404, "room not found"): [
         (method, f"/v5/rooms/{uuid}", BAN)
-        for uuid in ("f" * 32, "{uuid}0", "{short}", "{short}0", "{upper}", "-1", "+1234567", "\u0661")
+        for uuid in ("f" * 32, "{uuid}0", "{short}", "{short}0", "{uuid}-", "-1", "+1234567", "\u0661")
         for method in ("GET", "PATCH")
     ],
     (400, "the body is not JSON"): [
@@ -184,7 +304,7 @@ REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
         ("POST", "/v5/rooms", {"limit": wrong}) for wrong in (None, -1, True, 1.0, "3", 2**53)
     ],
     (400, "isBan is required and must be a boolean"): [
-        ("PATCH", ROOM, body) for body in ({}, {"isban": True}, {"isBan": None}, {"isBan": 1}, {"isBan": "true"})
+        ("PATCH", ROOM, body) for body in (b"", {}, {"isban": True}, {"isBan": None}, {"isBan": 1})
     ],
 }  # fmt: skip
 
@@ -196,7 +316,7 @@ def test_a_wrong_request_is_refused_and_changes_nothing(expected: tuple[int, str
     uuid = next(emulator.uuids())
     before = emulator.room(uuid)
     for method, path, *body in REFUSED[expected]:
-        path = path.format(uuid=uuid, short=uuid[:-1], upper=uuid.upper())
+        path = path.format(uuid=uuid, short=uuid[:-1])
         assert refusal(emulator, method, path, *body) == expected, (method, path, body)
         assert (emulator.room_count, emulator.room(uuid)) == (1, before)
 

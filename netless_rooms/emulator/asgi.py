@@ -33,6 +33,7 @@ else:
 MIN_COMPRESSED: Final = 1000  # bytes
 ACCEPTS_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)  # not with a weight of 0
 KEPT_COMPRESSED: Final = 32  # with their bodies, some 10 MB at 1,000 rooms each
+MAX_READ: Final = 2**24  # bytes of a body that is too long: many clients read the response only after they sent it
 BODY_TIMEOUT: Final = 10  # seconds, for the whole body of a request
 CLOSE: Final = "netless_rooms.close"  # in a request's state: a function that closes the connection, nothing lost
 LIBRARIES: Final = ("httpx", "httpx2")
@@ -67,7 +68,7 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
-            body = await _read_body(receive)
+            body, is_whole = await _read_body(receive)
         except ClientDisconnect:
             return
         if body is None:
@@ -82,8 +83,7 @@ class _Endpoint:
                     body=body,
                 )
             )
-        is_read = body is not None and len(body) <= MAX_BODY
-        raw = self._encoded(raw, headers.get("accept-encoding", ""), keep_alive=is_read)
+        raw = self._encoded(raw, headers.get("accept-encoding", ""), keep_alive=is_whole)
         if await _send(raw, receive, send):
             await _end(raw, scope, receive)
 
@@ -98,18 +98,23 @@ class _Endpoint:
         return evolve(raw, headers=(*raw.headers, *added), pieces=pieces)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """Return the body, or its beginning if it is too long; ``None`` if it does not come in time."""
-    body, more = bytearray(), True
+async def _read_body(receive: Receive) -> tuple[bytes | None, bool]:
+    """Return the body, or the beginning of one that is too long, and whether it was read to its end.
+
+    The body is ``None`` if it does not come in time.
+    """
+    body, size, more = bytearray(), 0, True
     with move_on_after(BODY_TIMEOUT):
-        while more and len(body) <= MAX_BODY:
+        while more and size <= MAX_READ:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
-            body += message.get("body", b"")
+            size += len(piece := message.get("body", b""))
             more = message.get("more_body", False)
-        return bytes(body)
-    return None
+            if len(body) <= MAX_BODY:
+                body += piece
+        return bytes(body), not more
+    return None, False
 
 
 async def _send(raw: RawResponse, receive: Receive, send: Send) -> bool:

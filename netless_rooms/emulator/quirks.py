@@ -151,7 +151,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _assumed("body-exact", "isRecord and isBan must be booleans, limit an integer from 0: else 400."),
     _documented("body-ban-required", "Set-ban without isBan answers 400."),
     _assumed("body-unknown", "Members that the call does not have are ignored."),
-    _assumed("body-size", "A body of more than 1 MiB answers 413 and is not read to its end."),
+    _assumed("body-size", "A body of more than 1 MiB answers 413, and is read to 16 MiB at most."),
     _assumed("body-late", "A body that is not complete after 10 s answers 408."),
     _documented("refused-unchanged", "A request that is refused creates and changes nothing."),
     _documented("page-limit", "limit is 1 to 1000, and 100 if left out."),

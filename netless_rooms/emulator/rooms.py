@@ -1,7 +1,6 @@
 """The rooms of the emulator: generated ones, and what was created or changed since.
 
-Generated rooms are never held in memory.  Two overlays lie on them: which of them were disabled or enabled, and
-the rooms that were created.
+Generated rooms are computed on demand, and not held in memory until they change.
 """
 
 import json
@@ -159,17 +158,16 @@ class RoomStore:
         self._hides_disabled = quirks.disabled == "hidden"
         self._region_of: dict[str, str] | None = {} if quirks.regions == "apart" else None
         self._bisect = bisect_left if quirks.cursor == "inclusive" else bisect_right
-        self._is_ban: dict[int, bool] = {}
-        self._created: dict[str, dict[str, Any]] = {}
+        self._rooms: dict[str, dict[str, Any]] = {}  # created or changed
         self._created_keys: list[tuple[str, str]] = []
         self._last_ticks = 0
         self._pages = lru_cache(maxsize=KEPT_PAGES)(self._encode_page)
 
     def __len__(self) -> int:
-        return len(self._generated) + len(self._created)
+        return len(self._generated) + len(self._created_keys)
 
     def __contains__(self, uuid: str) -> bool:
-        return uuid in self._created or self._generated.index(uuid) is not None
+        return uuid in self._rooms or self._generated.index(uuid) is not None
 
     def uuids(self) -> Iterator[str]:
         """Iterate over all UUIDs in the order of the list, as of now."""
@@ -187,7 +185,7 @@ class RoomStore:
 
     def room(self, uuid: str) -> dict[str, Any]:
         """Return a room, not to be changed; ``KeyError`` if there is no such room."""
-        if (room := self._created.get(uuid)) is not None:
+        if (room := self._rooms.get(uuid)) is not None:
             return room
         if (index := self._generated.index(uuid)) is None:
             raise KeyError(uuid)
@@ -207,7 +205,7 @@ class RoomStore:
             raise TypeError(f"uuid must be a string, not {type(uuid).__name__}")
         if uuid in self:
             raise ValueError(f"there is a room {uuid} already")
-        self._created[uuid] = room
+        self._rooms[uuid] = room
         if self._region_of is not None:
             self._region_of[uuid] = region
         insort(self._created_keys, (self._key(uuid), uuid))
@@ -216,12 +214,9 @@ class RoomStore:
 
     def set_ban(self, uuid: str, is_ban: bool) -> dict[str, Any]:
         """Disable or enable a room and return it; ``KeyError`` if there is no such room."""
-        if (room := self._created.get(uuid)) is not None:
-            self._created[uuid] = room | {"isBan": is_ban}
-        elif (index := self._generated.index(uuid)) is not None:
-            self._is_ban[index] = is_ban
+        self._rooms[uuid] = self.room(uuid) | {"isBan": is_ban}
         self._pages.cache_clear()
-        return self.room(uuid)
+        return self._rooms[uuid]
 
     def page(self, begin: str | None, size: int, region: str) -> bytes:
         """Return at most ``size`` rooms as a JSON array: from ``begin``, or from the first."""
@@ -234,7 +229,7 @@ class RoomStore:
         indices = self._indices if region == HOME_REGION else ()
         generated = map(self._generated_room, indices[self._bisect(indices, key, key=self._index_key) :])
         keys = self._created_keys[self._bisect(self._created_keys, key, key=itemgetter(0)) :]
-        created = [self._created[uuid] for _, uuid in keys if self._is_in(uuid, region)]
+        created = [self._rooms[uuid] for _, uuid in keys if self._is_in(uuid, region)]
         rooms = merge(generated, created, key=lambda room: self._key(room["uuid"])) if created else generated
         return filter(self._is_shown, rooms)
 
@@ -246,8 +241,7 @@ class RoomStore:
 
     def _generated_room(self, index: int) -> dict[str, Any]:
         room = self._generated.room(index)
-        room["isBan"] = self._is_ban.get(index, room["isBan"])
-        return room
+        return self._rooms.get(room["uuid"], room)
 
     def _next_ticks(self, now: float) -> int:
         ticks = max(round(now * 1000) * _TICKS_PER_MS + _TICKS_TO_1970, self._last_ticks + 1)

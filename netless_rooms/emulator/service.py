@@ -237,7 +237,7 @@ def read_token_request(body: bytes) -> tuple[Role, timedelta | None]:
     if role not in [each.name.lower() for each in Role]:
         raise RefusedError(400, "role must be admin, writer or reader")
     if type(lifespan) is not int or not 0 <= lifespan <= MAX_LIFESPAN:
-        raise RefusedError(400, f"lifespan must be an integer of milliseconds from 0 to {MAX_LIFESPAN}")
+        raise RefusedError(400, f"lifespan must be an integer from 0 to {MAX_LIFESPAN}")
     return Role[role.upper()], timedelta(milliseconds=lifespan) if lifespan else None
 
 
