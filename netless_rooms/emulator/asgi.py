@@ -92,7 +92,8 @@ class _Endpoint:
         if not keep_alive:
             added.append(("Connection", "close"))
         pieces = raw.pieces
-        if raw.is_compressible and len(pieces[0]) >= MIN_COMPRESSED and ACCEPTS_GZIP.search(accept_encoding):
+        is_whole = raw.end == "complete" and len(pieces) == 1
+        if is_whole and len(pieces[0]) >= MIN_COMPRESSED and ACCEPTS_GZIP.search(accept_encoding):
             pieces = (self._compress(pieces[0]),)
             added.append(("Content-Encoding", "gzip"))
         return evolve(raw, headers=(*raw.headers, *added), pieces=pieces)

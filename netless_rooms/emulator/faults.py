@@ -28,14 +28,7 @@ from netless_rooms.emulator.messages import (
 
 RetryAfter = float | datetime | str
 
-_PAGE: Final = """<html>
-<head><title>{0}</title></head>
-<body>
-<center><h1>{0}</h1></center>
-<hr><center>gateway</center>
-</body>
-</html>
-"""
+_PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>gateway</body></html>"
 
 
 def _is(
@@ -285,28 +278,22 @@ def read_faults(faults: Iterable[Fault | None]) -> list[Fault | None]:
         raise TypeError(f"faults must be several, as in faults=[Closed()], not {type(faults).__name__}")
     queue = list(faults)
     for fault in queue:
-        _check_fault(fault)
+        if not isinstance(fault, Fault | None):
+            found = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
+            raise TypeError(f"faults must be faults or None, such as Closed(), not {found}")
     return queue
 
 
 def take_fault(queue: list[Fault | None], call: CallName | None) -> Fault:
     """Remove from ``queue`` the first fault that is for ``call`` and return it, ``NoFault()`` without one.
 
-    ``call`` is ``None`` for a request that makes no call: only faults for any call are for that.  Raises
-    ``TypeError`` for an entry that is not a fault: users change the list as they like.
+    ``call`` is ``None`` for a request that makes no call: only faults for any call are for that.
     """
     for place, fault in enumerate(queue):
-        _check_fault(fault)
         if fault is None or fault.on is None or fault.on == call:
             del queue[place]
             return fault or NoFault()
     return NoFault()
-
-
-def _check_fault(fault: object) -> None:
-    if not isinstance(fault, Fault | None):
-        found = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
-        raise TypeError(f"faults must be faults or None, such as Closed(), not {found}")
 
 
 def _format_retry_after(value: RetryAfter) -> str:

@@ -92,11 +92,6 @@ class RawResponse:
         """The part of the body that is sent."""
         return b"".join(self.pieces)
 
-    @property
-    def is_compressible(self) -> bool:
-        """Whether the body comes whole and in one piece."""
-        return self.end == "complete" and len(self.pieces) == 1
-
 
 @frozen
 class RecordedRequest:

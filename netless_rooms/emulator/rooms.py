@@ -127,11 +127,6 @@ class GeneratedRooms:
         low, (_, rest, _) = self._parts(index)
         return f"{low:08x}{rest}"
 
-    def ticks(self, index: int) -> int:
-        """Return when a room was created, in ticks."""
-        low, (start, _, _) = self._parts(index)
-        return start + low
-
     def room(self, index: int) -> dict[str, Any]:
         """Return a room as a new JSON object."""
         low, (start, rest, room) = self._parts(index)
@@ -255,7 +250,7 @@ class RoomStore:
         everything = range(len(self._generated))
         if self._order == "uuid":
             return everything
-        return array("Q", sorted(everything, key=self._generated.ticks))
+        return array("Q", sorted(everything, key=self._index_key))
 
     def _index_key(self, index: int) -> str:
         return self._key(self._generated.uuid(index))

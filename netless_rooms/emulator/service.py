@@ -130,10 +130,8 @@ class Service:
 
     def _sdk_token(self, body: bytes, now: float) -> str:
         members = _read_object(body)
-        if (members.get("accessKey"), members.get("secretAccessKey")) != (
-            self.key.access_key,
-            self.key.secret_key,
-        ):
+        given = members.get("accessKey"), members.get("secretAccessKey")
+        if given != (self.key.access_key, self.key.secret_key):
             raise RefusedError(401, "accessKey and secretAccessKey must be those of the project")
         role, lifetime = read_token_request(body)
         return self.issue_token(None, role, lifetime, now)
