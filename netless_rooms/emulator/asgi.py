@@ -7,7 +7,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from anyio import CancelScope, current_time, move_on_after
 from attrs import evolve
@@ -21,7 +21,9 @@ from netless_rooms.emulator.messages import RawResponse, RefusedError, Request
 from netless_rooms.emulator.service import MAX_BODY
 
 if TYPE_CHECKING:
-    from httpx import AsyncBaseTransport, AsyncClient
+    import httpx
+    import httpx2
+    from httpx import AsyncBaseTransport
     from httpx2 import AsyncBaseTransport as AsyncBaseTransport2
 else:
 
@@ -179,6 +181,10 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
+    @overload
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response": ...
+    @overload
+    async def handle_async_request(self, request: "httpx2.Request") -> "httpx2.Response": ...
     async def handle_async_request(self, request: Any) -> Any:
         """Respond as the ASGI transport of the request's library does, and fail as its network transport does.
 
@@ -203,7 +209,7 @@ def in_process(app: ASGIApp) -> InProcessTransport:
     return transport
 
 
-def client_of(app: ASGIApp) -> "AsyncClient":
+def client_of(app: ASGIApp) -> "httpx.AsyncClient":
     """Return a client that calls ``app`` in process, and so has nothing open that must be closed."""
     import httpx  # before the transport, which is one of the libraries that are imported
 
