@@ -34,7 +34,7 @@ from typing import Final, Generic, TypeVar, cast
 from anyio import CancelScope, Event, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from netless_rooms._api.requests import ApiRequest
 from netless_rooms._api.session import Session
@@ -106,12 +106,6 @@ class BulkOptions:
     def _check_max_failures(self, _: object, value: int | None) -> None:
         if value is not None:
             check_count("max_failures", value, at_least=1)
-
-    def within(self, pool_size: int | None) -> "BulkOptions":
-        """Return the same for a pool of connections: a call that waits for one gains nothing and may time out."""
-        if pool_size is None or pool_size >= self.concurrency:
-            return self
-        return evolve(self, concurrency=pool_size)
 
 
 DRAIN_TIMEOUT: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves
@@ -407,6 +401,6 @@ async def call_each(
     async def call(one: Input) -> Room:
         return await session.request(operation_for(one))
 
-    outcomes = Outcomes(call, given, terms.within(session.sender.pool_size))
+    outcomes = Outcomes(call, given, terms)
     async with background(outcomes._work, outcomes._leave):
         yield outcomes

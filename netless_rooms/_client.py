@@ -1,6 +1,5 @@
 """``AsyncRooms``: what users call."""
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from copy import copy
@@ -11,25 +10,33 @@ from attrs import evolve
 
 from netless_rooms._api import transport
 from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
-from netless_rooms._api.session import Session
+from netless_rooms._api.responses import MAX_BODY_SIZE
+from netless_rooms._api.session import Session, wall_clock
 from netless_rooms._auth.providers import Clock, TokenSource, provider_of
 from netless_rooms._many import ManyRooms
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
-from netless_rooms._validation import DEFAULT_BASE_URL, check_base_url, check_flag, check_region, check_timeout
+from netless_rooms._validation import (
+    DEFAULT_BASE_URL,
+    check_base_url,
+    check_count,
+    check_flag,
+    check_region,
+    check_timeout,
+)
 from netless_rooms.models import Room, RoomPage
 
 
 class AsyncRooms(ManyRooms):
     """The rooms of one whiteboard project, over an HTTP client that you own.
 
-    The client is borrowed: never closed, never changed, and nothing of its own goes to the service (no auth,
-    cookies, default headers, query parameters or base URL), while its transport, proxies, TLS, limits, timeouts
-    and event hooks stay in force; what sends is a twin of it, made for each request.  One object serves
-    any number of tasks at once.  It runs on asyncio and Trio.
+    The client is borrowed: never closed, never configured, and nothing of its own goes to the service (no auth,
+    cookies, default headers, query parameters or base URL).  No redirect is followed.  Its transport, proxies,
+    TLS, limits, timeouts, event hooks and instrumentation apply as to any other request, and its cookie jar may
+    keep what the service sets, for that host.  One object serves any number of tasks at once, on asyncio and Trio.
 
     - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open for as long as calls are made, and
-      used on one event loop only.
+      used on one event loop only, that of its first request.
     - ``token``: an ``AccessKey``, with which each call gets a token of the least role that it needs, made on this
       machine, good for ten minutes and used for nine; or a token, an SDK token or a room token where the call
       allows it; or an async function without arguments that returns one.  The function is called when a token is
@@ -45,6 +52,8 @@ class AsyncRooms(ManyRooms):
       about its kind, role, room and end; ``False`` leaves it to the service, as is done with a token that cannot
       be read.
     - ``clock``: gives seconds since the epoch, for the end of tokens.
+    - ``max_body_size``: the longest response body that is read, in unpacked bytes, 1 or more; 64 MiB by default.
+      A longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
     Raises ``TypeError`` or ``ValueError`` for a wrong argument.  Every call below raises the same for its own
     wrong arguments, before anything is sent, and then:
@@ -78,23 +87,25 @@ class AsyncRooms(ManyRooms):
         retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
-        clock: Clock = time.time,
+        clock: Clock = wall_clock,
+        max_body_size: int = MAX_BODY_SIZE,
     ) -> None:
         address = check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
         if not callable(clock):
             raise TypeError(f"clock must be a function, not {type(clock).__name__}")
         self._session = Session(
-            sender=transport.Transport(client, address),
-            credentials=provider_of(token, clock),
+            transport=transport.Transport(client, address),
+            provider=provider_of(token, clock),
             region=check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=clock,
             retry=check_retry(retry),
+            max_body_size=check_count("max_body_size", max_body_size, at_least=1),
         )
 
     def __repr__(self) -> str:
         session = self._session
-        return f"{type(self).__name__}(region={session.region!r}, base_url={session.sender.base_url!r})"
+        return f"{type(self).__name__}(region={session.region!r}, base_url={session.transport.base_url!r})"
 
     @classmethod
     @to_be_entered("async with AsyncRooms.open(...) as rooms: ...")
@@ -108,7 +119,8 @@ class AsyncRooms(ManyRooms):
         retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
-        clock: Clock = time.time,
+        clock: Clock = wall_clock,
+        max_body_size: int = MAX_BODY_SIZE,
     ) -> AsyncGenerator[Self, None]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
 
@@ -127,6 +139,7 @@ class AsyncRooms(ManyRooms):
                 allow_http=allow_http,
                 check_token=check_token,
                 clock=clock,
+                max_body_size=max_body_size,
             )
 
     def with_options(
@@ -149,7 +162,7 @@ class AsyncRooms(ManyRooms):
         """
         changes: dict[str, Any] = {}
         if not isinstance(token, EllipsisType):
-            changes["credentials"] = provider_of(token, self._session.clock)
+            changes["provider"] = provider_of(token, self._session.clock)
         if not isinstance(region, EllipsisType):
             changes["region"] = check_region(region)
         if not isinstance(timeout, EllipsisType):

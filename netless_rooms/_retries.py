@@ -1,44 +1,101 @@
-"""Again, and when?  Policy values and pure decisions: time and chance are arguments.
+"""Decide whether and when to retry.  Pure: time and randomness are arguments.
 
-How it works
-------------
-``RetryState`` follows one call.  After each try that failed it is asked once, and says how long to wait before
-the next one, or that there is none.  In this order:
+``classify`` is the one place that decides what a failure means for the request: renew the token, retry, raise, or
+declare a create in doubt.  ``RetryState`` follows one call and limits the retries, in this order:
 
-1. A token that has expired and can be replaced: at once, the first time, unless the deadline has passed; it counts
-   as no try of the policy.
-2. An error that another try cannot mend, or a call that would be done twice by it: no.
-3. The policy's tries are used up: no.
-4. The service asks for a longer wait than the policy takes: no; the error says how long.
-5. The wait would end after the deadline: no.
-6. The budget that all calls share is used up: no.
+1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
+2. An expired token that can be replaced: retry at once, the first time, before the deadline.  It does not count as
+   an attempt of the policy.
+3. A permanent error: raise.
+4. The policy's attempts are used up: raise.
+5. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
+6. The wait would end after the deadline: raise.
+7. The budget that all calls share is used up: raise.
 
-The wait is drawn from 0 to a bound that doubles from try to try ("full jitter"), so that clients which failed
-together do not come back together; what the service asks for in ``Retry-After`` comes on top.
+The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
+together do not return together.  ``Retry-After`` is added to it.
 
-The budget keeps an outage from being multiplied.  Each retry takes 1 from it, and each call that gets a final
-answer gives a fifth back, be it a success or a refusal, since a service that refuses is well.  So n calls make at
-most n + budget + n/5 requests whatever happens, and n + budget while nothing is answered.
+The budget bounds the load during an outage.  Each retry takes 1 from it.  Each call with a final response refunds
+a fifth, whether success or refusal, since a service that refuses is healthy.  So n calls make at most
+n + budget + n/5 requests, and n + budget while nothing is answered.
 
-Which failures may pass: no usable answer (unless another try cannot help, as after a refused redirect or with
-a certificate that is not trusted), 429, 500, 502, 503 and 504.  A create is repeated only if it certainly was not
-received, or was refused with 429.
+Retryable failures: no usable response (unless a retry cannot help, as after a refused redirect or an untrusted
+certificate), 429, 500, 502, 503 and 504.  A create is retried only if it provably was not received, or was refused
+with 429.
 """
 
+import re
+from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
-from netless_rooms.errors import Attempt, RateLimitedError, RoomsError, StatusError, TransportError
+from netless_rooms.errors import (
+    Attempt,
+    DecodeError,
+    RoomsError,
+    StatusError,
+    TransportError,
+    UnauthorizedError,
+)
 
 if TYPE_CHECKING:
     from attrs import Attribute
 
 RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
-BUDGET_REFUND: Final = 0.2  # of a retry, by each final answer
-LONGEST: Final = 1_000_000  # of everything that a policy says; more would overflow somewhere below
-DOUBLINGS: Final = 40  # far beyond every bound
+AMBIGUOUS_STATUSES: Final = frozenset({408, 499})  # a client or gateway did not wait for the end
+BUDGET_REFUND: Final = 0.2  # of a retry, for each final response
+MAX_SETTING: Final = 1_000_000  # of each number in a policy; more would overflow somewhere below
+MAX_DOUBLINGS: Final = 40  # far beyond every bound
+
+
+class Action(Enum):
+    """What follows a failed attempt, before the limits of the policy."""
+
+    RENEW = auto()  # get another token, then retry
+    RETRY = auto()
+    RAISE = auto()
+    IN_DOUBT = auto()  # raise: a create may have taken effect
+
+
+def classify(error: RoomsError, *, is_repeatable: bool, can_renew: bool) -> Action:
+    """Return what follows ``error``; ``can_renew`` says that another token can be had."""
+    if not is_repeatable and _may_have_taken_effect(error):
+        return Action.IN_DOUBT
+    if isinstance(error, StatusError):
+        if can_renew and is_token_expired(error.status, error.message):
+            return Action.RENEW
+        return Action.RETRY if error.status in RETRYABLE_STATUSES else Action.RAISE
+    is_retryable = isinstance(error, TransportError) and error.is_transient
+    return Action.RETRY if is_retryable else Action.RAISE
+
+
+def _may_have_taken_effect(error: RoomsError) -> bool:
+    if isinstance(error, StatusError):
+        return not is_refusal(error.status)
+    return error.was_sent if isinstance(error, TransportError) else isinstance(error, DecodeError)
+
+
+def is_refusal(status: int) -> bool:
+    """Whether a status says for certain that nothing took effect; a gateway's timeout does not."""
+    return 400 <= status < 500 and status not in AMBIGUOUS_STATUSES
+
+
+def is_token_expired(status: int, reason: str | None) -> bool:
+    """Whether the service refused the token because it has expired.
+
+    The documented reason is "expired token"; the status that carries it is not documented.
+    """
+    words = re.findall("[a-z]+", (reason or "").lower())
+    return 400 <= status < 500 and {"expired", "token"} <= set(words)
+
+
+def is_token_refused(error: RoomsError) -> bool:
+    """Whether the token that was sent is of no more use."""
+    return isinstance(error, StatusError) and (
+        isinstance(error, UnauthorizedError) or is_token_expired(error.status, error.message)
+    )
 
 
 def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
@@ -46,15 +103,15 @@ def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
         if isinstance(value, bool) or not isinstance(value, kinds):
             names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
             raise TypeError(f"{attribute.name} must be {names}, not {type(value).__name__}")
-        if value is not None and not least <= value <= LONGEST:
-            raise ValueError(f"{attribute.name} must be {least} to {LONGEST:_}, not {value}")
+        if value is not None and not least <= value <= MAX_SETTING:
+            raise ValueError(f"{attribute.name} must be {least} to {MAX_SETTING:_}, not {value}")
 
     return check
 
 
 @frozen
 class RetryPolicy:
-    """When a call that failed is tried again, and when not any more.
+    """When a failed call is retried.
 
     Raises ``TypeError`` or ``ValueError`` for a wrong value.
 
@@ -62,18 +119,18 @@ class RetryPolicy:
     """
 
     attempts: int = field(default=4, validator=_at_least(1, (int,)))
-    """How many tries there are in all, the first included; 1 never repeats."""
+    """Attempts in all, the first included; 1 never retries."""
     wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, (int, float)))
-    """Seconds that the wait before the second try is at most; the bound doubles from try to try."""
+    """The longest wait before the second attempt, in seconds; the bound doubles with each attempt."""
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, (int, float)))
-    """Seconds that the bound grows to."""
+    """The largest value of that bound, in seconds."""
     retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, (int, float)))
-    """Seconds that the service may ask to wait; if it asks for more, the error is raised at once."""
+    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises the error at once."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
-    """Seconds for the whole call, all tries and waits together; ``None`` sets no such limit."""
+    """Seconds for the whole call, all attempts and waits together; ``None`` is no limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, (int,)))
-    """How many retries all calls of one service object and its siblings have together; each call that gets a final
-    answer, be it a refusal, wins a fifth of one back."""
+    """Retries that all calls of one service object and its siblings share; each call that gets a final response,
+    even a refusal, refunds a fifth of a retry."""
 
 
 DEFAULT_POLICY: Final = RetryPolicy()
@@ -88,82 +145,81 @@ def check_retry(value: object) -> RetryPolicy:
 
 @define
 class RetryBudget:
-    """What the retries of all calls have used up, and not won back yet."""
+    """The retries of all calls that are spent and not yet refunded."""
 
     spent: float = 0.0
 
     def take(self, budget: float) -> bool:
-        """Use up one retry of ``budget``, if one is left."""
+        """Spend one retry of ``budget``, if one is left."""
         if self.spent + 1 > budget:
             return False
         self.spent += 1
         return True
 
     def refund(self) -> None:
-        """Note a call that got a final answer."""
+        """Record a call that got a final response."""
         self.spent = max(0.0, self.spent - BUDGET_REFUND)
 
 
 @define
 class RetryState:
-    """The tries of one call."""
+    """The attempts of one call."""
 
     policy: RetryPolicy
     budget: RetryBudget
-    repeatable: bool
-    made: list[Attempt] = field(factory=list)
+    is_repeatable: bool
+    attempts: list[Attempt] = field(factory=list)
     wait: float = 0.0
-    """Seconds to wait before the next try."""
+    """Seconds to wait before the next attempt."""
     renewed: bool = False
+    in_doubt: bool = False
+    """Whether the last failure left a create in doubt."""
     stop_reason: str | None = None
-    """Why there is no other try although one might have helped."""
+    """Why there is no retry although one might help."""
 
     @property
     def number(self) -> int:
-        """The number of the try that comes next, from 1."""
-        return len(self.made) + 1
+        """The number of the next attempt, from 1."""
+        return len(self.attempts) + 1
 
-    def note(self, error: RoomsError, seconds: float) -> None:
-        """Note a try that failed."""
+    @property
+    def deadline(self) -> float:
+        """Seconds that the whole call may take."""
+        return inf if self.policy.deadline is None else self.policy.deadline
+
+    def record(self, error: RoomsError, seconds: float) -> None:
+        """Record an attempt that failed."""
         status = error.status if isinstance(error, StatusError) else None
         failure = None if status is not None else type(error).__name__
-        self.made.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
+        self.attempts.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
 
-    def go_on(self, error: RoomsError, *, elapsed: float, chance: float, can_renew: bool) -> bool:
-        """Whether there is another try after ``error``; if so, ``wait`` says when.
+    def should_retry(self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool) -> bool:
+        """Whether to retry after ``error``; if so, ``wait`` says when.
 
-        ``elapsed`` is in seconds since the call began, ``chance`` is drawn from 0 to 1, and ``can_renew`` tells
-        that the token has expired and can be replaced.
+        ``elapsed`` is in seconds since the call began, ``jitter`` is from 0 to 1, and ``can_renew`` says that an
+        expired token can be replaced.
         """
-        if can_renew and not self.renewed and elapsed < self.seconds:
+        can_renew = can_renew and not self.renewed and elapsed < self.deadline
+        action = classify(error, is_repeatable=self.is_repeatable, can_renew=can_renew)
+        self.in_doubt = action is Action.IN_DOUBT
+        if action is Action.RENEW:
             self.renewed, self.wait = True, 0.0
             return True
-        if isinstance(error, StatusError) and error.status not in RETRYABLE_STATUSES:
+        if action is Action.RAISE and isinstance(error, StatusError):
             self.budget.refund()
-        policy, tried = self.policy, self.number - 1 - self.renewed
-        if not self._may_pass(error) or tried >= policy.attempts:
+        return action is Action.RETRY and self._may_wait(error, elapsed, jitter)
+
+    def _may_wait(self, error: RoomsError, elapsed: float, jitter: float) -> bool:
+        policy, attempts = self.policy, len(self.attempts) - self.renewed
+        if attempts >= policy.attempts:
             return False
-        asked_for = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
-        self.wait = asked_for + chance * min(
-            policy.wait_max, policy.wait_initial * 2.0 ** min(tried - 1, DOUBLINGS)
-        )
-        if asked_for > policy.retry_after_max:
+        retry_after = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
+        bound = min(policy.wait_max, policy.wait_initial * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
+        self.wait = retry_after + jitter * bound
+        if retry_after > policy.retry_after_max:
             self.stop_reason = f"the policy waits {policy.retry_after_max:g} s at most when asked to"
-        elif elapsed + self.wait >= self.seconds:
-            self.stop_reason = f"it would begin after the deadline of {self.seconds:g} s for the whole call"
+        elif elapsed + self.wait >= self.deadline:
+            self.stop_reason = f"it would begin after the deadline of {self.deadline:g} s for the whole call"
         elif not self.budget.take(policy.budget):
             self.stop_reason = "too many calls fail: the budget of retries is used up"
         return self.stop_reason is None
-
-    @property
-    def seconds(self) -> float:
-        """How long the whole call may take."""
-        return inf if self.policy.deadline is None else self.policy.deadline
-
-    def _may_pass(self, error: RoomsError) -> bool:
-        if not self.repeatable:
-            refused = isinstance(error, RateLimitedError)
-            return refused or (isinstance(error, TransportError) and error.is_transient and not error.was_sent)
-        if isinstance(error, TransportError):
-            return error.is_transient
-        return isinstance(error, StatusError) and error.status in RETRYABLE_STATUSES

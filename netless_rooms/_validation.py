@@ -119,7 +119,8 @@ def _refuse_token(name: str, value: str) -> None:
         raise ValueError(f"{name} must not be or hold a token; were two arguments swapped?")
 
 
-TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*")
+# In any case, because a host name is shown in lower case.
+TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
 
 
 def is_token(text: str) -> bool:

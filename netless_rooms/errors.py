@@ -24,7 +24,7 @@ as with every Python exception, the ``__cause__`` and the traceback stay behind.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from attrs import frozen
 
@@ -55,7 +55,7 @@ class RoomsError(Exception):
     .. versionadded:: 0.1
     """
 
-    hint: ClassVar[str] = ""
+    hint: str = ""
     """What to do next; part of the text."""
 
     method: str | None
@@ -76,19 +76,25 @@ class RoomsError(Exception):
     """Why there was no other try although one might have helped; ``None`` if none would, or all were made."""
 
     def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
-        asked = f"{method} {path}: " if method and path else ""
-        super().__init__(f"{asked}{what}" + (f" ({self.hint})" if self.hint else ""))
+        super().__init__(what)
         self.method = method
         self.path = path
         self.checkpoint = None
         self.attempts = ()
         self.stop_reason = None
 
+    @property
+    def summary(self) -> str:
+        """What failed, without the request, the hint and the attempts."""
+        return str(self.args[0])
+
     def __str__(self) -> str:
+        request = f"{self.method} {self.path}: " if self.method and self.path else ""
+        hint = f" ({self.hint})" if self.hint else ""
         tried = f"after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))}"
         ended = f"no further try, because {self.stop_reason}"
         more = [tried] * (len(self.attempts) > 1) + [ended] * (self.stop_reason is not None)
-        return super().__str__() + (f" ({'; '.join(more)})" if more else "")
+        return f"{request}{self.summary}{hint}" + (f" ({'; '.join(more)})" if more else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with its args, which no keyword-only argument survives.

@@ -1,62 +1,185 @@
-"""A borrowed client stays as it is; what goes over it is proven in ``test_conformance``."""
+"""A borrowed client sends our requests like any other; ``test_conformance`` has what goes over the wire."""
 
 import gc
-from functools import cached_property
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock
 
+import anyio
 import httpx
 import httpx2
 import pytest
+import respx
+from anyio.from_thread import start_blocking_portal
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from fakes import TOKEN
-from netless_rooms import AsyncRooms
+from fakes import ONCE, TOKEN
+from http_clients import NO_CERTIFICATES, on_the_wire, peer
+from netless_rooms import AsyncRooms, ClientUnusableError, CreateOutcomeUnknownError, NotFoundError, TransportError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])]
+over_both_libraries = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 
 
-def transport(library: Any) -> Any:
-    """Return a transport that sets a cookie with each response."""
+def borrow(client: Any, **options: Any) -> AsyncRooms:
+    return AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE, **options)
+
+
+@pytest.mark.anyio
+@over_both_libraries
+async def test_a_client_stays_open_and_keeps_only_the_cookies_of_the_service(library: Any) -> None:
+    closed: list[str] = []
     headers = {"set-cookie": "session=of-the-service; Path=/"}
-    return library.MockTransport(lambda _: library.Response(200, json=[], headers=headers))
+    transport = library.MockTransport(lambda _: library.Response(200, json=[], headers=headers))
 
-
-async def test_a_client_that_was_never_used_is_left_as_it_was(library: Any) -> None:
-    client = library.AsyncClient(transport=transport(library), cookies={"a": "of-the-client"})
-    before = dict(vars(client))
-    await AsyncRooms(client, token=TOKEN, region="sg").list()
-    assert vars(client) == before
-    assert dict(client.cookies) == {"a": "of-the-client"}
-    async with client:  # a client that has sent cannot be entered any more; this one has not
-        pass
-
-
-async def test_a_class_of_clients_may_do_as_it_likes(library: Any) -> None:
-    told: list[str] = []
-
-    class Named(library.AsyncClient):  # type: ignore[misc]  # the library is a parameter
-        def __init_subclass__(cls, *, name: str) -> None:
-            told.append(name)
-
-    class Ours(Named, name="ours"):
-        @cached_property
-        def cookies(self) -> Any:
-            return library.Cookies({"a": "of-the-client"})
-
-        async def send(self, *arguments: Any, **options: Any) -> Any:
-            self.cookies.set("b", "of-a-call")
-            self.cookies = library.Cookies({"c": "of-a-call"})
-            return await super().send(*arguments, **options)
+    class Ours(library.AsyncClient):  # type: ignore[misc]  # the library is a parameter
+        __hash__ = None  # type: ignore[assignment]  # as that of an attrs class
 
         def __del__(self) -> None:
-            told.append("closed")
+            closed.append("closed")
 
-        def __getstate__(self) -> Any:
-            raise TypeError("clients are not copied")
-
-    client = Ours(transport=transport(library))
-    assert dict(client.cookies) == {"a": "of-the-client"}
-    await AsyncRooms(client, token=TOKEN, region="sg").list()
+    client = Ours(transport=transport, cookies={"a": "of-the-client"})
+    await borrow(client).list()
     gc.collect()
-    assert told == ["ours"]
+    assert not closed
     assert not client.is_closed
-    assert dict(client.cookies) == {"a": "of-the-client"}
+    assert dict(client.cookies) == {"a": "of-the-client", "session": "of-the-service"}
+
+
+@pytest.mark.anyio
+@over_both_libraries
+async def test_opentelemetry_sees_each_request(library: Any) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    transport = library.MockTransport(lambda _: library.Response(200, json=[]))
+    instrumentor: Any = HTTPXClientInstrumentor if library is httpx else HTTPX2ClientInstrumentor
+    async with library.AsyncClient(transport=transport) as client:
+        instrumentor.instrument_client(client, tracer_provider=provider)
+        for _ in range(2):
+            await borrow(client).list()
+    assert [
+        (span.name, span.attributes["http.url"]) for span in spans.get_finished_spans() if span.attributes
+    ] == [("GET", "https://api.netless.link/v5/rooms")] * 2
+
+
+@pytest.mark.anyio
+async def test_respx_sees_each_request() -> None:
+    with respx.mock(base_url="https://api.netless.link") as mock:
+        route = mock.get("/v5/rooms", headers={"token": TOKEN}).respond(json=[])
+        async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
+            assert len(await borrow(client).list()) == 0
+    assert route.call_count == 1
+
+
+# Event loops
+
+
+async def failure(rooms: AsyncRooms) -> Exception | None:
+    try:
+        await rooms.create()
+    except Exception as error:
+        return error
+    return None
+
+
+@over_both_libraries
+def test_a_client_of_another_event_loop_is_refused_before_anything_is_sent(library: Any) -> None:
+    client = library.AsyncClient(verify=NO_CERTIFICATES)
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(peer(lambda _: on_the_wire(b"[]"))) as service:
+            rooms = borrow(client, base_url=service.base_url)
+            portal.call(rooms.list)
+            refused = anyio.run(failure, rooms)
+            portal.call(client.aclose)
+        assert len(service.requests) == 1
+    assert isinstance(refused, ClientUnusableError)
+    assert (refused.was_sent, refused.is_transient) == (False, False)
+    assert "another event loop" in str(refused)
+    assert "open the client in the event loop that uses it" in str(refused)
+
+
+def test_a_client_without_a_connection_works_on_any_event_loop() -> None:
+    steps: list[Any] = [OSError("refused"), httpx.Response(404), httpx.Response(404)]
+
+    def script(_: httpx.Request) -> httpx.Response:
+        step = steps.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        assert isinstance(step, httpx.Response)
+        return step
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(script))
+    found = [anyio.run(failure, borrow(client)) for _ in range(3)]
+    assert [type(error) for error in found] == [CreateOutcomeUnknownError, NotFoundError, NotFoundError]
+
+
+# Hooks
+
+
+class Hook:
+    """A hook that is an object."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def __call__(self, _: Any) -> None:
+        raise self.error
+
+
+async def _raise(error: Exception, _: Any) -> None:
+    raise error
+
+
+HOOKS: list[Callable[[Exception], Callable[[Any], Awaitable[Any]]]] = [
+    Hook,
+    lambda error: partial(_raise, error),
+    lambda error: lambda about: _raise(error, about),
+    lambda error: AsyncMock(side_effect=error),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("make_hook", HOOKS, ids=["object", "partial", "lambda", "mock"])
+@pytest.mark.parametrize("event", ["request", "response"])
+async def test_what_a_hook_raises_passes_as_it_is_whatever_the_hook_is(make_hook: Any, event: str) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    for error in (ZeroDivisionError(), OSError("disk"), ValueError("no"), httpx.ReadError("elsewhere")):
+        client = httpx.AsyncClient(transport=transport, event_hooks={event: [make_hook(error)]})
+        with pytest.raises(type(error)) as caught:
+            await borrow(client).create()
+        assert caught.value is error
+
+
+@pytest.mark.anyio
+async def test_the_error_of_a_call_within_a_hook_names_that_call() -> None:
+    other = borrow(httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(404))))
+
+    async def hook(_: Any) -> None:
+        await other.get("a")
+
+    client = httpx.AsyncClient(event_hooks={"request": [hook]}, verify=NO_CERTIFICATES)
+    with pytest.raises(NotFoundError) as caught:
+        await borrow(client).list()
+    assert caught.value.path == "/v5/rooms/a"
+
+
+@pytest.mark.anyio
+@over_both_libraries
+async def test_beside_a_hook_the_failures_of_a_transport_are_ours(library: Any) -> None:
+    async def hook(_: Any) -> None: ...
+
+    for error in (ZeroDivisionError(), OSError("reset"), library.ReadError("cut")):
+        client = library.AsyncClient(transport=library.MockTransport(Hook(error)), event_hooks={"request": [hook]})
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await borrow(client).create()
+        assert isinstance(caught.value.__cause__, TransportError)
+    for location in ("javascript:alert(1)", "http:x", "//xn--a", ":abcabout:blank", "http://[::1"):
+        response = library.Response(302, headers={"location": location})
+        client = library.AsyncClient(
+            transport=library.MockTransport(lambda _, response=response: response), event_hooks={"request": [hook]}
+        )
+        with pytest.raises(TransportError):
+            await borrow(client).list()

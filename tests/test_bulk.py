@@ -7,7 +7,6 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing, nullcontext, suppress
 from math import inf, nan
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
 import anyio
@@ -333,29 +332,6 @@ async def test_no_more_calls_run_at_once_than_concurrency_says(
         async with each as outcomes:
             assert len(await taken(outcomes)) == 20
         assert service.most == most
-
-
-@pytest.mark.parametrize(("size", "concurrency", "most"), [(3, 8, 3), (3, 2, 2), (None, 8, 8)])
-async def test_no_more_calls_run_at_once_than_the_pool_holds(
-    service: Service, size: int | None, concurrency: int, most: int
-) -> None:
-    class Pool(httpx.AsyncHTTPTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            return await service.answer(request)
-
-    pool = Pool(verify=SSLContext(PROTOCOL_TLS_CLIENT), limits=httpx.Limits(max_connections=size))
-    async with rooms_over(pool).get_many(some(20), concurrency=concurrency) as outcomes:
-        assert len(await taken(outcomes)) == 20
-    assert service.most == most
-
-
-@in_real_time
-async def test_over_a_socket_no_call_waits_for_a_connection(emulator: Emulator) -> None:
-    limits, timeout = httpx.Limits(max_connections=2), httpx.Timeout(30, pool=0.001)
-    async with emulator.serve() as url, httpx.AsyncClient(limits=limits, timeout=timeout) as client:
-        rooms = AsyncRooms(client, token=emulator.token(), region="sg", retry=ONCE, base_url=url)
-        async with rooms.get_many(emulator.uuids()) as outcomes:
-            assert [outcome.error for outcome in await taken(outcomes)] == [None] * 25
 
 
 async def test_calls_wait_for_a_slow_caller(service: Service) -> None:

@@ -37,6 +37,7 @@ from netless_rooms import (
     TimedOutError,
     TransportError,
     UnauthorizedError,
+    read_token,
 )
 from netless_rooms.emulator import Emulator
 from samples import UUID
@@ -268,6 +269,33 @@ async def test_a_create_that_was_refused_is_not_in_doubt(status: int) -> None:
     with pytest.raises(StatusError) as caught:
         await Service(httpx.Response(status)).rooms().create()
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("status", [408, 499])
+async def test_a_create_in_doubt_is_not_repeated_with_another_token(status: int) -> None:
+    expired = {"message": "expired token"}
+    for response in (
+        httpx.Response(status, json=expired),
+        httpx.Response(200, json={"status": status, "body": expired}),
+    ):
+        service = Service(response)
+        with pytest.raises(CreateOutcomeUnknownError, match="expired token"):
+            await service.rooms(token=KEY).create()
+        assert len(service.times) == 1
+        service.script.append(response)
+        await service.rooms(token=KEY).list()  # which is safe to repeat
+        assert len(service.times) == 3
+
+
+async def test_the_default_clock_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    client = httpx.AsyncClient(transport=service)
+    rooms = AsyncRooms(client, token=KEY, region="sg", retry=RetryPolicy(1))
+    for now in (EPOCH, EPOCH + 3600):  # freezegun patches time.time in the same way
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        await rooms.list()
+    first, second = (read_token(token).expires_at for token in service.tokens)
+    assert (first, second) == tuple(datetime.fromtimestamp(EPOCH + s, UTC) for s in (600, 4200))
 
 
 async def test_a_create_in_doubt_tells_when_its_last_attempt_was_made() -> None:

@@ -19,7 +19,7 @@ import pytest
 
 import netless_rooms.__main__
 from fakes import TOKEN, answer, room
-from netless_rooms import __version__
+from netless_rooms import AsyncRooms, __version__
 from netless_rooms.emulator import Closed, Emulator, Hang, Quirks
 from samples import UUID
 from selection import exhaustive
@@ -359,8 +359,8 @@ def test_a_create_in_doubt_has_its_own_exit_code_and_tells_where_to_look(shell: 
     assert "find_created_between" not in said
 
 
-def test_an_internal_error_keeps_its_traceback(shell: Shell) -> None:
-    shell.transport = httpx.MockTransport(Mock(side_effect=LookupError))
+def test_an_internal_error_keeps_its_traceback(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AsyncRooms, "list", Mock(side_effect=LookupError))
     with pytest.raises(LookupError):
         shell("list")
 

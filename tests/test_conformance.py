@@ -21,7 +21,9 @@ from netless_rooms import (
     AsyncRooms,
     ClientUnusableError,
     CreateOutcomeUnknownError,
+    DecodeError,
     ForbiddenError,
+    NotFoundError,
     RateLimitedError,
     RetryPolicy,
     RoomsError,
@@ -163,11 +165,11 @@ async def test_one_request_goes_out_whatever_the_response_asks_for(status: int, 
 LOCATIONS = ["javascript:alert(1)", "http:x", "//xn--a", ":abcabout:blank", "http://[::1", f"//{TOKEN}.xn--a"]
 
 
-async def test_a_redirect_to_no_valid_url_is_refused_like_any_other(borrow: Borrow) -> None:
+async def test_a_redirect_to_no_valid_url_is_an_error_that_shows_no_token(borrow: Borrow) -> None:
     async with borrow() as (service, _, rooms):
         for location in LOCATIONS:
             service.respond = lambda _, location=location: on_the_wire(b"", f"Location: {location}", status=302)
-            with pytest.raises(TransportError, match="redirects are refused") as caught:
+            with pytest.raises(TransportError) as caught:
                 await rooms.list()
             assert TOKEN.lower() not in str(caught.value).lower()
             with pytest.raises(CreateOutcomeUnknownError):
@@ -224,6 +226,36 @@ async def test_a_chunked_and_compressed_body_is_decoded(borrow: Borrow) -> None:
     chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:9], body[9:], b"")]
     async with borrow(head + b"".join(chunks)) as (_, _, rooms):
         assert (await rooms.get(UUID)).uuid == UUID
+
+
+async def test_a_compressed_body_that_is_cut_is_retried_and_leaves_a_create_in_doubt(borrow: Borrow) -> None:
+    body = compress(room_json())
+    cut, whole = (on_the_wire(part, "Content-Encoding: gzip") for part in (body[:-9], body))
+    responses = [cut, whole, cut]
+    async with borrow() as (service, _, rooms):
+        service.respond = lambda _: responses.pop(0)
+        patient = rooms.with_options(retry=RetryPolicy(2, wait_initial=0))
+        assert (await patient.get(UUID)).uuid == UUID
+        with pytest.raises(CreateOutcomeUnknownError, match="the body of the response was cut"):
+            await patient.create()
+    assert responses == []
+
+
+# The generators of httpx are left to the collector, which Trio warns about.
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
+async def test_a_body_without_an_end_is_cut_at_its_bound(borrow: Borrow, library: Any) -> None:
+    endless = b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\naaaaa\r\n" * 300_000
+    async with borrow(endless % 200, limits=library.Limits(max_connections=1)) as (service, client, rooms):
+        bounded = AsyncRooms(
+            client, token=TOKEN, region="sg", base_url=service.base_url, retry=ONCE, max_body_size=99
+        )
+        with pytest.raises(DecodeError, match="more than 99 bytes"):
+            await bounded.list()
+        service.respond = lambda _: endless % 404
+        with pytest.raises(NotFoundError):
+            await rooms.get(UUID)
+        service.respond = lambda _: ROOMS
+        assert len(await rooms.list()) == 0
 
 
 async def test_hooks_of_the_client_see_our_requests_and_their_responses(borrow: Borrow) -> None:

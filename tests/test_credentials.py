@@ -114,7 +114,7 @@ def make_provider(source: TokenSource, clock: Clock | None = None) -> Provider:
 
 async def token_from(provider: Provider, *, room: str = "") -> Token:
     """Return the token for disabling ``room``, or for listing."""
-    return await provider.token_for(ban_room(room, is_ban=True) if room else list_rooms())
+    return await provider.token_for((ban_room(room, is_ban=True) if room else list_rooms()).role)
 
 
 def sdk_token(*, ends: float | None = None, nonce: str = "n", role: Role = Role.ADMIN) -> str:
@@ -472,10 +472,7 @@ async def test_a_failure_of_the_function_reaches_every_waiting_task_and_the_next
     assert source.calls == 1
     assert len({id(error) for error in caught}) == 6
     assert {error.__cause__ for error in caught} == {fault}
-    assert sorted((str(error), error.method, error.path) for error in caught) == [
-        (f"{method} {path}: no token, because the token function raised LookupError", method, path)
-        for method, path in [("GET", "/v5/rooms")] * 3 + [("PATCH", f"/v5/rooms/{UUID}")] * 3
-    ]
+    assert {str(error) for error in caught} == {"no token, because the token function raised LookupError"}
     assert (await token_from(provider)).text == "something"
     assert source.calls == 2
 

@@ -13,7 +13,14 @@ import pytest
 
 from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
-from netless_rooms import AsyncRooms, ClientUnusableError, RetryPolicy, TimedOutError, TransportError
+from netless_rooms import (
+    AsyncRooms,
+    ClientUnusableError,
+    CreateOutcomeUnknownError,
+    RetryPolicy,
+    TimedOutError,
+    TransportError,
+)
 from netless_rooms._api.transport import own_client
 from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.emulator.asgi import in_process
@@ -114,17 +121,25 @@ async def test_an_error_below_the_library_counts(
     assert (caught.value.was_sent, caught.value.is_transient) == (was_sent, is_transient)
 
 
-class OwnError(RuntimeError): ...
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), RuntimeError("a bug"), MemoryError(), httpx2.ReadError("")], ids=repr
+)
+async def test_an_unknown_error_may_have_been_raised_after_sending_and_is_permanent(error: Exception) -> None:
+    with pytest.raises(CreateOutcomeUnknownError) as caught:
+        await rooms_failing(error).create()
+    failure = caught.value.__cause__
+    assert isinstance(failure, TransportError)
+    assert (failure.was_sent, failure.is_transient, failure.__cause__) == (True, False, error)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "error", [ZeroDivisionError(), RuntimeError("a bug"), OwnError("is closed"), httpx2.ReadError("")], ids=repr
-)
-async def test_any_other_error_of_a_transport_passes_as_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught:
+async def test_an_exception_whose_repr_echoes_the_token_is_left_out() -> None:
+    error = UnicodeEncodeError("ascii", f"é {TOKEN}", 0, 1, "ordinal not in range(128)")
+    with pytest.raises(CreateOutcomeUnknownError) as caught:
         await rooms_failing(error).create()
-    assert caught.value is error
+    assert caught.value.__cause__ is not None
+    assert caught.value.__cause__.__cause__ is None
 
 
 @pytest.mark.anyio

@@ -38,16 +38,16 @@ class Size(int, Enum):
     PAGE = 5
 
 
-POST: Final = {"method": "POST", "is_repeatable": False, "role": Role.WRITER, "answer": Room}
+POST: Final = {"method": "POST", "is_repeatable": False, "role": Role.WRITER, "model": Room}
 CREATE: Final = POST | {"path": "/v5/rooms", "body": b"{}"}
 FULL: Final = CREATE | {"body": b'{"isRecord":false,"limit":5}'}
-LIST: Final = {"method": "GET", "path": "/v5/rooms", "role": Role.WRITER, "answer": RoomPage}
-ONE: Final = {"path": f"/v5/rooms/{UUID}", "uuid": UUID, "answer": Room}
+LIST: Final = {"method": "GET", "path": "/v5/rooms", "role": Role.WRITER, "model": RoomPage}
+ONE: Final = {"path": f"/v5/rooms/{UUID}", "room_uuid": UUID, "model": Room}
 GET: Final = ONE | {"method": "GET", "role": Role.WRITER, "expected": {"uuid": UUID}}
 BAN: Final = ONE | {"method": "PATCH", "role": Role.ADMIN}
 DISABLE: Final = BAN | {"body": b'{"isBan":true}', "expected": {"uuid": UUID, "is_ban": True}}
 ENABLE: Final = BAN | {"body": b'{"isBan":false}', "expected": {"uuid": UUID, "is_ban": False}}
-BY_DASHED: Final = GET | {"path": f"/v5/rooms/{DASHED}", "uuid": DASHED, "expected": {"uuid": DASHED}}
+BY_DASHED: Final = GET | {"path": f"/v5/rooms/{DASHED}", "room_uuid": DASHED, "expected": {"uuid": DASHED}}
 PAGE: Final = LIST | {"query": f"beginUUID={UUID}&limit=5"}
 
 Call: TypeAlias = Callable[..., Any]
@@ -64,7 +64,7 @@ REQUESTS: Final[dict[str, tuple[Call, dict[str, Any], dict[str, Any]]]] = {
     "smallest page": (list_rooms, {"limit": 1}, LIST | {"query": "limit=1"}),
     "largest page": (list_rooms, {"limit": 1000}, LIST | {"query": "limit=1000"}),
     "list with everything, as enums": (list_rooms, {"begin_uuid": Name.ROOM, "limit": Size.PAGE}, PAGE),
-    "tolerant list": (list_rooms, {"tolerant": True}, LIST | {"answer": MixedPage}),
+    "tolerant list": (list_rooms, {"tolerant": True}, LIST | {"model": MixedPage}),
     "disable": (ban_room, {"uuid": UUID, "is_ban": True}, DISABLE),
     "enable by an enum": (ban_room, {"uuid": Name.ROOM, "is_ban": False}, ENABLE),
 }
@@ -76,8 +76,8 @@ def test_each_call_makes_its_request(call: Call, arguments: dict[str, Any], expe
 
 
 def test_the_target_is_the_path_and_the_query() -> None:
-    assert get_room(UUID).target == f"/v5/rooms/{UUID}"
-    assert list_rooms(limit=5).target == "/v5/rooms?limit=5"
+    assert get_room(UUID).path_and_query == f"/v5/rooms/{UUID}"
+    assert list_rooms(limit=5).path_and_query == "/v5/rooms?limit=5"
 
 
 def test_a_request_has_these_headers_and_no_others() -> None:
@@ -131,10 +131,10 @@ def test_any_text_is_refused_or_stays_in_its_place_in_the_address(uuid: str, lim
         got, listed = get_room(uuid), list_rooms(begin_uuid=uuid, limit=limit)
     except ValueError:
         return
-    room = httpx.URL(DEFAULT_BASE_URL + got.target)
+    room = httpx.URL(DEFAULT_BASE_URL + got.path_and_query)
     assert room.raw_path == b"/v5/rooms/" + uuid.encode()
     assert (room.scheme, room.netloc, room.fragment) == ("https", b"api.netless.link", "")
-    page = httpx.URL(DEFAULT_BASE_URL + listed.target)
+    page = httpx.URL(DEFAULT_BASE_URL + listed.path_and_query)
     assert page.params.multi_items() == [("beginUUID", uuid), ("limit", str(limit))]
     assert page.path == "/v5/rooms"
 

@@ -1,4 +1,4 @@
-"""Whether and when to retry: pure decisions, so without an event loop, a clock or chance."""
+"""Whether and when to retry: pure decisions, so without an event loop, a clock or randomness."""
 
 from typing import Any, Final
 
@@ -36,11 +36,11 @@ def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: 
 
 
 def is_retried(
-    call: RetryState, error: RoomsError, *, elapsed: float = 0.0, chance: float = 1.0, can_renew: bool = False
+    call: RetryState, error: RoomsError, *, elapsed: float = 0.0, jitter: float = 1.0, can_renew: bool = False
 ) -> bool:
     """Let the call fail once more; return whether it is retried."""
-    call.note(error, 0.25)
-    return call.go_on(error, elapsed=elapsed, chance=chance, can_renew=can_renew)
+    call.record(error, 0.25)
+    return call.should_retry(error, elapsed=elapsed, jitter=jitter, can_renew=can_renew)
 
 
 HAD_NO_EFFECT: Final = [
@@ -73,18 +73,18 @@ def test_there_are_as_many_attempts_as_the_policy_has(attempts: int) -> None:
     assert (call.number, call.stop_reason) == (attempts + 1, None)
 
 
-@pytest.mark.parametrize("chance", [0, 0.25, 1])
-def test_a_wait_is_drawn_from_zero_to_its_bound_however_often_the_call_failed(chance: float) -> None:
+@pytest.mark.parametrize("jitter", [0, 0.25, 1])
+def test_a_wait_is_drawn_from_zero_to_its_bound_however_often_the_call_failed(jitter: float) -> None:
     call = tries(RetryPolicy(1_000_000, deadline=None, budget=1_000_000))
     for bound in (0.5, 1.0, 2.0, 4.0, *[8.0] * 1_100):  # 2.0 ** 1024 is too much for a float
-        assert is_retried(call, BUSY, chance=chance)
-        assert call.wait == chance * bound
+        assert is_retried(call, BUSY, jitter=jitter)
+        assert call.wait == jitter * bound
 
 
 def test_the_drawn_wait_is_added_to_retry_after() -> None:
     for error in (RateLimitedError(429, None, retry_after=12.0), ServerError(503, None, retry_after=12.0)):
         call = tries()
-        assert is_retried(call, error, chance=0.5)
+        assert is_retried(call, error, jitter=0.5)
         assert call.wait == 12.25
 
 
@@ -182,8 +182,8 @@ def test_each_attempt_is_recorded_with_its_outcome_and_wait() -> None:
     call = tries(RetryPolicy(wait_initial=2))
     assert is_retried(call, ServerError(502, None))
     assert is_retried(call, SLOW)
-    call.note(NOT_FOUND, 0.125)
-    assert [(str(made), made.status, made.failure, made.seconds, made.waited) for made in call.made] == [
+    call.record(NOT_FOUND, 0.125)
+    assert [(str(made), made.status, made.failure, made.seconds, made.waited) for made in call.attempts] == [
         ("502", 502, None, 0.25, 0.0),
         ("TimedOutError", None, "TimedOutError", 0.25, 2.0),
         ("404", 404, None, 0.125, 4.0),

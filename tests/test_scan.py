@@ -3,8 +3,8 @@
 import asyncio
 import pickle
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import product
 from math import inf, nan
 from random import Random
@@ -81,13 +81,6 @@ async def rooms_of(transport: httpx.AsyncBaseTransport, **options: Any) -> Async
 
 def emulated(emulator: Emulator) -> Any:
     return rooms_of(emulator.transport(), token=emulator.key, clock=emulator.clock)
-
-
-@contextmanager
-def pool_of(rooms: AsyncRooms, size: int) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(rooms._session.sender), "pool_size", size)
-        yield
 
 
 async def uuids_of(scan: Scan[Any], most: int | None = None) -> list[str]:
@@ -343,11 +336,6 @@ async def test_a_probe_whose_response_is_lost_is_an_error_and_ends_the_probing()
         async with rooms_of(service) as rooms:
             with pytest.raises(TransportError):
                 await rooms.split(4)
-    service = Service(in_turn(World(hexes(40)), None, None, httpx.ReadError("cut")), seconds=0.1)
-    async with rooms_of(service) as rooms:
-        with pool_of(rooms, 1), pytest.raises(TransportError):
-            await rooms.split(40)
-    assert len(service.asked) == 3
 
 
 INSTEAD: Final = {
@@ -561,18 +549,6 @@ async def test_fewer_ranges_than_shards_have_fewer_pages_ahead() -> None:
         async with rooms.scan(resume=line, shards=8, prefetch=2, page_size=5):
             await anyio.sleep(9)
     assert len(service.asked) == 2
-
-
-@pytest.mark.parametrize("size", [3, 7, *exhaustive([1])])
-async def test_no_more_requests_are_concurrent_than_the_pool_holds(size: int) -> None:
-    service = Service(World(hexes(60)), seconds=0.1)
-    async with rooms_of(service) as rooms:
-        with pool_of(rooms, size):
-            assert exactly(await scanned(rooms, shards=5, page_size=4, prefetch=3), hexes(60))
-        assert service.most_at_once == min(size, 5)
-        service.most_at_once = 0
-        assert exactly(await scanned(rooms, shards=5, page_size=4, prefetch=3), hexes(60))
-        assert service.most_at_once == 5
 
 
 # Failures

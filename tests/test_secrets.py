@@ -139,7 +139,7 @@ async def test_no_repr_shows_a_token_or_a_secret(open_client: OpenClient, emulat
             with pytest.raises(RoomsError):
                 await rooms.list()
             session = rooms._session
-            shown = repr([rooms, session, session.credentials, session.sender, KEY])
+            shown = repr([rooms, session, session.provider, session.transport, KEY])
             assert SECRET not in shown
             assert KEY.secret_key not in shown
 

@@ -1,7 +1,7 @@
-"""What the four calls are: method, path, query, body, who may make them, and what may come back.  Pure.
+"""The four calls as requests: method, path, query, body, least role, and what a good response contains.  Pure.
 
-Every argument is checked here, before a request exists.  A uuid comes in only if it is made of letters, digits,
-``-`` and ``_``, so no argument can change which path is asked.
+Every argument is checked here, before a request exists.  A uuid is accepted only if it consists of letters,
+digits, ``-`` and ``_``, so no argument can change which path is requested.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH, check_count, ch
 from netless_rooms._version import __version__
 from netless_rooms.models import MixedPage, Room, RoomPage
 
-Answer = TypeVar("Answer", Room, RoomPage, MixedPage)
+Result = TypeVar("Result", Room, RoomPage, MixedPage)
 
 
 @frozen(kw_only=True)
-class ApiRequest(Generic[Answer]):
-    """One call, ready to be sent: what is asked, by whom, how often, and what a good answer must hold."""
+class ApiRequest(Generic[Result]):
+    """One request to the service, before a token and a region are added."""
 
     method: str
     path: str
     query: str = ""
     body: bytes | None = None
-    is_repeatable: bool = True  # whether doing it twice leaves everything as doing it once
+    is_repeatable: bool = True  # whether sending it twice leaves everything as sending it once
     role: Role  # the least that its token needs
-    uuid: str | None = None  # the one room that it is about; a token of that room will do
-    answer: type[Answer]
-    expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the answered room must have
+    room_uuid: str | None = None  # the one room that it is about; a token for that room suffices
+    model: type[Result]
+    expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the returned room must have
 
     @property
-    def target(self) -> str:
-        """The path and query."""
+    def path_and_query(self) -> str:
+        """The path, and the query if there is one."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
@@ -47,19 +47,16 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> A
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
     return ApiRequest(
-        method="POST",
-        path=ROOMS_PATH,
-        body=_json(body),
-        is_repeatable=False,
-        role=Role.WRITER,
-        answer=Room,
+        method="POST", path=ROOMS_PATH, body=_json(body), is_repeatable=False, role=Role.WRITER, model=Room
     )
 
 
 def get_room(uuid: str) -> ApiRequest[Room]:
     """``GET /v5/rooms/{uuid}``."""
     path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
-    return ApiRequest(method="GET", path=path, role=Role.WRITER, uuid=uuid, answer=Room, expected={"uuid": uuid})
+    return ApiRequest(
+        method="GET", path=path, role=Role.WRITER, room_uuid=uuid, model=Room, expected={"uuid": uuid}
+    )
 
 
 @overload
@@ -79,16 +76,16 @@ def list_rooms(
 ) -> ApiRequest[RoomPage] | ApiRequest[MixedPage]:
     """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
 
-    If it is ``tolerant``, a member of the list that is no room is an ``InvalidRoom`` in the answer; else it makes
-    the whole answer unreadable.
+    With ``tolerant``, a member of the list that is not a room becomes an ``InvalidRoom``; without, it makes the
+    whole response unreadable.
     """
     query: dict[str, str | int] = {}
     if begin_uuid is not None:
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
-    asked: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
-    return ApiRequest(**asked, answer=MixedPage) if tolerant else ApiRequest(**asked, answer=RoomPage)
+    fields: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
+    return ApiRequest(**fields, model=MixedPage) if tolerant else ApiRequest(**fields, model=RoomPage)
 
 
 def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
@@ -98,14 +95,14 @@ def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
         path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
         body=_json({"isBan": is_ban}),
         role=Role.ADMIN,
-        uuid=uuid,
-        answer=Room,
+        room_uuid=uuid,
+        model=Room,
         expected={"uuid": uuid, "is_ban": is_ban},
     )
 
 
 def request_headers(*, token: str, region: str) -> dict[str, str]:
-    """Return every header of a request: these and no others go out."""
+    """Return all headers of a request; no others are sent, apart from ``Host`` and those of the connection."""
     return {
         "token": token,
         "region": region,

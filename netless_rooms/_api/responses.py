@@ -1,121 +1,211 @@
-"""What an answer means: the whole way from (operation, status, headers, body) to a value or an error.  Pure.
+"""What a response means: from status, headers and body to a result or an error.  Pure.
 
-Success is 200 or 201 whatever the call, since the service's pages disagree about PATCH.  The page prints answers
-as ``{"status": …, "body": …}``; on the wire it is the bare body, but the printed form is understood too.
+Success is 200 or 201 for every call, since the service's pages disagree about PATCH.  The documentation prints
+responses as ``{"status": …, "body": …}``; the wire carries the bare body, but the printed form is accepted too.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from math import isnan, nan
-from traceback import format_exception
-from typing import Any, Final, TypeAlias
+from math import ceil, isnan, nan
+from typing import Any, Final
 from urllib.parse import urlsplit
+from zlib import decompressobj
+from zlib import error as zlib_error
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, show, structure
-from netless_rooms._api.requests import Answer, ApiRequest
+from netless_rooms._api.requests import ApiRequest, Result
 from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
-from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.redaction import Redact, redact
+from netless_rooms._retries import is_token_expired
+from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import (
     BadRequestError,
     DecodeError,
     ForbiddenError,
     NotFoundError,
     RateLimitedError,
+    RoomsError,
     ServerError,
     StatusError,
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import InvalidRoom, MixedPage, Room, format_duration, same_uuid
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage, format_duration, same_uuid
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
-AMBIGUOUS_STATUSES: Final = frozenset(
-    {408, 499}
-)  # somebody did not wait for the end: the client, or a gateway for it
-GATEWAY: Final = frozenset({502, 503, 504})  # of what stands before the service, whatever was asked for
-MAX_RETRY_AFTER: Final = 1e9  # seconds, some thirty years; a number of any length may be asked for
-SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are worth a word
-
-Hide: TypeAlias = Callable[[str], str]
+MAX_BODY_SIZE: Final = 64 * 2**20  # bytes, unpacked; 1000 rooms with 60 kB of unknown fields each
+MAX_ERROR_BODY_SIZE: Final = 2**20  # bytes of the body of a failure that are read
+MAX_RETRY_AFTER: Final = 1e9  # seconds, some thirty years; the header may hold a number of any length
+SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a remark
+GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
 SUCCESS: Final = frozenset({200, 201})
 
-_BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
+_GZIP: Final = 31  # zlib's number for a gzip header and the largest window
+_STEP: Final = 2**20  # bytes that are unpacked at once
+_ERRORS: Final[Mapping[int, type[StatusError]]] = {
     400: BadRequestError,
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
     429: RateLimitedError,
 }
+_LENGTH: Final = re.compile("[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+
+@define
+class BodyReader:
+    """Collects the body of one response within a bound, and unpacks it.
+
+    Unpacking is not left to the HTTP library, which sets no bound and does not notice that a gzip stream was cut.
+    The body of a failure is read as far as possible, because its status says more than a flaw of its body.
+    """
+
+    is_success: bool
+    is_gzip: bool
+    max_size: int
+    length: str = ""
+    body: bytearray = field(init=False, factory=bytearray)
+    _received: int = field(init=False, default=0)
+    _member: Any = field(init=False, default=None)  # of the gzip stream, from its first byte
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], max_size: int) -> "BodyReader":
+        """Return the reader for a response; ``max_size`` is in unpacked bytes."""
+        is_success = 200 <= status < 300
+        coding = headers.get("content-encoding", "").strip().lower()
+        if not is_success:
+            max_size = min(max_size, MAX_ERROR_BODY_SIZE)
+        if coding not in {"", "identity", "gzip", "x-gzip"}:
+            if is_success:
+                raise DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
+            max_size = 0
+        return cls(is_success, coding in {"gzip", "x-gzip"}, max_size, headers.get("content-length", ""))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than the bound allows."""
+        return max(len(self.body), self._received) > self.max_size
+
+    def feed(self, chunk: bytes) -> bool:
+        """Add bytes as they arrived; ``False`` if no more are wanted."""
+        self._received += len(chunk)
+        if not self.is_gzip:
+            self.body += chunk
+        elif not self._unpack(chunk):
+            return False
+        if self.is_full and self.is_success:
+            raise DecodeError(f"the body has more than {self.max_size} bytes, the bound set by max_body_size,")
+        return not self.is_full
+
+    def finish(self) -> bytes:
+        """Return the whole body."""
+        if self.is_success:
+            is_cut = self._received > 0 and self._member is not None and not self._member.eof
+            if is_cut or (_LENGTH.fullmatch(self.length) and int(self.length) != self._received):
+                raise TransportError(f"the body of the response was cut after {self._received} bytes")
+        return bytes(self.body[: self.max_size])
+
+    def _unpack(self, chunk: bytes) -> bool:
+        while not self.is_full:
+            if self._member is None:
+                self._member = decompressobj(_GZIP)
+            elif self._member.eof:  # a file may have several members, and zeros after the last
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
+                    break
+                self._member = decompressobj(_GZIP)
+            try:
+                piece = self._member.decompress(chunk, _STEP)
+            except zlib_error as error:
+                if self.is_success:
+                    raise TransportError(f"the body of the response is not gzip: {error}") from None
+                return False
+            self.body += piece
+            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            if not chunk and len(piece) < _STEP:
+                break
+        return True
 
 
 def parse_response(
-    operation: ApiRequest[Answer],
+    request: ApiRequest[Result],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
     *,
-    hide: Hide = redact,
+    redact: Redact = redact,
     now: float = nan,
-) -> Answer:
-    """Return what the service answered, or raise what it means that it did not.
+) -> Result:
+    """Return what the service answered, or raise what its refusal means.
 
-    ``headers`` is looked up in lower case.  ``hide`` takes what must not be shown out of a text: should the
-    answer echo the token that was sent, the error does not.  ``now`` is this machine's time, in seconds since the
-    epoch: where a token is called expired, the error tells whether the two clocks agree.
+    ``headers`` is looked up in lower case.  ``redact`` removes what must not be shown, since a response may echo
+    the token that was sent.  ``now`` is this machine's time, in seconds since the epoch: where a token is called
+    expired, the error says whether the two clocks agree.
     """
+    error: RoomsError
     if 300 <= status < 400 and "location" in headers:
-        where = excerpt(_without_query(headers["location"]), hide)
+        address = excerpt(_without_query(headers["location"]), redact)
         raise TransportError(
-            f"the service answered {status} and pointed to {where!r}; redirects are refused, because they would "
+            f"the service answered {status} and pointed to {address!r}; redirects are refused, because they would "
             "take the token along",
-            method=operation.method,
-            path=operation.target,
             is_transient=False,
         )
     if not 200 <= status < 300:
-        raise _status_error(operation, status, headers, body, hide, now)
+        raise _status_error(request, status, headers, body, redact, now)
     try:
-        return _read(operation, status, headers, body, hide, now)
-    except WireError as error:
-        fault = DecodeError(excerpt(error.what, hide), error.where, method=operation.method, path=operation.target)
+        return _parse(request, status, headers, body, redact, now)
+    except WireError as fault:
+        error = DecodeError(excerpt(f"{fault.what}{_service_words(body)}", redact), fault.where)
     try:
-        raise fault  # outside the block above, so that the words of the body do not hang on as its context
+        raise error  # outside ``except``, so that the words of the body are not in its ``__context__``
     finally:
-        del fault  # or it would keep this frame, and this frame it
+        del error  # breaks the exception, traceback, frame cycle
 
 
-def _read(
-    operation: ApiRequest[Answer],
+def _parse(
+    request: ApiRequest[Result],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
-    hide: Hide,
+    redact: Redact,
     now: float,
-) -> Answer:
+) -> Result:
     _check_success(status, "$")
-    answer = read_quickly(body, operation.answer)
-    if answer is None:
-        document, told = unwrap(read_json_quickly(body))
-        if told is not None:
-            if not 200 <= told < 300:
-                raise _status_error(operation, told, headers, body, hide, now)
-            _check_success(told, "$.status")
-        answer = _calm(structure(with_rooms(document), operation.answer), hide)
-    _check_expected(operation, answer)
-    return answer
+    result = read_quickly(body, request.model)
+    if result is None:
+        document, inner_status = unwrap(read_json_quickly(body))
+        if inner_status is not None:
+            if not 200 <= inner_status < 300:
+                raise _status_error(request, inner_status, headers, body, redact, now)
+            _check_success(inner_status, "$.status")
+        _check_members(document)
+        result = _sanitize(structure(with_rooms(document), request.model), redact)
+    _check_members(result)
+    _check_expected(request, result)
+    return result
 
 
-def _check_success(status: int, where: str) -> None:
+def _check_success(status: int, path: str) -> None:
     if status not in SUCCESS:
-        raise WireError(f"expected the status 200 or 201, got {status}", where)
+        raise WireError(f"expected the status 200 or 201, got {status}", path)
+
+
+def _check_members(page: Any) -> None:
+    """Refuse more rooms than any page may have, before any work in proportion to their number.
+
+    Not more than ``limit``, because a service that ignores ``limit`` can still be walked and diagnosed.
+    """
+    if isinstance(page, list | RoomPage | MixedPage) and len(page) > MAX_PAGE_SIZE:
+        raise WireError(f"expected at most {MAX_PAGE_SIZE} rooms, got {len(page)}", "$")
 
 
 def unwrap(document: Any) -> tuple[Any, int | None]:
-    """Return the document inside the printed envelope and the status that it tells, if it is one."""
+    """Return the document inside the printed envelope and the status that it states, if it is one."""
     if isinstance(document, dict) and document.keys() == {"status", "body"}:
         status = document["status"]
         if type(status) is not int or not 100 <= status < 600:
@@ -124,72 +214,63 @@ def unwrap(document: Any) -> tuple[Any, int | None]:
     return document, None
 
 
-def _check_expected(operation: ApiRequest[Answer], answer: Answer) -> None:
-    """Refuse an answer about another room, or one that says that nothing changed."""
-    for attribute, wanted in operation.expected.items():
-        got = getattr(answer, attribute)
-        alike = same_uuid(got, wanted) if isinstance(wanted, str) else got is wanted
-        if not alike:
-            raise WireError(f"expected {show(wanted)}, got {show(got)}", f"$.{WIRE_NAMES[attribute]}")
+def _check_expected(request: ApiRequest[Result], result: Result) -> None:
+    """Refuse a response about another room, or one that shows the old state."""
+    for attribute, expected in request.expected.items():
+        actual = getattr(result, attribute)
+        is_same = same_uuid(actual, expected) if isinstance(expected, str) else actual is expected
+        if not is_same:
+            raise WireError(f"expected {show(expected)}, got {show(actual)}", f"$.{WIRE_NAMES[attribute]}")
 
 
-def _calm(answer: Answer, hide: Hide) -> Answer:
-    """Return ``answer``, in which what is said of rooms that cannot be read is cut and tells no token."""
+def _sanitize(result: Result, redact: Redact) -> Result:
+    """Return ``result``, in which the faults of invalid rooms are cut and show no token."""
 
-    def calm(member: Room | InvalidRoom) -> Room | InvalidRoom:
-        return evolve(member, what=excerpt(member.what, hide)) if isinstance(member, InvalidRoom) else member
+    def sanitize(member: Room | InvalidRoom) -> Room | InvalidRoom:
+        return evolve(member, what=excerpt(member.what, redact)) if isinstance(member, InvalidRoom) else member
 
-    return evolve(answer, rooms=tuple(map(calm, answer))) if isinstance(answer, MixedPage) else answer
+    return evolve(result, rooms=tuple(map(sanitize, result))) if isinstance(result, MixedPage) else result
 
 
 def _status_error(
-    operation: ApiRequest[Any],
+    request: ApiRequest[Any],
     status: int,
     headers: Mapping[str, str],
     body: bytes,
-    hide: Hide,
+    redact: Redact,
     now: float,
 ) -> StatusError:
-    reason = _message(body)
-    message = reason and excerpt(reason, hide)
-    words: dict[str, Any] = {
-        "message": message,
-        "excerpt": "" if message else excerpt(body.decode(errors="replace"), hide),
-        "remark": _remark_on_clocks(headers, now) if _is_expiry(status, message) else "",
-        "retry_after": _retry_after(headers, now),
-        "method": operation.method,
-        "path": operation.target,
-    }
-    if 500 <= status < 600:
-        return ServerError(status, **words)
-    return _BY_STATUS.get(status, StatusError)(status, **words)
+    reason = _reason(body)
+    message = reason and excerpt(reason, redact)
+    kind = ServerError if 500 <= status < 600 else _ERRORS.get(status, StatusError)
+    error = kind(
+        status,
+        message,
+        excerpt="" if message else excerpt(body.decode(errors="replace"), redact),
+        remark=_remark_on_clocks(headers, now) if is_token_expired(status, message) else "",
+        retry_after=_retry_after(headers, now),
+    )
+    if status == 404 and request.room_uuid is None:
+        error.hint = "is base_url right, and do the region and the token belong to the same project?"
+    return error
 
 
-def _message(body: bytes) -> str | None:
-    """Return the reason in a failure's body: ``message``, or ``msg`` as older generations of the service say."""
+def _service_words(body: bytes) -> str:
+    """Return what the service says instead of what was requested, as a part of a sentence."""
+    reason = _reason(body)
+    return "" if reason is None else f"; the service says: {reason}"
+
+
+def _reason(body: bytes) -> str | None:
+    """Return the reason in a body: ``message``, or ``msg`` as older generations of the service say."""
     try:
         document, _ = unwrap(read_json(body))
     except WireError:
         return None
-    said = document if isinstance(document, dict) else {}
-    found = (said.get(name) for name in ("message", "msg"))
+    if not isinstance(document, dict):
+        return None
+    found = (document.get(name) for name in ("message", "msg"))
     return next((words for words in found if isinstance(words, str) and words.strip()), None)
-
-
-def is_token_expired(error: StatusError) -> bool:
-    """Whether the service refused the token because it has expired."""
-    return _is_expiry(error.status, error.message)
-
-
-def is_refusal(status: int) -> bool:
-    """Whether a status says for certain that nothing took effect; a time-out at a gateway, for one, does not."""
-    return 400 <= status < 500 and status not in AMBIGUOUS_STATUSES
-
-
-def _is_expiry(status: int, message: str | None) -> bool:
-    # The documented reason is "expired token"; with which status it comes is not documented.
-    words = re.findall("[a-z]+", (message or "").lower())
-    return 400 <= status < 500 and {"expired", "token"} <= set(words)
 
 
 def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
@@ -205,21 +286,29 @@ def _remark_on_clocks(headers: Mapping[str, str], now: float) -> str:
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds to wait; a date counts from the answer's own ``Date``, else from this machine's time."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch("[0-9]+", text):
-        return min(float(text), MAX_RETRY_AFTER)
-    until, served = read_date(text), read_date(headers.get("date", ""))
-    if until is None or (served is None and isnan(now)):
-        return None
-    return max(0.0, until.timestamp() - (now if served is None else served.timestamp()))
+    """Return the seconds to wait, rounded up; of a header that occurs twice, the longest.
+
+    A date counts from the ``Date`` of the response, else from this machine's time.
+    """
+    text = headers.get("retry-after", "")
+    served = read_date(headers.get("date", ""))
+    start = now if served is None else served.timestamp()
+    waits: list[float] = []
+    # HTTP libraries join repeated headers with a comma, which a date has one of itself.
+    for part in map(str.strip, re.split(r",(?! [0-9]{1,2}[ -][A-Za-z])", text)):
+        until = read_date(part)
+        if _NUMBER.fullmatch(part):
+            waits.append(float(ceil(min(float(part), MAX_RETRY_AFTER))))
+        elif until is not None and not isnan(start):
+            waits.append(max(0.0, until.timestamp() - start))
+    return max(waits, default=None)
 
 
 def read_date(text: str) -> datetime | None:
-    """Return the time that a header tells; ``None`` if it tells none, or not in which zone."""
+    """Return the time in a header; ``None`` if it is none, or without a time zone."""
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # no date, or far out of range
+    except (ValueError, TypeError, OverflowError):  # not a date, or far out of range
         return None
     return None if date.tzinfo is None else date
 
@@ -232,14 +321,8 @@ def _without_query(location: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def excerpt(text: str, hide: Hide) -> str:
-    """Return the beginning of ``text`` in one line, without what ``hide`` takes out."""
+def excerpt(text: str, redact: Redact) -> str:
+    """Return the beginning of ``text`` in one line, without what ``redact`` removes."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 10 * MAX_EXCERPT])
-    calm = hide(" ".join(shown.split()))
-    return calm if len(calm) <= MAX_EXCERPT else f"{calm[:MAX_EXCERPT]}…"
-
-
-def shows(error: BaseException, hide: Hide) -> bool:
-    """Whether a traceback of ``error`` tells what ``hide`` takes out."""
-    told = "".join(format_exception(error))
-    return hide(told) != told
+    clean = redact(" ".join(shown.split()))
+    return clean if len(clean) <= MAX_EXCERPT else f"{clean[:MAX_EXCERPT]}…"

@@ -1,190 +1,154 @@
-"""How an operation is carried out: with which token, what its answer means, and whether it is tried again."""
+"""The request loop: token, permission, send, parse, then retry or raise."""
 
 import time
 from logging import Logger, getLogger
 from random import random
 from types import EllipsisType
-from typing import Final, Generic
+from typing import Any, Final
 
 import anyio
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from netless_rooms._api.requests import Answer, ApiRequest
-from netless_rooms._api.responses import is_refusal, is_token_expired, parse_response
-from netless_rooms._api.transport import RawResponse, Transport
+from netless_rooms._api.requests import ApiRequest, Result
+from netless_rooms._api.responses import MAX_BODY_SIZE, parse_response
+from netless_rooms._api.transport import Transport
 from netless_rooms._auth.permissions import Token, check_permission
 from netless_rooms._auth.providers import Clock, Provider
-from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState
-from netless_rooms.errors import (
-    CreateOutcomeUnknownError,
-    DecodeError,
-    RoomsError,
-    StatusError,
-    TimedOutError,
-    TokenError,
-    TransportError,
-    UnauthorizedError,
-)
+from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_token_refused
+from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, TimedOutError, TokenError
 from netless_rooms.models import as_time
 
-LEAST: Final = 0.001  # seconds that a try has at the least
-GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end a try
+MIN_TIMEOUT: Final = 0.001  # seconds that an attempt has at least
+GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end an attempt
 
 logger: Final[Logger] = getLogger("netless_rooms")
 
 
+def wall_clock() -> float:
+    """Return seconds since the epoch; ``time.time`` is looked up at each call, so that it can be patched."""
+    return time.time()
+
+
+@define
+class _Attempt:
+    """One attempt under way: when it began, by both clocks, and with which token it was sent, if it was."""
+
+    number: int
+    started_at: float
+    began: float
+    token: Token | None = None
+
+
 @frozen(kw_only=True)
 class Session:
-    """Everything that a call needs besides its operation."""
+    """What all requests of one service object share."""
 
-    sender: Transport
-    credentials: Provider
+    transport: Transport
+    provider: Provider
     region: str
     check_token: bool
     clock: Clock
     retry: RetryPolicy
     budget: RetryBudget = field(factory=RetryBudget)
     timeout: float | EllipsisType | None = ...
+    max_body_size: int = MAX_BODY_SIZE
 
-    async def request(self, operation: ApiRequest[Answer]) -> Answer:
-        """Return what the service answers, after as many tries as the policy allows."""
-        call = Call(self, operation)
+    async def request(self, request: ApiRequest[Result]) -> Result:
+        """Send ``request``, again if the policy allows, and return what the service answers."""
+        state = RetryState(self.retry, self.budget, request.is_repeatable)
+        call_began = anyio.current_time()
         while True:
+            attempt = _Attempt(state.number, self.clock(), anyio.current_time())
             try:
-                return await call.attempt()
+                result = await self._attempt(request, attempt, call_began + state.deadline)
             except RoomsError as error:
-                if not call.goes_on(error):
+                now = anyio.current_time()
+                if attempt.token is not None:
+                    state.record(error, now - attempt.began)
+                    if is_token_refused(error):
+                        self.provider.drop(attempt.token)
+                should_retry = state.should_retry(
+                    error,
+                    elapsed=now - call_began,
+                    jitter=random(),  # noqa: S311  not a secret
+                    can_renew=self.provider.can_renew,
+                )
+                _complete(error, request, state)
+                if state.in_doubt:
+                    raise _complete(self._in_doubt(error, attempt), request, state) from error
+                if not should_retry:
                     raise
-            # Outside the block, so that an error of the next try does not hang on this one as its context.
-            await anyio.sleep(call.wait)
+            else:
+                self.budget.refund()
+                return result
+            # Outside ``except``, so that the next error does not get this one as its ``__context__``.
+            await anyio.sleep(state.wait)
 
-
-class Call(Generic[Answer]):
-    """One call under way."""
-
-    def __init__(self, session: Session, operation: ApiRequest[Answer]) -> None:
-        self._session = session
-        self._operation: ApiRequest[Answer] = operation
-        self._tries = RetryState(session.retry, session.budget, operation.is_repeatable)
-        self._began = anyio.current_time()
-        self._can_renew = False
-        self._sent = False
-
-    async def attempt(self) -> Answer:
-        """Try once; every error tells what has been tried so far."""
-        self._sent = self._can_renew = False
-        started, began = self._session.clock(), anyio.current_time()
-        try:
-            answer = await self._try_in_time(began)
-        except RoomsError as error:
-            if self._sent:
-                self._tries.note(error, anyio.current_time() - began)
-            if self._is_in_doubt(error):
-                raise self._in_doubt(error, started) from error
-            error.attempts = tuple(self._tries.made)
-            raise
-        self._session.budget.refund()
-        return answer
-
-    def goes_on(self, error: RoomsError) -> bool:
-        """Whether there is another try after ``error``."""
-        goes_on = self._tries.go_on(
-            error,
-            elapsed=anyio.current_time() - self._began,
-            chance=random(),  # noqa: S311  jitter, not a secret
-            can_renew=self._can_renew,
-        )
-        error.stop_reason = self._tries.stop_reason
-        return goes_on
-
-    @property
-    def wait(self) -> float:
-        """How many seconds to wait before it."""
-        return self._tries.wait
-
-    async def _try_in_time(self, began: float) -> Answer:
-        # The HTTP library's own timeouts are cut to the same end, and come first as a rule: httpx loses a
+    async def _attempt(self, request: ApiRequest[Result], attempt: _Attempt, end: float) -> Result:
+        # The HTTP library's own timeouts are cut to the same end and usually fire first, because httpx loses a
         # connection when a request is cancelled that waits for one or opens one.
-        end = self._began + self._tries.seconds
-        left = max(LEAST, end - began)
-        with anyio.CancelScope(deadline=began + left + GRACE):
+        left = max(MIN_TIMEOUT, end - attempt.began)
+        with anyio.CancelScope(deadline=attempt.began + left + GRACE):
             try:
-                return await self._try(left)
+                return await self._exchange(request, attempt, left)
             except TimedOutError as error:
                 if anyio.current_time() < end:
                     raise
-                raise self._too_late(was_sent=error.was_sent) from error
-        raise self._too_late(was_sent=self._sent)
+                raise self._deadline_passed(was_sent=error.was_sent) from error
+        raise self._deadline_passed(was_sent=attempt.token is not None)
 
-    def _too_late(self, *, was_sent: bool) -> TimedOutError:
-        return TimedOutError(
-            f"the deadline of {self._tries.seconds:g} s for the whole call passed",
-            method=self._operation.method,
-            path=self._operation.target,
-            was_sent=was_sent,
-        )
-
-    async def _try(self, left: float) -> Answer:
-        session = self._session
-        token = await session.credentials.token_for(self._operation)
-        if session.check_token:
+    async def _exchange(self, request: ApiRequest[Result], attempt: _Attempt, max_timeout: float) -> Result:
+        token = await self.provider.token_for(request.role)
+        if self.check_token:
             try:
-                check_permission(token, self._operation, session.clock())
+                check_permission(token, request.role, request.room_uuid, self.clock())
             except TokenError:
-                session.credentials.drop(token)
+                self.provider.drop(token)
                 raise
-        raw = await self._send(token, left)
+        attempt.token = token
+        began, outcome = time.perf_counter(), "interrupted"
         try:
-            return parse_response(
-                self._operation, raw.status, raw.headers, raw.body, hide=token.hide, now=session.clock()
+            response = await self.transport.send(
+                request,
+                token=token,
+                region=self.region,
+                timeout=self.timeout,
+                max_timeout=max_timeout,
+                max_body_size=self.max_body_size,
             )
-        except StatusError as error:
-            expired = is_token_expired(error)
-            if expired or isinstance(error, UnauthorizedError):
-                session.credentials.drop(token)
-            self._can_renew = expired and session.credentials.can_renew
-            raise
-
-    async def _send(self, token: Token, left: float) -> RawResponse:
-        session, operation = self._session, self._operation
-        began = time.perf_counter()
-        outcome: object = "interrupted"
-        self._sent = True
-        try:
-            raw = await session.sender.send(
-                operation, token=token, region=session.region, timeout=session.timeout, at_most=left
-            )
-            outcome = raw.status
-        except TransportError as error:
+            outcome = str(response.status)
+        except RoomsError as error:
             outcome = type(error).__name__
             raise
         finally:
             logger.debug(
                 "%s %s: %s in %.3f s, attempt %d",
-                operation.method,
-                operation.target,
+                request.method,
+                request.path_and_query,
                 outcome,
                 time.perf_counter() - began,
-                self._tries.number,
+                attempt.number,
             )
-        return raw
-
-    def _is_in_doubt(self, error: RoomsError) -> bool:
-        """Whether the call may have taken effect, so that nobody may repeat it unasked."""
-        if self._operation.is_repeatable:
-            return False
-        if isinstance(error, StatusError):
-            return not is_refusal(error.status)
-        return isinstance(error, DecodeError) or (isinstance(error, TransportError) and error.was_sent)
-
-    def _in_doubt(self, error: RoomsError, started: float) -> CreateOutcomeUnknownError:
-        said = str(error).removeprefix(f"{error.method} {error.path}: ").removesuffix(f" ({error.hint})")
-        failure = CreateOutcomeUnknownError(
-            f"whether a room was created cannot be told: {said}",
-            started_at=as_time(started),
-            ended_at=as_time(self._session.clock()),
-            method=error.method,
-            path=error.path,
+        return parse_response(
+            request, response.status, response.headers, response.body, redact=token.redact, now=self.clock()
         )
-        failure.attempts = tuple(self._tries.made)
-        return failure
+
+    def _deadline_passed(self, *, was_sent: bool) -> TimedOutError:
+        return TimedOutError(
+            f"the deadline of {self.retry.deadline:g} s for the whole call passed", was_sent=was_sent
+        )
+
+    def _in_doubt(self, error: RoomsError, attempt: _Attempt) -> CreateOutcomeUnknownError:
+        return CreateOutcomeUnknownError(
+            f"whether a room was created cannot be told: {error.summary}",
+            started_at=as_time(attempt.started_at),
+            ended_at=as_time(self.clock()),
+        )
+
+
+def _complete(error: RoomsError, request: ApiRequest[Any], state: RetryState) -> RoomsError:
+    """Add to ``error`` what only the loop knows: the request, its attempts, and why there are no more."""
+    if error.method is None:
+        error.method, error.path = request.method, request.path_and_query
+    error.attempts, error.stop_reason = tuple(state.attempts), state.stop_reason
+    return error

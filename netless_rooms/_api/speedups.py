@@ -17,16 +17,16 @@ from typing import Annotated, Any, Final
 from attrs import NOTHING, fields, frozen
 
 from netless_rooms._api.decoding import KNOWN_FIELDS, WIRE_NAMES, read_json, unknown_fields
-from netless_rooms._api.requests import Answer
+from netless_rooms._api.requests import Result
 from netless_rooms.models import MAX_UUID_LENGTH, MixedPage, Room, RoomDraft, RoomPage
 
 _TIME: Final = "2021-01-18T06:56:29.432Z"  # the form that the service documents
 FEW: Final = 16  # among so many, to look for the odd room is no quicker than to leave them all to the plain way
 
 
-def read_quickly(body: bytes, model: type[Answer]) -> Answer | None:
+def read_quickly(body: bytes, model: type[Result]) -> Result | None:
     """Return ``body`` as ``model``, just as ``structure(read_json(body), model)`` does; ``None`` if not sure."""
-    answer: Answer | None = _QUICK.readers[model](body) if _QUICK else None
+    answer: Result | None = _QUICK.readers[model](body) if _QUICK else None
     return answer
 
 

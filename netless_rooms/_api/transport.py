@@ -1,29 +1,33 @@
-"""The one door to the HTTP libraries: sends a request over a borrowed client, and turns what it raises into ours.
+"""The only module that touches httpx and httpx2: send a request over a borrowed client, and map its exceptions.
 
-httpx and its continuation httpx2 are two libraries with one shape.  Which of them a client is of is seen from the
-client, so neither is imported here: whoever has a client has imported its library.
+httpx and its continuation httpx2 are two libraries with the same interface.  The client shows which one it is of,
+so neither is imported here: whoever has a client has imported its library.
 
-Nothing of the application that owns the client goes along (auth, cookies, default headers, query, base URL),
-because the request is built bare and not by the client; and nothing of ours stays with it, no cookie either.
-What is the client's own business stays in force: transport, proxies, TLS, limits, timeouts, event hooks.
+The request is built bare and not by the client, so none of the client's auth, cookies, default headers, query
+parameters or base URL is sent, and no redirect is followed.  The client's transport, proxies, TLS, limits,
+timeouts and event hooks apply as to any other request.
 """
 
+import re
 import sys
 from collections.abc import Awaitable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from math import inf
+from os import getpid
+from threading import get_ident
+from traceback import walk_tb
 from types import EllipsisType, ModuleType
 from typing import Any, Final, Protocol
+from weakref import finalize
 
-from attrs import frozen
+from anyio.lowlevel import current_token
+from attrs import define, frozen
 
-from netless_rooms._api.failures import client_closed, transport_failure
-from netless_rooms._api.pools import pool_size
 from netless_rooms._api.requests import ApiRequest, request_headers
-from netless_rooms._api.responses import shows
-from netless_rooms._api.twin import twin_class, twin_of
+from netless_rooms._api.responses import MAX_BODY_SIZE, BodyReader, excerpt
 from netless_rooms._auth.permissions import Token
-from netless_rooms.errors import TransportError
+from netless_rooms._auth.redaction import Redact, chain, leaks
+from netless_rooms.errors import ClientUnusableError, RoomsError, TimedOutError, TransportError
 
 
 class Client(Protocol):
@@ -38,22 +42,53 @@ class Client(Protocol):
 
     @property
     def timeout(self) -> Any:
-        """How long it waits."""
+        """Its timeouts."""
 
-    def send(self, request: Any, *, auth: None, follow_redirects: bool) -> Awaitable[Any]:
+    @property
+    def event_hooks(self) -> Any:
+        """Its hooks, by event."""
+
+    def send(self, request: Any, *, auth: None, follow_redirects: bool, stream: bool) -> Awaitable[Any]:
         """Send a request."""
 
 
 LIBRARIES: Final = ("httpx", "httpx2")
-WAITS: Final = ("connect", "read", "write", "pool")
+TIMEOUTS: Final = ("connect", "read", "write", "pool")
 DEFAULT_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
+
+# Names of exceptions, the same in both libraries.
+NEVER_SENT: Final = frozenset(
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ProxyError",
+        "UnsupportedProtocol",
+        "ClientConnectorError",  # of aiohttp, and the next one too
+        "ConnectionTimeoutError",
+    }
+)
+PERMANENT_ERRORS: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
+TIMED_OUT: Final = frozenset({"TimeoutException", "TimeoutError"})
+
+POOL_IS_FULL: Final = (
+    "all connections of the client's pool are in use; keep concurrency and shards at most the client's "
+    "max_connections, or allow it more connections or a longer wait for one"
+)
+# Source: encode/httpcore, issue 1093; httpx2 has fixed it.
+POOL_LEAKS: Final = (
+    "; if they are not, httpx has lost them, as it does when a call is cancelled that waits for a connection or "
+    "opens one, and a client of httpx2 does not"
+)
+# What event loops and aiohttp's session say in a RuntimeError; the libraries pass it on as it is.
+_UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
 
 @frozen(repr=False)
 class RawResponse:
-    """An answer as it came; ``headers`` is looked up in lower case.
+    """A response as it arrived, unpacked; ``headers`` is looked up in lower case.
 
-    It may echo the token, so its repr tells nothing.
+    It may echo the token, so its repr shows nothing.
     """
 
     status: int
@@ -61,15 +96,54 @@ class RawResponse:
     body: bytes
 
 
+@define
+class _Home:
+    """Where the connections of a client live: the event loop, thread and process of its first request.
+
+    A response without an HTTP version did not come over a network, and such a client works everywhere.
+    """
+
+    place: tuple[object, int, int] | None = None
+    is_in_process: bool = False
+    has_responded: bool = False
+
+    def enter(self) -> None:
+        """Refuse to send from elsewhere, before anything leaves."""
+        here = (current_token(), get_ident(), getpid())
+        if self.place not in (None, here) and not self.is_in_process:
+            raise _unusable("it was first used on another event loop, thread or process", was_sent=False)
+        self.place = here
+
+    def record(self, response: Any) -> None:
+        """Record that a response came."""
+        self.has_responded = True
+        self.is_in_process = "http_version" not in response.extensions
+
+    def leave(self) -> None:
+        """Record that a request failed; without any response so far, there is no connection to keep."""
+        if not self.has_responded:
+            self.place = None
+
+
+_homes: Final[dict[int, _Home]] = {}  # by id, since a client need not be hashable
+
+
+def _home_of(client: Client) -> _Home:
+    if id(client) not in _homes:
+        _homes[id(client)] = _Home()
+        finalize(client, _homes.pop, id(client), None)
+    return _homes[id(client)]
+
+
 class Transport:
     """Sends requests to one address over one borrowed client."""
 
-    __slots__ = ("_client", "_library", "_twin_class", "base_url")
+    __slots__ = ("_client", "_home", "_library", "base_url")
 
     base_url: str
 
     def __init__(self, client: Client, base_url: str) -> None:
-        """Refuse a client that cannot send, and an address that its library cannot read."""
+        """Refuse a client that cannot send, and an address that its library cannot parse."""
         library = _library_of(client, "AsyncClient")
         if library is None:
             raise TypeError(
@@ -81,90 +155,155 @@ class Transport:
             raise ValueError(f"base_url cannot be read: {error}") from None
         self._client = client
         self._library = library
-        self._twin_class = twin_class(type(client), library.Cookies)
+        self._home = _home_of(client)
         self.base_url = base_url
-
-    @property
-    def pool_size(self) -> int | None:
-        """How many connections the client can hold at once; ``None`` if without limit, or if it does not tell."""
-        return pool_size(self._client, self._library.URL(self.base_url))
 
     async def send(
         self,
-        operation: ApiRequest[Any],
+        request: ApiRequest[Any],
         *,
         token: Token,
         region: str,
         timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
-        at_most: float = inf,
+        max_timeout: float = inf,
+        max_body_size: int = MAX_BODY_SIZE,
     ) -> RawResponse:
-        """Send ``operation`` and return the whole answer, whatever its status.
+        """Send ``request`` and return the response, whatever its status.
 
-        ``timeout`` is in seconds for each wait, ``None`` waits for ever, ``...`` leaves it to the client;
-        ``at_most`` cuts all of them.  Raises ``TransportError`` when no usable answer came, with the HTTP
-        library's own exception as its cause.
+        ``timeout`` is in seconds for each wait; ``None`` waits forever, ``...`` leaves it to the client.  All are
+        cut to ``max_timeout``.  Raises ``TransportError`` if no usable response came, with the HTTP library's
+        exception as its cause, and ``DecodeError`` for a body above ``max_body_size`` bytes or not in gzip.  What
+        a hook of the client raises passes as it is, but for the ``HTTPStatusError`` of ``raise_for_status()``.
         """
         if self._client.is_closed:
-            raise client_closed(operation)
-        request = self._library.Request(
-            operation.method,
-            f"{self.base_url}{operation.target}",
+            raise _unusable("it has been closed", was_sent=False)
+        self._home.enter()
+        http_request = self._library.Request(
+            request.method,
+            f"{self.base_url}{request.path_and_query}",
             headers=request_headers(token=token.text, region=region),
-            content=operation.body,
-            extensions={"timeout": self._waits(timeout, at_most)},
+            content=request.body,
+            extensions={"timeout": self._timeouts(timeout, max_timeout)},
         )
-        raised_by_hook: list[Exception] = []
-        seen: list[Any] = []
-        twin = twin_of(self._client, self._twin_class, raised_by_hook, seen)
         try:
-            response = await twin.send(request, auth=None, follow_redirects=False)
+            response = await self._client.send(http_request, auth=None, follow_redirects=False, stream=True)
+            self._home.record(response)
+            try:
+                body = await _read_body(response, max_body_size)
+            finally:
+                await response.aclose()
+            return RawResponse(response.status_code, response.headers, body)
+        except RoomsError:
+            raise
         except Exception as error:
-            meaning = (
-                self._meaning_of_hook(error, request)
-                if any(error is noted for noted in raised_by_hook)
-                else _refused_redirect(seen) or self._failure(error, operation, token)
-            )
-            if meaning is None:
-                raised_by_hook.clear()
+            self._home.leave()
+            response_seen = self._response_in(error, http_request)
+            if response_seen is not None:
+                return response_seen
+            if self._is_from_hook(error, http_request):
                 raise
-            # The cause's own words may be what a peer echoed; then it stays out of the chain.
-            cause = None if shows(error, token.hide) else error
-        else:
-            return RawResponse(response.status_code, response.headers, response.content)
+            failure = self._failure(error, token.redact)
+            # The cause may quote what a peer echoed; then it stays out of the chain.
+            cause = None if leaks(error, token.redact) else error
         try:
-            if isinstance(meaning, RawResponse):
-                return meaning
-            raise meaning from cause
+            raise failure from cause
         finally:
-            del meaning, cause  # or they would keep this frame, and this frame them
+            del failure, cause  # breaks the exception, traceback, frame cycle
 
-    def _waits(self, timeout: float | EllipsisType | None, at_most: float) -> dict[str, float | None]:
-        waits: dict[str, float | None]
-        waits = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(WAITS, timeout)
-        if at_most == inf:
-            return waits
-        return {wait: at_most if seconds is None else min(seconds, at_most) for wait, seconds in waits.items()}
+    def _timeouts(self, timeout: float | EllipsisType | None, max_timeout: float) -> dict[str, float | None]:
+        timeouts: dict[str, float | None]
+        timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(TIMEOUTS, timeout)
+        if max_timeout == inf:
+            return timeouts
+        return {name: max_timeout if each is None else min(each, max_timeout) for name, each in timeouts.items()}
 
-    def _meaning_of_hook(self, error: Any, request: Any) -> RawResponse | None:
-        """Return the answer if the hook called ``raise_for_status()``: what it means is ours to tell."""
+    def _response_in(self, error: Any, http_request: Any) -> RawResponse | None:
+        """Return the response if ``error`` is of a hook that called ``raise_for_status()`` on it."""
         if not isinstance(error, self._library.HTTPStatusError):
             return None
         response = error.response
-        if error.request is not request or response.is_success:
+        if error.request is not http_request or response.is_success:
             return None
-        return RawResponse(response.status_code, response.headers, self._body_so_far(response))
-
-    def _failure(self, error: Exception, operation: ApiRequest[Any], token: Token) -> TransportError | None:
-        if isinstance(error, self._library.RequestError) and self._client.is_closed:
-            return client_closed(operation, meanwhile=error)
-        return transport_failure(error, self._library, operation, base_url=self.base_url, hide=token.hide)
-
-    def _body_so_far(self, response: Any) -> bytes:
         try:
-            body: bytes = response.content
+            body = response.content
         except self._library.ResponseNotRead:
-            return b""
+            body = b""
+        return RawResponse(response.status_code, response.headers, body)
+
+    def _is_from_hook(self, error: Exception, http_request: Any) -> bool:
+        """Whether an event hook of the client raised ``error``.
+
+        The library names the request in each error of its own.  Any other exception is not of a hook if it passed
+        ``handle_async_request``, which every transport has, or was raised by the library, as for an unreadable
+        ``Location``.
+        """
+        if not any(self._client.event_hooks.values()):
+            return False
+        if isinstance(error, self._library.RequestError):
+            try:
+                return error.request is not http_request
+            except RuntimeError:  # it names none
+                return True
+        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+        raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0]
+        in_transport = any(frame.f_code.co_name == "handle_async_request" for frame in frames)
+        return not in_transport and raised_in not in {self._library.__name__, "idna"}
+
+    def _failure(self, error: Exception, redact: Redact) -> TransportError:
+        """Return what an exception means; one that is not of a network may have been raised after sending too."""
+        said = f"{type(error).__name__}: {excerpt(str(error), redact)}".removesuffix(": ")
+        is_library_error = isinstance(error, self._library.RequestError)
+        is_network = is_library_error or isinstance(error, OSError) or _is_of_aiohttp(error)
+        names = _names(_deciding(error))
+        was_sent = not is_network or NEVER_SENT.isdisjoint(names)
+        if is_library_error and self._client.is_closed:
+            return _unusable(f"it has been closed meanwhile, {type(error).__name__}", was_sent=was_sent)
+        if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
+            return _unusable(said, was_sent=True)
+        if type(error).__name__ == "PoolTimeout":
+            said += f": {POOL_IS_FULL}" + (POOL_LEAKS if self._library.__name__ == "httpx" else "")
+        is_permanent = any(not PERMANENT_ERRORS.isdisjoint(_names(link)) for link in chain(error))
+        kind = TransportError if TIMED_OUT.isdisjoint(names) else TimedOutError
+        return kind(
+            f"no usable answer from {self.base_url}, {said}",
+            was_sent=was_sent,
+            is_transient=is_network and not is_permanent,
+        )
+
+
+async def _read_body(response: Any, max_size: int) -> bytes:
+    if response.is_stream_consumed:  # by a hook, or it never was a stream
+        body: bytes = await response.aread()
         return body
+    reader = BodyReader.of(response.status_code, response.headers, max_size)
+    async with aclosing(response.aiter_raw()) as chunks:
+        async for chunk in chunks:
+            if not reader.feed(chunk):
+                break
+    return reader.finish()
+
+
+def _unusable(reason: str, *, was_sent: bool) -> ClientUnusableError:
+    return ClientUnusableError(
+        f"the HTTP client cannot be used here: {reason}", was_sent=was_sent, is_transient=False
+    )
+
+
+def _deciding(error: Exception) -> BaseException:
+    """Return which of an exception and its cause says what happened.
+
+    httpx-aiohttp raises ``ConnectTimeout`` for every connection that broke, even after the request was read.
+    """
+    cause = error.__cause__
+    return cause if cause is not None and _is_of_aiohttp(cause) else error
+
+
+def _is_of_aiohttp(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "aiohttp"
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def own_client() -> AbstractAsyncContextManager[Client]:
@@ -181,11 +320,3 @@ def _library_of(thing: object, kind: str) -> Any:
         if isinstance(library, ModuleType) and isinstance(thing, getattr(library, kind, ())):
             return library
     return None
-
-
-def _refused_redirect(seen: list[Any]) -> RawResponse | None:
-    """Return the answer that points to an address which the library cannot read, and so raises an error about."""
-    answer = seen[-1] if seen else None
-    if answer is None or not answer.has_redirect_location:
-        return None
-    return RawResponse(answer.status_code, answer.headers, b"")

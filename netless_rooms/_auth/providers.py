@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from inspect import isawaitable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import anyio
 from attrs import define, field
 
-from netless_rooms._api.requests import ApiRequest
-from netless_rooms._api.responses import shows
 from netless_rooms._auth.permissions import Token
-from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.redaction import leaks, redact
 from netless_rooms._auth.tokens import LAST_MS, AccessKey, Role, TokenKind, issue_token
 from netless_rooms._validation import check_header
 from netless_rooms.errors import TokenError
@@ -37,8 +35,8 @@ class Provider(Protocol):
 
     can_renew: bool
 
-    async def token_for(self, operation: ApiRequest[Any]) -> Token:
-        """Return a token for ``operation``; the same one as long as it is good.  May raise ``TokenError``."""
+    async def token_for(self, role: Role) -> Token:
+        """Return a token of ``role``; the same one as long as it is good.  May raise ``TokenError``."""
 
     def drop(self, token: Token) -> None:
         """Give another one from now on, if possible."""
@@ -60,7 +58,7 @@ class StaticProvider:
     _token: Token
     can_renew: bool = False
 
-    async def token_for(self, _: ApiRequest[Any]) -> Token:
+    async def token_for(self, _: Role) -> Token:
         return self._token
 
     def drop(self, _: Token) -> None:
@@ -76,27 +74,25 @@ class KeyProvider:
     _kept: dict[Role, Token] = field(factory=dict)
     can_renew: bool = True
 
-    async def token_for(self, operation: ApiRequest[Any]) -> Token:
+    async def token_for(self, role: Role) -> Token:
         # Nothing is awaited between looking and keeping, so however many tasks ask at once, one token is made.
         now = self._clock()
-        kept = self._kept.get(operation.role)
+        kept = self._kept.get(role)
         # More than a lifetime is left where the clock was set back since: then nobody knows how much it is.
         if kept is None or not EXPIRY_MARGIN <= kept.seconds_left(now) <= LIFETIME.total_seconds():
-            kept = self._kept[operation.role] = self._make(operation, now)
+            kept = self._kept[role] = self._make(role, now)
         return kept
 
     def drop(self, token: Token) -> None:
         self._kept = {role: kept for role, kept in self._kept.items() if kept is not token}
 
-    def _make(self, operation: ApiRequest[Any], now: float) -> Token:
+    def _make(self, role: Role, now: float) -> Token:
         until = (now + LIFETIME.total_seconds()) * 1000
         if not 0 <= until <= LAST_MS:
             raise TokenError(
-                f"no token can be made, because this machine's clock says {now!r} s since 1970; set it right",
-                method=operation.method,
-                path=operation.target,
+                f"no token can be made, because this machine's clock says {now!r} s since 1970; set it right"
             )
-        return Token.of(issue_token(self._key, TokenKind.SDK, None, operation.role, int(until)))
+        return Token.of(issue_token(self._key, TokenKind.SDK, None, role, int(until)))
 
 
 @define
@@ -119,7 +115,7 @@ class CallbackProvider:
     _attempt: _Attempt | None = None
     can_renew: bool = True
 
-    async def token_for(self, operation: ApiRequest[Any]) -> Token:
+    async def token_for(self, _: Role) -> Token:
         while True:
             if self._kept is not None and self._kept.seconds_left(self._clock()) >= EXPIRY_MARGIN:
                 return self._kept
@@ -127,19 +123,11 @@ class CallbackProvider:
             if attempt is None:
                 attempt = await self._ask()
             elif any(attempt is around for around in _ASKING.get()):
-                raise TokenError(
-                    "no token, because the token function makes a call that needs its own token",
-                    method=operation.method,
-                    path=operation.target,
-                )
+                raise TokenError("no token, because the token function makes a call that needs its own token")
             else:
                 await attempt.ended.wait()
             if attempt.trouble:
-                raise TokenError(
-                    f"no token, because the token function {attempt.trouble}",
-                    method=operation.method,
-                    path=operation.target,
-                ) from attempt.cause
+                raise TokenError(f"no token, because the token function {attempt.trouble}") from attempt.cause
             # Without a token the task that asked was cancelled; then the next one does.
             if attempt.token is not None:
                 return attempt.token
@@ -157,7 +145,7 @@ class CallbackProvider:
             attempt.trouble = str(error)
         except Exception as error:
             attempt.trouble = f"raised {type(error).__name__}"
-            attempt.cause = None if shows(error, redact) else error
+            attempt.cause = None if leaks(error, redact) else error
         finally:
             self._attempt = None
             attempt.ended.set()

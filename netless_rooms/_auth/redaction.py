@@ -1,14 +1,16 @@
 """Removes tokens from text.  Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from traceback import format_exception
+from typing import Final, TypeAlias
 
 from netless_rooms._validation import TOKEN_PATTERN
 
 REDACTED: Final = "NETLESS…"
 
+Redact: TypeAlias = Callable[[str], str]
 
 TELLING: Final = 12  # characters of a token in a row that must not be shown; fewer could be any word
 
@@ -31,3 +33,18 @@ def _without(token: str, text: str) -> str:
 
 def _joined(run: Iterable[tuple[int, str]]) -> str:
     return "".join(character for _, character in run)
+
+
+def leaks(error: BaseException, redact: Redact) -> bool:
+    """Whether a traceback of ``error``, or a repr in its chain, shows what ``redact`` removes."""
+    shown = "".join([*format_exception(error), *map(repr, chain(error))])
+    return redact(shown) != shown
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

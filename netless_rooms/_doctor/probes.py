@@ -45,9 +45,9 @@ Tell = Callable[[str], object]
 
 async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     """Return what the service's answers to this token tell; ``tell`` hears what is asked at the moment."""
-    witness = RecordingTransport(rooms._session.sender, rooms._session.clock)
-    session = evolve(rooms._session, sender=witness)
-    token = await session.credentials.token_for(list_rooms())
+    witness = RecordingTransport(rooms._session.transport, rooms._session.clock)
+    session = evolve(rooms._session, transport=witness)
+    token = await session.provider.token_for(list_rooms().role)
     tell("asking for the list")
     listing = await _listing(session)
     tell("asking for pages of it")
@@ -61,7 +61,7 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     cursor, *_ = pages
     follows = [await _walk(session, listing), await _shards(session, order.answer, cursor.answer)]
     return (
-        findings.token(token.told, can_renew=session.credentials.can_renew),
+        findings.token(token.told, can_renew=session.provider.can_renew),
         findings.clock(witness.replies),
         findings.envelope(witness.replies),
         readings.fields(listing.rooms),
@@ -77,24 +77,24 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
 
 
 class RecordingTransport(Transport):
-    """Sends as another sender does, and keeps of each answer what is not about rooms."""
+    """Sends as another transport does, and keeps of each answer what is not about rooms."""
 
     __slots__ = ("_clock", "replies", "sent")
 
-    def __init__(self, sender: Transport, clock: Clock) -> None:
-        super().__init__(sender._client, sender.base_url)
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        super().__init__(transport._client, transport.base_url)
         self._clock = clock
         self.sent: int = 0
         self.replies: list[Reply] = []
 
-    async def send(self, operation: ApiRequest[Any], **how: Any) -> RawResponse:
-        """Send ``operation`` and return the whole answer."""
+    async def send(self, request: ApiRequest[Any], **how: Any) -> RawResponse:
+        """Send ``request`` and return the whole answer."""
         self.sent += 1
         began = time.perf_counter()
-        raw = await super().send(operation, **how)
+        raw = await super().send(request, **how)
         self.replies.append(
             Reply(
-                method=operation.method,
+                method=request.method,
                 headers=raw.headers,
                 seconds=time.perf_counter() - began,
                 arrived=self._clock(),

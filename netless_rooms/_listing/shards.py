@@ -42,9 +42,9 @@ FEW: Final = 10  # rooms, of which one at least can be read
 ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
 
 
-def at_once(session: Session, wanted: int) -> int:
-    """Return how many requests to make at once: more than the pool holds would only wait for each other."""
-    return min(wanted, session.sender.pool_size or wanted)
+def at_once(_: Session, wanted: int) -> int:
+    """Return how many requests to make at once."""
+    return wanted
 
 
 async def begin(session: Session, shards: int, known: Checkpoint | None) -> Checkpoint:
