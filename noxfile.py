@@ -100,7 +100,7 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "netless-rooms", silent=True)
     session.install(f"netless-rooms[all] @ {wheel.resolve().as_uri()}", *GROUPS["tests"])
     with session.chdir(unpacked):
-        some = ("documents", "extras", "packaging", "paging", "service", "wire")
+        some = ("documents", "extras", "packaging", "paging", "service", "decoding")
         files = [f"tests/test_{name}.py" for name in some]
         session.run("python", "-P", "-m", "pytest", "README.md", "docs/tutorial.md", "docs/why.md", *files)
 

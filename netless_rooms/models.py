@@ -1,12 +1,12 @@
 """What a room is, and a page of rooms: frozen values without a word of JSON."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Final, TypeVar, final, overload
+from typing import Any, Final, Self, SupportsIndex, TypeVar, overload
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 MAX_UUID_LENGTH: Final = 128
 _UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{MAX_UUID_LENGTH}}}")
@@ -14,7 +14,7 @@ _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
-Member = TypeVar("Member")
+Member = TypeVar("Member", bound="Room | InvalidRoom")
 
 
 def is_uuid(text: str) -> bool:
@@ -111,17 +111,6 @@ class Room:
     """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
 
 
-@define(kw_only=True)
-class RoomDraft(Room):
-    """A room while it is read, since setting frozen attributes takes several times as long.
-
-    It has the same slots, so ``draft.__class__ = Room`` makes it a room like any other.
-    """
-
-    __setattr__: ClassVar[Any] = object.__setattr__
-    __delattr__: ClassVar[Any] = object.__delattr__  # Python is quick only if both are object's own
-
-
 @frozen(kw_only=True)
 class InvalidRoom:
     """A member of a list that cannot be read as a room: what the service sent, and what is wrong with it.
@@ -132,57 +121,49 @@ class InvalidRoom:
     """
 
     uuid: str | None
-    """Identifies the room, if at least that can be read; else ``None``."""
-    what: str
-    """The fault; several are counted, and the first is told.  No token that the service echoed is in it."""
-    where: str
-    """Its place in the answer, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
+    """Identifies the room; ``None`` if the uuid cannot be read either."""
+    reason: str
+    """The first fault, and how many more there are.  Tokens that the service echoed are redacted."""
+    path: str
+    """Where the first fault is in the response, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
     document: Any = field(repr=False, eq=False, hash=False)
-    """What the service sent, as the JSON module reads it.  It may hold anything, so mind where you show it.
+    """The member as Python's ``json`` reads it, not redacted.
 
-    Half a surrogate pair stays in its text, which then cannot be encoded.  A number that is too large is infinite,
-    be it an integer or not.
+    A text in it may hold half a surrogate pair, which cannot be encoded.
     """
 
 
-class _Page(Sequence[Member]):
-    """What makes a sequence of a value that has its members in ``rooms``."""
+class _Page(tuple[Member, ...]):
+    """The members of one response, in the service's order; a slice is a page too."""
 
     __slots__ = ()
-    rooms: tuple[Member, ...]
 
     @overload
-    def __getitem__(self, index: int) -> Member: ...
+    def __getitem__(self, index: SupportsIndex, /) -> Member: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[Member, ...]: ...
-    def __getitem__(self, index: int | slice) -> Member | tuple[Member, ...]:
-        return self.rooms[index]
+    def __getitem__(self, index: slice, /) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Member | Self:
+        part: Any = super().__getitem__(index)
+        return type(self)(part) if isinstance(index, slice) else part
 
-    def __len__(self) -> int:
-        return len(self.rooms)
-
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self.rooms)
-
-
-def _as_tuple(rooms: Iterable[Room]) -> tuple[Room, ...]:
-    return tuple(rooms)
+    def __repr__(self) -> str:
+        count = f"{len(self)} room{'' if len(self) == 1 else 's'}"
+        ends = f": {self[0].uuid!r} to {self[-1].uuid!r}" if self else ""
+        return f"<{type(self).__name__} of {count}{ends}>"
 
 
-@frozen
 class RoomPage(_Page[Room]):
-    """Rooms of one answer, in the service's order; a sequence, and itself a value.
+    """The rooms of one response, in the service's order: a tuple whose slices are pages and whose repr is short.
+
+    Make one from any iterable of rooms: ``RoomPage([room])``.
 
     .. versionadded:: 0.1
     """
 
-    rooms: tuple[Room, ...] = field(default=(), converter=_as_tuple)
-    """The same rooms as a tuple."""
+    __slots__ = ()
 
 
-@final
-@frozen
 class MixedPage(_Page[Room | InvalidRoom]):
-    """What one answer lists, in the service's order: rooms, and members that cannot be read as one."""
+    """A page that may hold members that cannot be read as a room."""
 
-    rooms: tuple[Room | InvalidRoom, ...] = ()
+    __slots__ = ()

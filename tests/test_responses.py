@@ -178,16 +178,16 @@ def test_a_tolerant_list_keeps_the_rooms_beside_an_invalid_one(envelope: str) ->
     first, second, third = parse(TOLERANT, body)
     assert isinstance(first, Room)
     assert isinstance(second, InvalidRoom)
-    assert second.what == 'the unknown field "x" holds a text with half a surrogate pair'
-    assert (second.uuid, second.document, second.where) == (UUID, json.loads(invalid), "$[1]")
-    assert (third.what, third.where) == ("expected a room object, got 5", "$[2]")
+    assert second.reason == 'the unknown field "x" holds a text with half a surrogate pair'
+    assert (second.uuid, second.document, second.path) == (UUID, json.loads(invalid), "$[1]")
+    assert (third.reason, third.path) == ("expected a room object, got 5", "$[2]")
     error = failure(200, body, operation=LIST)
-    assert (error.what, error.where) == (second.what, second.where)
+    assert (error.what, error.where) == (second.reason, second.path)
 
 
 def test_what_is_said_of_an_invalid_room_is_one_printable_line_and_cut() -> None:
     invalid = parse(TOLERANT, b"[%s]" % room_json(limit="\u202e\n" + "x" * 10_000))[0]
-    assert invalid.what == 'expected an integer, got " \\n'.ljust(MAX_EXCERPT, "x") + "…"
+    assert invalid.reason == 'expected an integer, got " \\n'.ljust(MAX_EXCERPT, "x") + "…"
     assert f"{invalid!r}".isprintable()
 
 
@@ -559,7 +559,7 @@ def test_neither_an_error_nor_an_invalid_room_shows_a_token_in_a_field(field: st
         assert_error_hides(token, failure(200, body, token=token))
         for envelope in ("%s", printed(200, "%s")):
             page = parse(TOLERANT, envelope % f"[{body.decode()}]", token=token)
-            assert "NETLESS…" in page[0].what
+            assert "NETLESS…" in page[0].reason
             assert_hides(token, repr(page))
             assert page[0].document == json.loads(body)
 

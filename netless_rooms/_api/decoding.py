@@ -1,22 +1,27 @@
-"""How the service's JSON and the models map: one converter, one table of names, exact scalars.  Pure.
+"""Decode response bodies into rooms: a fast path for documented rooms, a strict converter for all others.  Pure.
 
-cattrs coerces by default (``"isBan": "no"`` would become ``True``), so every scalar has a hook here that takes
-its own JSON type and nothing else.
+``decode_documented`` accepts what the service documents: letters and digits as uuids, times to the millisecond.
+msgspec reads that in one go, and once more if there are unknown fields.  Everything else, good or bad, is left to
+``parse_json`` and ``structure``: one cattrs converter structures every such room and explains every fault.
+
+cattrs coerces by default (``"isBan": "no"`` would become ``True``), so each scalar has a hook here that accepts
+its own JSON type only.  Tests check that the fast path returns exactly what the converter returns.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from math import isfinite
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
+import msgspec
+from attrs import NOTHING, fields
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from netless_rooms._validation import is_token
-from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomDraft, RoomPage, is_uuid
+from netless_rooms.models import MAX_UUID_LENGTH, InvalidRoom, Room, RoomPage, is_uuid
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
     "uuid": "uuid",
@@ -29,150 +34,186 @@ WIRE_NAMES: Final[Mapping[str, str]] = {
     "limit": "limit",
 }
 KNOWN_FIELDS: Final = frozenset(WIRE_NAMES.values())
-EXCERPT: Final = 200  # characters of a body that is no JSON, to tell whose page it is
-MAX_NESTING: Final = 32  # of a field that this release does not know; deeper, repr and pickle would give out
+EXCERPT: Final = 200  # characters of a body that is not JSON, enough to identify its sender
+MAX_NESTING: Final = 32  # levels of an unknown field; repr and pickle fail on much deeper values
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some gateways put it before UTF-8
 
-Model = TypeVar("Model")
+Model = TypeVar("Model")  # Room, RoomPage or MixedPage
 
 
 class WireError(Exception):
-    """JSON that does not say what is documented: ``what`` is wrong, ``where`` it stands."""
+    """JSON that is not as documented: ``reason`` says why, ``path`` where, such as ``$[3].isBan``."""
 
-    def __init__(self, what: str, where: str) -> None:
-        super().__init__(what, where)
-        self.what = what
-        self.where = where
+    def __init__(self, reason: str, path: str) -> None:
+        super().__init__(reason, path)
+        self.reason = reason
+        self.path = path
 
 
 class _WrongValueError(ValueError):
     """Carries a finished text through cattrs."""
 
 
-class _WrongRoomError(Exception):
-    """The first wrong room of a page; all of them could be thousands."""
+# The fast path
 
-    def __init__(self, index: int, fault: Exception) -> None:
-        super().__init__(index, fault)
-        self.index = index
-        self.fault = fault
+_DOCUMENTED_TIME: Final = "2021-01-18T06:56:29.432Z"
 
 
-_FAULTS: Final = (ClassValidationError, _WrongValueError)  # what structuring one room raises
+def decode_documented(body: bytes, model: type[Model], *, max_members: int | None = None) -> Model | None:
+    """Return ``body`` as ``model`` if its rooms are as documented; ``None`` if the converter must decide.
+
+    ``max_members`` is the largest number of rooms in a page; ``None`` is no maximum.
+    """
+    body = body.removeprefix(BYTE_ORDER_MARK)
+    try:
+        try:
+            rooms = _documented_rooms(_CLOSED[model is Room].decode(body), max_members)
+        except msgspec.ValidationError:  # perhaps only for an unknown field
+            rooms = _documented_rooms(_OPEN[model is Room].decode(body), max_members)
+            _add_unknown_fields(rooms, parse_json(body))
+    except (msgspec.DecodeError, ValueError, WireError, RecursionError):  # not JSON, another shape, odd values
+        return None
+    make_page: Any = model
+    return cast("Model", rooms[0] if model is Room else make_page(rooms))
 
 
-class BrokenText(str):
-    """A text of JSON that is none in any other way: an escaped half of a surrogate pair is no character in it."""
-
-    __slots__ = ()
-    words: ClassVar[str] = "a text with half a surrogate pair"
-
-
-class EndlessNumber(float):
-    """What JSON has no number for, or Python none: ``NaN``, ``1e400``, an integer of thousands of digits."""
-
-    __slots__ = ()
-    words: ClassVar[str] = "a number that is not finite or too large"
+def _add_unknown_fields(rooms: Sequence[Room], document: Any) -> None:
+    for room, each in zip(rooms, document if isinstance(document, list) else [document], strict=True):
+        if unknown := _unknown_fields(each):
+            object.__setattr__(room, "extra", unknown)  # nobody else has the room yet
 
 
-_HALF: Final = re.compile("[\ud800-\udfff]")
-_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # of a whole pair, perhaps
-_MARKED: Final = MAX_NESTING + 3  # levels: the printed envelope, its list and a room are around an unknown field
+def _documented_rooms(decoded: Any, max_members: int | None) -> list[Room]:
+    shapes = decoded if isinstance(decoded, list) else [decoded]
+    if max_members is not None and len(shapes) > max_members:
+        raise ValueError("too many")
+    # The rooms are checked together: calls for each one would dominate the time.
+    # Letters and digits only, so no uuid holds a token, which has a "_".
+    if not "".join([shape.uuid for shape in shapes]).encode().isalnum():
+        raise ValueError("not plain uuids")
+    # A valid time of the documented length with these marks in this order has the documented form.
+    times = "".join([shape.created_at for shape in shapes]).encode()
+    if times.translate(None, b"0123456789") != b"--T::.Z" * len(shapes):
+        raise ValueError("not plain times")
+    return msgspec.convert(shapes, list[Room], from_attributes=True)
 
 
-def read_json(body: bytes) -> Any:
-    """Return what ``body`` says; ``WireError`` if it is not JSON in UTF-8.
+def _make_decoders(*, is_closed: bool) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
+    """Return the decoders of a page and of a room."""
+    time_length = len(_DOCUMENTED_TIME)
+    constraints: dict[str, Any] = {
+        "uuid": Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_UUID_LENGTH)],
+        "created_at": Annotated[str, msgspec.Meta(min_length=time_length, max_length=time_length)],
+    }
+    known = [(each.name, constraints.get(each.name, each.type), each.default) for each in fields(Room)]
+    shape: Any = msgspec.defstruct(
+        "RoomShape",
+        [each[:2] if each[2] is NOTHING else each for each in known if each[0] in WIRE_NAMES],
+        namespace={"extra": {}},  # convert() copies it, and is much slower without
+        rename=WIRE_NAMES,
+        forbid_unknown_fields=is_closed,
+        kw_only=True,
+        gc=False,  # texts and numbers form no cycles
+    )
+    return msgspec.json.Decoder(list[shape]), msgspec.json.Decoder(shape)
 
-    A text or a number that no model may hold comes as a ``BrokenText`` or an ``EndlessNumber``, so that it is
-    refused where it stands: no check for an exact type takes it.
+
+_CLOSED: Final = _make_decoders(is_closed=True)
+_OPEN: Final = _make_decoders(is_closed=False)
+
+
+# JSON
+
+
+def parse_json(body: bytes) -> Any:
+    """Return the JSON document in ``body``; ``WireError`` if it is not JSON in UTF-8 or has an unusable number.
+
+    ``NaN``, ``1e400`` and integers of thousands of digits are unusable.  A byte-order mark before it is skipped.
     """
     try:
-        text = body.decode()
-        document = _parse(text)
-        if _ESCAPED_HALF.search(text) and not _is_text(document):
-            document = _marked(document, _MARKED)
+        text = body.removeprefix(BYTE_ORDER_MARK).decode()
+        return _JSON.decode(text)
     except UnicodeDecodeError as error:
         raise WireError(f"the body is not UTF-8 from byte {error.start} on", "$") from None
     except json.JSONDecodeError as error:
-        began = f"it begins {text[:EXCERPT]!r}" if text.strip() else "it is empty"
-        raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}; {began}", "$") from None
+        start = f"it begins {text[:EXCERPT]!r}" if text.strip() else "it is empty"
+        raise WireError(f"the body is not JSON: {error.msg} in line {error.lineno}; {start}", "$") from None
+    except ValueError:  # of _finite, or of int() for thousands of digits
+        raise WireError("the body holds a number that is not finite or too large", "$") from None
     except RecursionError:
         raise WireError("the body is nested too deeply", "$") from None
-    return document
 
 
-def _parse(text: str) -> Any:
-    parse = partial(json.loads, text, parse_constant=EndlessNumber, parse_float=_float)
-    try:
-        return parse()
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # an integer of thousands of digits; a function for every integer would show in the time
-        return parse(parse_int=_integer)
-
-
-def _float(number: str) -> float:
+def _finite(number: str) -> float:
     value = float(number)
-    return value if isfinite(value) else EndlessNumber(value)
-
-
-def _integer(number: str) -> float:
-    try:
-        return int(number)
-    except ValueError:
-        return EndlessNumber(number)
-
-
-def _is_text(document: Any) -> bool:
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _marked(value: Any, levels: int) -> Any:
-    """Return ``value`` with each broken text as a ``BrokenText``; what is deeper is refused for that alone."""
-    if isinstance(value, str):
-        return value if value.isascii() or not _HALF.search(value) else BrokenText(value)
-    if levels and isinstance(value, dict):
-        return {_marked(name, 0): _marked(inner, levels - 1) for name, inner in value.items()}
-    if levels and isinstance(value, list):
-        return [_marked(inner, levels - 1) for inner in value]
+    if not isfinite(value):
+        raise ValueError(number)
     return value
 
 
-def structure(document: Any, model: type[Model]) -> Model:
-    """Return ``document`` as ``model``; ``WireError`` names the first field that is wrong."""
-    try:
-        return _converter.structure(document, model)
-    except _WrongRoomError as error:
-        wrong = _wrong(error.fault, f"$[{error.index}]")
-    except _FAULTS as error:
-        wrong = _wrong(error, "$")
-    raise wrong
+_JSON: Final = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_HALF_PAIR: Final = "a text with half a surrogate pair"  # "\ud83d" alone is valid JSON, but no character
 
 
-def _wrong(fault: Exception, path: str) -> WireError:
-    problems = transform_error(fault, path, _describe)
-    what, _, where = problems[0].rpartition(" @ ")
-    room, dot, attribute = where.rpartition(".")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return WireError(what + more, room + dot + WIRE_NAMES.get(attribute, attribute))
+def _is_broken(text: str) -> bool:
+    return not text.isascii() and _HALF.search(text) is not None
 
 
 def show(value: Any) -> str:
-    """Return a JSON value as an error may name it: scalars as they are, of any length, the rest by kind."""
+    """Return a JSON value as errors show it: scalars in full, of any length; arrays and objects by their kind."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
-    return value.words if isinstance(value, (BrokenText, EndlessNumber)) else json.dumps(value, ensure_ascii=False)
+    return _HALF_PAIR if isinstance(value, str) and _is_broken(value) else json.dumps(value, ensure_ascii=False)
 
 
-def _describe(error: BaseException, _: object) -> str:
-    return "missing" if isinstance(error, KeyError) else str(error)
+# The converter
 
 
-def _exactly(kind: type, words: str) -> Callable[[Any, Any], Any]:
-    def check(value: Any, _: object) -> Any:
+def structure(document: Any, model: type[Model], *, max_members: int | None = None) -> Model:
+    """Return ``document`` as ``model``; ``WireError`` names the first field that is wrong.
+
+    In a ``MixedPage``, a member that cannot be read as a room is an ``InvalidRoom``.  ``max_members`` is the
+    largest number of members of a page; ``None`` is no maximum.  More are refused before any is structured.
+    """
+    if model is Room:
+        return cast("Model", _structure_room(document))
+    if type(document) is not list:
+        raise WireError(f"expected an array of rooms, got {show(document)}", "$")
+    if max_members is not None and len(document) > max_members:
+        raise WireError(f"expected at most {max_members} rooms, got {len(document)}", "$")
+    structure_member: Any = _structure_room if model is RoomPage else _structure_member
+    make_page: Any = model
+    return cast("Model", make_page(map(structure_member, document, range(len(document)))))
+
+
+def _structure_room(document: Any, index: int | None = None) -> Room:
+    try:
+        return _room_hook(document)
+    except (ClassValidationError, _WrongValueError) as error:
+        fault = _explain(error, "$" if index is None else f"$[{index}]")
+    raise fault  # outside ``except``, so that the cattrs error is not its ``__context__``
+
+
+def _structure_member(document: Any, index: int) -> Room | InvalidRoom:
+    try:
+        return _structure_room(document, index)
+    except WireError as fault:
+        uuid = document.get(WIRE_NAMES["uuid"]) if isinstance(document, dict) else None
+        known = uuid if _is_room_uuid(uuid) else None
+        return InvalidRoom(uuid=known, reason=fault.reason, path=fault.path, document=document)
+
+
+def _explain(error: Exception, path: str) -> WireError:
+    problems = transform_error(error, path, lambda each, _: "missing" if isinstance(each, KeyError) else str(each))
+    reason, _, place = problems[0].rpartition(" @ ")
+    room, dot, attribute = place.rpartition(".")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return WireError(reason + more, room + dot + WIRE_NAMES.get(attribute, attribute))
+
+
+def _exactly(kind: type, words: str) -> Callable[..., Any]:
+    def check(value: Any, _: object = None) -> Any:
         if type(value) is not kind:  # isinstance would take a boolean for an integer
             raise _WrongValueError(f"expected {words}, got {show(value)}")
         return value
@@ -180,126 +221,80 @@ def _exactly(kind: type, words: str) -> Callable[[Any, Any], Any]:
     return check
 
 
+def _text(value: Any, _: object = None) -> str:
+    if type(value) is str and not _is_broken(value):
+        return value
+    raise _WrongValueError(f"expected a string, got {show(value)}")
+
+
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-2][0-9]:[0-5][0-9])"
 )
 
 
-def _time(value: Any, _: object) -> datetime:
+def _time(value: Any, _: object = None) -> datetime:
     try:
         if isinstance(value, str) and _TIME.fullmatch(value):
-            return datetime.fromisoformat(value).astimezone(UTC)
+            time = datetime.fromisoformat(value)
+            return time if time.tzinfo is UTC else time.astimezone(UTC)
     except (ValueError, OverflowError):  # the 30th of February, or before the year 1
         pass
-    raise _WrongValueError(f"expected a UTC time such as 2021-01-18T06:56:29.432Z, got {show(value)}")
+    raise _WrongValueError(f"expected a UTC time such as {_DOCUMENTED_TIME}, got {show(value)}")
 
 
-def _uuid(value: Any, _: object) -> str:
-    # What no call takes as a uuid must not come out as one either, or a walk could not go on behind it.
-    if type(value) is not str or not is_uuid(value) or is_token(value):
+def _is_room_uuid(value: Any) -> bool:
+    # A uuid that no call accepts is refused here too, or a walk could not continue after it.
+    return type(value) is str and is_uuid(value) and not ("_" in value and is_token(value))
+
+
+def _uuid(value: Any, _: object = None) -> str:
+    if not _is_room_uuid(value):
         raise _WrongValueError(f"expected a room's uuid, got {show(value)}")
-    return value
+    return str(value)
 
 
-def _room_hook(converter: Converter) -> Callable[[Any, Any], Room]:
-    fields: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
-    fields["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
-    fields["extra"] = override(omit=True)
-    structure_known = make_dict_structure_fn(RoomDraft, converter, **fields)
+def _make_room_hook() -> Callable[[Any], Room]:
+    converter = Converter()
+    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
+    converter.register_structure_hook(int, _exactly(int, "an integer"))
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(str | None, lambda value, _: None if value is None else _text(value))
+    converter.register_structure_hook(datetime, _time)
+    names: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
+    names["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
+    names["extra"] = override(omit=True)
+    structure_known = make_dict_structure_fn(Room, converter, **names)
 
-    def structure_room(value: Any, _: object) -> Room:
-        if type(value) is Room:  # read already, in the quicker way
-            return value
+    def structure_room(value: Any) -> Room:
         if type(value) is not dict:
             raise _WrongValueError(f"expected a room object, got {show(value)}")
-        draft: Any = structure_known(value, RoomDraft)
-        if not value.keys() <= KNOWN_FIELDS:
-            draft.extra = unknown_fields(value)
-        draft.__class__ = Room
-        room: Room = draft
+        room = structure_known(value, Room)
+        _add_unknown_fields([room], value)
         return room
 
     return structure_room
 
 
-def unknown_fields(room: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a room that this release does not know; ``ValueError`` if they cannot be kept."""
-    unknown = dict(room)
-    for known in KNOWN_FIELDS:
-        unknown.pop(known, None)
+_room_hook: Final = _make_room_hook()
+
+
+def _unknown_fields(room: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = {name: value for name, value in room.items() if name not in KNOWN_FIELDS}
     for name, value in unknown.items():
-        if isinstance(name, BrokenText):
-            raise _WrongValueError(f"the name of an unknown field is {name.words}")
+        if _is_broken(name):
+            raise _WrongValueError(f"the name of an unknown field is {_HALF_PAIR}")
         if flaw := _flaw(value, MAX_NESTING):
             raise _WrongValueError(f"the unknown field {show(name)} {flaw}")
     return unknown
 
 
 def _flaw(value: Any, levels: int) -> str:
-    """Return why ``value`` cannot be kept in a room; nothing if it can."""
-    if isinstance(value, (BrokenText, EndlessNumber)):
-        return f"holds {value.words}"
+    """Return why ``value`` cannot be kept in a room; empty if it can."""
+    if isinstance(value, str):
+        return f"holds {_HALF_PAIR}" if _is_broken(value) else ""
     if not isinstance(value, (dict, list)):
         return ""
     if not levels:
         return "is nested too deeply"
     inner = (*value, *value.values()) if isinstance(value, dict) else value
     return next(filter(None, (_flaw(part, levels - 1) for part in inner)), "")
-
-
-def _members(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise _WrongValueError(f"expected an array of rooms, got {show(value)}")
-    return value
-
-
-def _page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any], RoomPage]:
-    def structure_page(value: Any, _: object) -> RoomPage:
-        rooms = []
-        for index, member in enumerate(_members(value)):
-            try:
-                rooms.append(structure_room(member, Room))
-            except _FAULTS as fault:
-                raise _WrongRoomError(index, fault) from None
-        return RoomPage(rooms)
-
-    return structure_page
-
-
-def _mixed_page_hook(structure_room: Callable[[Any, Any], Room]) -> Callable[[Any, Any], MixedPage]:
-    def structure_member(index: int, member: Any) -> Room | InvalidRoom:
-        try:
-            return structure_room(member, Room)
-        except _FAULTS as fault:
-            wrong = _wrong(fault, f"$[{index}]")
-        return InvalidRoom(uuid=_uuid_in(member), what=wrong.what, where=wrong.where, document=member)
-
-    def structure_page(value: Any, _: object) -> MixedPage:
-        return MixedPage(tuple(structure_member(*numbered) for numbered in enumerate(_members(value))))
-
-    return structure_page
-
-
-def _uuid_in(member: Any) -> str | None:
-    try:
-        return _uuid(member[WIRE_NAMES["uuid"]], str)
-    except (_WrongValueError, LookupError, TypeError):  # a wrong uuid, none, or a member that has no fields
-        return None
-
-
-def _make_converter() -> Converter:
-    converter = Converter()
-    text = _exactly(str, "a string")
-    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
-    converter.register_structure_hook(int, _exactly(int, "an integer"))
-    converter.register_structure_hook(str, text)
-    converter.register_structure_hook(str | None, lambda value, kind: None if value is None else text(value, kind))
-    converter.register_structure_hook(datetime, _time)
-    structure_room = _room_hook(converter)
-    converter.register_structure_hook(Room, structure_room)
-    converter.register_structure_hook(RoomPage, _page_hook(structure_room))
-    converter.register_structure_hook(MixedPage, _mixed_page_hook(structure_room))
-    return converter
-
-
-_converter: Final = _make_converter()

@@ -16,9 +16,8 @@ from zlib import error as zlib_error
 
 from attrs import define, evolve, field
 
-from netless_rooms._api.decoding import WIRE_NAMES, WireError, read_json, show, structure
+from netless_rooms._api.decoding import WIRE_NAMES, WireError, decode_documented, parse_json, show, structure
 from netless_rooms._api.requests import ApiRequest, Result
-from netless_rooms._api.speedups import read_json_quickly, read_quickly, with_rooms
 from netless_rooms._auth.redaction import Redact, redact
 from netless_rooms._retries import is_token_expired
 from netless_rooms._validation import MAX_PAGE_SIZE
@@ -34,7 +33,7 @@ from netless_rooms.errors import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage, format_duration, same_uuid
+from netless_rooms.models import InvalidRoom, MixedPage, Room, format_duration, same_uuid
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
 MAX_BODY_SIZE: Final = 64 * 2**20  # bytes, unpacked; 1000 rooms with 60 kB of unknown fields each
@@ -160,7 +159,7 @@ def parse_response(
     try:
         return _parse(request, status, headers, body, redact, now)
     except WireError as fault:
-        error = DecodeError(excerpt(f"{fault.what}{_service_words(body)}", redact), fault.where)
+        error = DecodeError(excerpt(f"{fault.reason}{_service_words(body)}", redact), fault.path)
     try:
         raise error  # outside ``except``, so that the words of the body are not in its ``__context__``
     finally:
@@ -176,16 +175,15 @@ def _parse(
     now: float,
 ) -> Result:
     _check_success(status, "$")
-    result = read_quickly(body, request.model)
+    result = decode_documented(body, request.model, max_members=MAX_PAGE_SIZE)
     if result is None:
-        document, inner_status = unwrap(read_json_quickly(body))
+        document, inner_status = unwrap(parse_json(body))
         if inner_status is not None:
             if not 200 <= inner_status < 300:
                 raise _status_error(request, inner_status, headers, body, redact, now)
             _check_success(inner_status, "$.status")
-        _check_members(document)
-        result = _sanitize(structure(with_rooms(document), request.model), redact)
-    _check_members(result)
+        # Not at most ``limit``, because a service that ignores ``limit`` can still be walked and diagnosed.
+        result = _sanitize(structure(document, request.model, max_members=MAX_PAGE_SIZE), redact)
     _check_expected(request, result)
     return result
 
@@ -193,15 +191,6 @@ def _parse(
 def _check_success(status: int, path: str) -> None:
     if status not in SUCCESS:
         raise WireError(f"expected the status 200 or 201, got {status}", path)
-
-
-def _check_members(page: Any) -> None:
-    """Refuse more rooms than any page may have, before any work in proportion to their number.
-
-    Not more than ``limit``, because a service that ignores ``limit`` can still be walked and diagnosed.
-    """
-    if isinstance(page, list | RoomPage | MixedPage) and len(page) > MAX_PAGE_SIZE:
-        raise WireError(f"expected at most {MAX_PAGE_SIZE} rooms, got {len(page)}", "$")
 
 
 def unwrap(document: Any) -> tuple[Any, int | None]:
@@ -227,9 +216,13 @@ def _sanitize(result: Result, redact: Redact) -> Result:
     """Return ``result``, in which the faults of invalid rooms are cut and show no token."""
 
     def sanitize(member: Room | InvalidRoom) -> Room | InvalidRoom:
-        return evolve(member, what=excerpt(member.what, redact)) if isinstance(member, InvalidRoom) else member
+        if not isinstance(member, InvalidRoom):
+            return member
+        return evolve(member, reason=excerpt(member.reason, redact))
 
-    return evolve(result, rooms=tuple(map(sanitize, result))) if isinstance(result, MixedPage) else result
+    page: Any = MixedPage(map(sanitize, result)) if isinstance(result, MixedPage) else result
+    sanitized: Result = page
+    return sanitized
 
 
 def _status_error(
@@ -264,7 +257,7 @@ def _service_words(body: bytes) -> str:
 def _reason(body: bytes) -> str | None:
     """Return the reason in a body: ``message``, or ``msg`` as older generations of the service say."""
     try:
-        document, _ = unwrap(read_json(body))
+        document, _ = unwrap(parse_json(body))
     except WireError:
         return None
     if not isinstance(document, dict):

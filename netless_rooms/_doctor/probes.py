@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from netless_rooms._api.decoding import WireError, read_json
+from netless_rooms._api.decoding import WireError, parse_json
 from netless_rooms._api.requests import ApiRequest, get_room, list_rooms
 from netless_rooms._api.responses import GATEWAY, unwrap
 from netless_rooms._api.session import Session
@@ -106,7 +106,7 @@ class RecordingTransport(Transport):
 
 def _is_enveloped(body: bytes) -> bool:
     try:
-        return unwrap(read_json(body))[1] is not None
+        return unwrap(parse_json(body))[1] is not None
     except WireError:
         return False
 

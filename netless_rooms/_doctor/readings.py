@@ -42,7 +42,7 @@ def fields(listed: Sequence[Room | InvalidRoom]) -> Finding:
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
     seen = f"of {rooms_of(len(listed))}, {len(invalid)} cannot be read"
     if invalid:
-        places = {room.where.partition("]")[2] or "the whole room" for room in invalid}
+        places = {room.path.partition("]")[2] or "the whole room" for room in invalid}
         return Finding(
             name="fields",
             answer="unreadable",

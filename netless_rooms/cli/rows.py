@@ -76,7 +76,7 @@ def invalid_row(room: InvalidRoom) -> Row:
     """Return what is known of a room that cannot be read, and what the service sent."""
     return {
         "uuid": room.uuid,
-        "invalid": f"{room.what} at {room.where}",
+        "invalid": f"{room.reason} at {room.path}",
         "document": _calm(room.document),
     }
 

@@ -1,17 +1,31 @@
-"""Bodies become rooms exactly, or the error says what is wrong and where; the fast path agrees throughout."""
+"""Bodies become rooms exactly, or the error says why not and where; the fast path agrees throughout."""
 
 import copy
 import json
 import pickle
+import weakref
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from decoding import decode
-from netless_rooms._api.decoding import WireError, show
+from hypothesis_profiles import examples
+from netless_rooms._api.decoding import (
+    BYTE_ORDER_MARK,
+    WIRE_NAMES,
+    WireError,
+    decode_documented,
+    parse_json,
+    show,
+    structure,
+)
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
-from samples import CREATED, LISTED, UUID, room_document, room_json
+from odd_bodies import DEEP, ODD_NAMES, ODD_SPACES, ODD_VALUES, ROOM, members_of, odd_bodies, spelled
+from samples import CREATED, DISABLED, GOT, LISTED, UUID, room_document, room_json
 
 DEEPEST = 32  # levels of an unknown field
 
@@ -29,8 +43,8 @@ def room_with(**changes: Any) -> Room:
 def fault(body: bytes | str, model: type[Room | RoomPage | MixedPage] = Room) -> tuple[str, str]:
     with pytest.raises(WireError) as caught:
         decode(body, model)
-    assert caught.value.args == (caught.value.what, caught.value.where)
-    return caught.value.what, caught.value.where
+    assert caught.value.args == (caught.value.reason, caught.value.path)
+    return caught.value.reason, caught.value.path
 
 
 def fault_with(**changes: Any) -> tuple[str, str]:
@@ -192,7 +206,7 @@ def test_an_invalid_room_keeps_its_place_in_a_mixed_page(
     body = json.dumps([room_document(uuid="before"), member, room_document(uuid="after", x=1)])
     before, invalid, after = decode(body, MixedPage)
     assert isinstance(invalid, InvalidRoom)
-    assert (invalid.uuid, invalid.what, invalid.where) == (uuid, what, "$[1]" + place)
+    assert (invalid.uuid, invalid.reason, invalid.path) == (uuid, what, "$[1]" + place)
     assert invalid.document == member
     assert (before, after) == (room_with(uuid="before"), room_with(uuid="after", x=1))
     assert fault(body, RoomPage) == (what, "$[1]" + place)
@@ -266,75 +280,50 @@ def test_an_unknown_field_that_is_nested_too_deeply_is_an_error(levels: int) -> 
     assert fault_with(x=nested(levels)) == ('the unknown field "x" is nested too deeply', "$")
 
 
-# Values that no room may hold
+# Half a surrogate pair
 
 HALF = "a text with half a surrogate pair"
-TOO_LARGE = "a number that is not finite or too large"
-ODD = {
-    '"\\ud800"': HALF,
-    '"party \\uD83d"': HALF,
-    '"\\ude00\\ud83d"': HALF,
-    '"\\ud83d\\ud83d\\ude00"': HALF,
-    '"\\\\\\udfff"': HALF,
-    "NaN": TOO_LARGE,
-    "-Infinity": TOO_LARGE,
-    "1e400": TOO_LARGE,
-    "-1E+999": TOO_LARGE,
-    "9" * 5_000: TOO_LARGE,
-    "-" + "9" * 5_000: TOO_LARGE,
-}
-each_odd = pytest.mark.parametrize(("odd", "words"), ODD.items(), ids=[odd[:16] for odd in ODD])
+HALVES = [r'"\ud800"', r'"party \uD83d"', r'"\ude00\ud83d"', r'"\ud83d\ud83d\ude00"', r'"\\\udfff"']
 
 
-def spelled(odd: str, **changes: Any) -> str:
-    """Return a room as JSON, with ``odd`` in place of each ``"?"``."""
-    return room_json(**changes).decode().replace('"?"', odd)
+def room_holding(half: str, **changes: Any) -> str:
+    """Return a room as JSON, with ``half`` in place of each ``"?"``."""
+    return room_json(**changes).decode().replace('"?"', half)
 
 
-def invalid(odd_room: str) -> InvalidRoom:
-    """Return what a room becomes beside a good one."""
-    body = f"[{CREATED}, {odd_room}]"
+def invalid(document: str) -> InvalidRoom:
+    """Return what a member of a list becomes beside a good room."""
+    body = f"[{CREATED}, {document}]"
     good, invalid = decode(body, MixedPage)
     assert isinstance(good, Room)
     assert isinstance(invalid, InvalidRoom)
-    assert fault(body, RoomPage) == (invalid.what, invalid.where)
-    assert fault(odd_room) == (invalid.what, invalid.where.replace("$[1]", "$"))
+    assert fault(body, RoomPage) == (invalid.reason, invalid.path)
+    assert fault(document) == (invalid.reason, invalid.path.replace("$[1]", "$"))
     return invalid
 
 
-@each_odd
-def test_no_field_holds_half_a_character_or_what_is_no_number(odd: str, words: str) -> None:
-    for wire, (_, expected) in RIGHT_TYPES.items():
-        room = invalid(spelled(odd, **{wire: "?"}))
-        assert (room.what, room.where) == (f"expected {expected}, got {words}", f"$[1].{wire}")
+@pytest.mark.parametrize("half", HALVES)
+def test_a_room_with_half_a_surrogate_pair_is_invalid(half: str) -> None:
+    for wire, (types, expected) in RIGHT_TYPES.items():
+        room = invalid(room_holding(half, **{wire: "?"}))
+        assert (room.reason, room.path) == (f"expected {expected}, got {HALF}", f"$[1].{wire}"), types
         assert room.uuid == (None if wire == "uuid" else UUID)
-    for around in ("?", ["?"], {"in": [0, {"a": "?"}]}, nested(DEEPEST, "?")):
-        room = invalid(spelled(odd, x=around))
-        assert (room.what, room.where) == (f'the unknown field "x" holds {words}', "$[1]")
-    too_deep = invalid(spelled(odd, x=nested(DEEPEST + 1, "?")))
-    assert too_deep.what == 'the unknown field "x" is nested too deeply'
-    member = invalid(odd)
-    assert (member.uuid, member.what, member.where) == (None, f"expected a room object, got {words}", "$[1]")
-    assert fault(odd, RoomPage) == (f"expected an array of rooms, got {words}", "$")
-
-
-@pytest.mark.parametrize("odd", [odd for odd, words in ODD.items() if words is HALF])
-def test_no_name_of_a_field_holds_half_a_character(odd: str) -> None:
-    assert invalid(spelled(odd, **{"?": 1})).what == f"the name of an unknown field is {HALF}"
-    assert invalid(spelled(odd, x=[{"?": 1}])).what == f'the unknown field "x" holds {HALF}'
-
-
-@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:16])
-def test_the_document_of_an_invalid_room_is_what_the_json_module_reads(odd: str) -> None:
-    text = spelled(odd, x=["?", {"a": 1}], name="a \ud83d")
-    room, document = invalid(text), json.loads(text.replace("9" * 5_000, "1e400"))
+    for around in ("?", ["?"], {"in": [0, {"a": "?"}]}, nested(DEEPEST, "?"), [{"?": 1}]):
+        room = invalid(room_holding(half, x=around))
+        assert (room.reason, room.path) == (f'the unknown field "x" holds {HALF}', "$[1]")
+    assert invalid(room_holding(half, **{"?": 1})).reason == f"the name of an unknown field is {HALF}"
+    deep = invalid(room_holding(half, x=nested(DEEPEST + 1, "?")))
+    assert deep.reason == 'the unknown field "x" is nested too deeply'
+    assert invalid(half).reason == f"expected a room object, got {HALF}"
+    text = room_holding(half, x=["?", {"a": 1}])
+    room = invalid(text)
     for twin in (room, pickle.loads(pickle.dumps(room)), copy.deepcopy(room)):  # noqa: S301  our own
-        assert twin == room
-        assert repr(twin.document) == repr(document)
-        assert json.dumps(twin.document) == json.dumps(document)
+        assert (twin, twin.document) == (room, json.loads(text))
 
 
 # Bodies that are not JSON
+
+NUMBERS = [b"NaN", b"-Infinity", b"1e400", b"-1E+999", b"9" * 5_000, b"-" + b"9" * 5_000]
 
 
 @pytest.mark.parametrize(
@@ -349,8 +338,8 @@ def test_the_document_of_an_invalid_room_is_what_the_json_module_reads(odd: str)
         (b"{} {}", "the body is not JSON: Extra data in line 1"),
         (b"True", "the body is not JSON: "),
         (b'"a\nb"', "the body is not JSON: Invalid control character"),
-        (b"\xef\xbb\xbf{}", "the body is not JSON: Unexpected UTF-8 BOM"),
-        (b"[" + b"9" * 5000 + b", 1e400, NaN", "the body is not JSON: "),
+        (BYTE_ORDER_MARK * 2 + b"{}", "the body is not JSON: "),
+        *((b'[{"x": %s}]' % odd, "the body holds a number that is not finite or too large") for odd in NUMBERS),
         (b'"\xff"', "the body is not UTF-8 from byte 1 on"),
         (b'["\xed\xa0\x80"]', "the body is not UTF-8 from byte 2 on"),
         ("{}".encode("utf-16"), "the body is not UTF-8 from byte 0 on"),
@@ -365,3 +354,119 @@ def test_a_body_that_is_not_json_is_an_error_about_the_whole(body: bytes, what: 
         told, where = fault(body, model)
         assert told.startswith(what)
         assert where == "$"
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_byte_order_mark_before_a_body_is_skipped(*, is_fast: bool) -> None:
+    body = room_json(uuid=UUID if is_fast else "a-b")
+    assert decode(BYTE_ORDER_MARK + body, Room, is_fast=is_fast) == decode(body, Room)
+
+
+# The number of members
+
+
+@pytest.mark.parametrize("member", [room_json(), room_json(x=1), room_json(uuid="a-b"), b"{}"])
+@pytest.mark.parametrize("model", [RoomPage, MixedPage])
+def test_more_members_than_asked_for_are_refused_before_any_is_structured(member: bytes, model: Any) -> None:
+    body = b"[%s]" % b",".join([member] * 3)
+    if member != b"{}":
+        fast, strict = (
+            decode_documented(body, model, max_members=3),
+            structure(parse_json(body), model, max_members=3),
+        )
+        assert fast in (None, strict)
+        assert len(strict) == 3
+    assert decode_documented(body, model, max_members=2) is None
+    with pytest.raises(WireError, match="expected at most 2 rooms, got 3"):
+        structure(parse_json(body), model, max_members=2)
+
+
+# The fast path
+
+
+def agree(body: str | bytes) -> None:
+    """Decode ``body`` as every model, which holds the fast path against the converter."""
+    for model in (Room, RoomPage, MixedPage):
+        with suppress(WireError):
+            decode(body, model)
+
+
+@settings(examples(30, many=3_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(odd_bodies)
+def test_the_fast_path_agrees_with_the_converter_about_any_body(body: tuple[str, bytes]) -> None:
+    agree(body[1])
+
+
+@pytest.mark.parametrize("wire", [*WIRE_NAMES.values(), "x"])
+def test_the_fast_path_agrees_about_every_odd_value(wire: str) -> None:
+    for odd in ODD_VALUES:
+        room = json.dumps(room_document(**{wire: "?"})).replace('"?"', odd)
+        agree(room)
+        agree(f"[{ROOM},{room}]")
+        agree(f"[{room_json(y=1).decode()},{room}]")
+
+
+def test_the_fast_path_agrees_about_every_odd_name_space_and_end() -> None:
+    members = members_of(room_document())
+    for name in ODD_NAMES:
+        agree(f"[{ROOM},{spelled([*members, (name, 'true')])}]")
+    for odd in (*ODD_SPACES, DEEP, "1", "]", '"'):
+        for body in (odd, spelled(members, odd), f"{odd}{ROOM}", f"{ROOM}{odd}", f"[{ROOM}{odd}]"):
+            agree(body)
+    for end in range(len(CREATED)):
+        agree(CREATED[:end])
+
+
+def test_the_fast_path_agrees_about_what_is_not_utf_8() -> None:
+    body = room_json(teamUUID="?", name="?")
+    for raw in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\x00"):
+        for damaged in (body.replace(b"?", raw), body.replace(b"isBan", b"isBan" + raw), body + raw, raw + body):
+            agree(damaged)
+
+
+def test_times_that_are_wrong_in_opposite_ways_do_not_make_up_for_each_other() -> None:
+    for one, other in [("2021-01-18T06:56:29.43Z", "2021-01-18T06:56:29.4321Z"), ("2021-01-18T06:56:29", ".432Z")]:
+        agree(json.dumps([room_document(createdAt=one), room_document(createdAt=other)]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(CREATED, GOT, DISABLED, LISTED),
+        room_json(name='é 😀 " \\ / \x7f \u2028 NETLESSSDK_a', appUUID=None),
+        room_json(uuid="A0z" * 42 + "Zz", appUUID=..., limit=10**18, createdAt="2024-02-29T12:00:00.001Z"),
+        room_json(x=[], extra={"a": 1}),
+        json.dumps([room_document(uuid=f"a{n}", limit=n, name="é") for n in range(1000)], ensure_ascii=False),
+        json.dumps([room_document(), room_document(x={"y": None}), room_document(extra=1)]),
+    ],
+    ids=lambda body: str(body)[-24:],
+)
+def test_documented_rooms_take_the_fast_path(body: str | bytes) -> None:
+    is_list = body[:1] in ("[", b"[")
+    for model in (RoomPage, MixedPage) if is_list else (Room,):
+        decode(body, model, is_fast=True)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_decoded_room_is_a_room_like_any_other(*, is_fast: bool) -> None:
+    body = b"[%s, %s]" % ((room_json(uuid=UUID if is_fast else "a-b", x=[]),) * 2)
+    page = decode_documented(body, RoomPage) if is_fast else structure(parse_json(body), RoomPage)
+    assert page is not None
+    room, other = page
+    made = Room(**attrs.asdict(room))
+    assert (type(room), room, hash(room), repr(room)) == (Room, made, hash(made), repr(made))
+    for twin in (pickle.loads(pickle.dumps(room)), copy.copy(room), copy.deepcopy(room)):  # noqa: S301  our own
+        assert (type(twin), twin) == (Room, made)
+    assert weakref.ref(room)() is room
+    assert not hasattr(room, "__dict__")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        room.limit = 1  # type: ignore[misc]  # the subject of the test
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del room.limit
+    assert room.extra["x"] is not other.extra["x"]
+
+
+def test_no_two_rooms_share_their_extra() -> None:
+    one, other = decode(b"[%s, %s]" % ((room_json(),) * 2), RoomPage, is_fast=True)
+    assert one.extra == other.extra == {}
+    assert one.extra is not other.extra
