@@ -182,18 +182,13 @@ def strictly(line: str) -> Any:
 
 
 @pytest.mark.parametrize("member", ["name", *exhaustive(["isBan", "note"])])
-@pytest.mark.parametrize(
-    ("odd", "shown"),
-    [('"half \\ud83d"', "half \ufffd"), ("NaN", "NaN"), ("-1e400", "-Infinity"), ("9" * 5_000, "Infinity")],
-    ids=["surrogate", "NaN", "infinite", "long"],
-)
-def test_an_odd_value_stops_neither_a_scan_nor_readers_of_its_output(
-    odd: str, shown: str, member: str, shell: Shell, files: list[object], output: Path
+def test_half_a_surrogate_pair_stops_neither_a_scan_nor_readers_of_its_output(
+    member: str, shell: Shell, files: list[object], output: Path
 ) -> None:
     class Odd(Stopping):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             response = await super().handle_async_request(request)
-            body = (await response.aread()).replace(b'"?"', odd.encode())
+            body = (await response.aread()).replace(b'"?"', b'"half \\ud83d"')
             return httpx.Response(response.status_code, content=body)
 
     shell.emulator.add_room(uuid=UUID, **{member: "?"})
@@ -204,7 +199,7 @@ def test_an_odd_value_stops_neither_a_scan_nor_readers_of_its_output(
     rows = [strictly(line) for line in output.read_text().splitlines()]
     assert [row["uuid"] for row in rows] == list(shell.emulator.uuids())
     (invalid,) = [row for row in rows if "invalid" in row]
-    assert (invalid["uuid"], invalid["document"][member]) == (UUID, shown)
+    assert (invalid["uuid"], invalid["document"][member]) == (UUID, "half \ufffd")
     printed = csv_rows(shell("scan", *flags[4:], "--format", "csv").out)
     assert {row["uuid"]: row["invalid"] for row in printed}[UUID] == invalid["invalid"]
     table = shell("scan", *flags[4:], "--format", "table").out

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import product
-from math import inf, nan
 from random import Random
 from typing import Any, Final
 
@@ -684,12 +683,14 @@ async def test_what_the_body_raises_is_not_lost_to_a_deadline() -> None:
 
 WRONG: Final[list[dict[str, Any]]] = [
     *({"uuid": "../x"}, {"limit": None}, {"name": "party \ud83d"}, {"uuid": "\udfff"}),
-    *({"\ud83d": 1}, {"limit": -inf}),
+    *({"\ud83d": 1}, {"limit": -1.5}),
 ]
 
 
 @in_every_mode
-@pytest.mark.parametrize("wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": [nan]}, *exhaustive(WRONG)], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": ["\ud83d"]}, *exhaustive(WRONG)], ids=repr
+)
 @pytest.mark.parametrize("places", [[3, 4, 5], [23], *exhaustive([[0], [10], list(range(0, 22, 2))])], ids=repr)
 async def test_unreadable_rooms_are_skipped_or_returned_in_their_place(
     options: dict[str, Any], wrong: dict[str, Any], places: list[int]
