@@ -114,7 +114,7 @@ def live(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, side by side with other ways, and write the tables and plots of the page Performance."""
+    """Measure side by side with other ways, and write docs/performance/figures.md; ``-- --quick`` only prints."""
     session.install(build_wheel(session), *GROUPS["bench"])
     session.run("python", "benchmarks", *session.posargs)
 

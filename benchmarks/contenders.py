@@ -1,31 +1,30 @@
-"""What is set side by side: each opens what it needs and gives a function that does the work once.
+"""What is compared: each opens what it needs and yields a function that does the work once.
 
-The function returns the uuids that came, in any order, so that a run can tell that all did the same work.
-What a contender needs is imported inside it, for no other one has to carry it.
+That function returns the uuids it got, in any order, so that a run can check that all did the same work.
+A contender imports its libraries itself, so that no other one carries them.
 """
 
 import asyncio
-import re
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from importlib import import_module
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
 
-from decoders import DECODERS, uuid_of, with_new_field
 from netless_rooms import AccessKey, AsyncRooms
-from netless_rooms.emulator.rooms import GeneratedRooms
-from stand_in import Listing
+from stand_in import Listing, uuid_at
 
 PAGE: Final = 1_000  # rooms
 HEADERS: Final = {"token": "NETLESSSDK_bench", "region": "us-sv"}
 KEY: Final = AccessKey("bench", "secret")
+UNKNOWN_FIELD: Final = (b'"limit":', b'"theme":"dark","limit":')
 
 Work: TypeAlias = Callable[[], Awaitable[Sequence[str]]]
 Opened: TypeAlias = AsyncGenerator[Work, None]
+Decode: TypeAlias = Callable[[bytes], Sequence[Any]]
 
 
 # The list from its first room to its last
@@ -33,7 +32,7 @@ Opened: TypeAlias = AsyncGenerator[Work, None]
 
 @asynccontextmanager
 async def walk_httpx(url: str, library: str = "httpx") -> Opened:
-    """Yield the loop that one writes by hand: no types, no checks, no second try."""
+    """Yield the loop that one writes first: no types, no checks, no retries."""
     async with import_module(library).AsyncClient(headers=HEADERS) as client:
 
         async def work() -> list[str]:
@@ -44,7 +43,7 @@ async def walk_httpx(url: str, library: str = "httpx") -> Opened:
                 response.raise_for_status()
                 rooms = response.json()
                 if "beginUUID" in params:
-                    rooms = rooms[1:]  # the first one came with the page before
+                    rooms = rooms[1:]  # the first one was on the page before
                 if not rooms:
                     return uuids
                 for room in rooms:
@@ -57,8 +56,6 @@ async def walk_httpx(url: str, library: str = "httpx") -> Opened:
 @asynccontextmanager
 async def walk_openai(url: str) -> Opened:
     """Yield the paginator of openai-python, which is that of every client Stainless generates."""
-    from datetime import datetime
-
     from openai import AsyncOpenAI, BaseModel
     from openai._base_client import PageInfo
     from openai.pagination import AsyncCursorPage
@@ -96,150 +93,70 @@ async def walk_openai(url: str) -> Opened:
 
 
 @asynccontextmanager
-async def walk_cattrs(url: str) -> Opened:
-    """Yield the loop by hand with types: httpx, orjson and cattrs."""
-    import httpx
-
-    decode = DECODERS["cattrs"]()
-    async with httpx.AsyncClient(headers=HEADERS) as client:
-
-        async def fetch(query: str) -> bytes:
-            response = await client.get(f"{url}/v5/rooms?{query}")
-            response.raise_for_status()
-            return response.content
-
-        yield lambda: walked(fetch, decode)
-
-
-@asynccontextmanager
 async def walk_msgspec(url: str) -> Opened:
-    """Yield the loop by hand of who wants it fast: aiohttp and msgspec."""
+    """Yield a fast loop with types, by hand: aiohttp and msgspec."""
     import aiohttp
 
     decode = DECODERS["msgspec"]()
     async with aiohttp.ClientSession(headers=HEADERS, raise_for_status=True) as session:
 
-        async def fetch(query: str) -> bytes:
-            async with session.get(f"{url}/v5/rooms?{query}") as response:
-                return await response.read()
-
-        yield lambda: walked(fetch, decode)
-
-
-async def walked(fetch: Callable[[str], Awaitable[bytes]], decode: Callable[[bytes], Sequence[Any]]) -> list[str]:
-    """Go through the list by hand, with typed rooms."""
-    uuids: list[str] = []
-    query = f"limit={PAGE}"
-    while True:
-        rooms = decode(await fetch(query))
-        if uuids:
-            rooms = rooms[1:]
-        if not rooms:
-            return uuids
-        for room in rooms:
-            uuids.append(room.uuid)
-        query = f"limit={PAGE}&beginUUID={uuids[-1]}"
-
-
-@asynccontextmanager
-async def walk_nothing(url: str) -> Opened:
-    """Yield what only receives: a blocking socket, and of each page the last uuid."""
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port)) as connection:
-        room_for = bytearray(PAGE * 1_000)
-
         async def work() -> list[str]:
-            query, last = f"limit={PAGE}", b""
+            uuids: list[str] = []
+            query = f"limit={PAGE}"
             while True:
-                asked = f"GET {address.path}/v5/rooms?{query} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
-                connection.sendall(asked.encode())
-                end = receive(connection, room_for)
-                at = room_for.rindex(b'{"uuid":"', 0, end) + len('{"uuid":"')
-                uuid = bytes(room_for[at : at + 32])
-                if uuid == last:
-                    return []
-                last, query = uuid, f"limit={PAGE}&beginUUID={uuid.decode()}"
+                async with session.get(f"{url}/v5/rooms?{query}") as response:
+                    rooms = decode(await response.read())
+                if uuids:
+                    rooms = rooms[1:]
+                if not rooms:
+                    return uuids
+                for room in rooms:
+                    uuids.append(room.uuid)
+                query = f"limit={PAGE}&beginUUID={uuids[-1]}"
 
         yield work
-
-
-def receive(connection: socket.socket, into: bytearray) -> int:
-    """Read one answer and return where it ends."""
-    view, got, whole = memoryview(into), 0, 0
-    while not whole or got < whole:
-        came = connection.recv_into(view[got:])
-        if not came:
-            raise ConnectionError("the server closed the connection")
-        got += came
-        if not whole and (head := into.find(b"\r\n\r\n", 0, got)) >= 0:
-            length = re.search(rb"Content-Length: (\d+)", view[:head])
-            assert length is not None
-            whole = head + 4 + int(length[1])
-    return whole
 
 
 # Ours
 
 
-def ours(url: str, over: str = "httpx") -> AbstractAsyncContextManager[AsyncRooms]:
-    """Open ours over a client of ``over``, with as many connections as it may want."""
-    return _opened(url, over)
-
-
 @asynccontextmanager
-async def _opened(url: str, over: str) -> AsyncGenerator[AsyncRooms, None]:
+async def open_ours(url: str, over: str) -> AsyncGenerator[AsyncRooms, None]:
+    """Open the package over a client with any number of connections."""
     if over == "aiohttp":
         from httpx_aiohttp import HttpxAiohttpClient
 
         client: Any = HttpxAiohttpClient()
     else:
         library = import_module(over)
-        many = library.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
-        client = library.AsyncClient(limits=many)
+        limits = library.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
+        client = library.AsyncClient(limits=limits)
     async with client:
         yield AsyncRooms(client, token=KEY, region="us-sv", base_url=url)
 
 
 @asynccontextmanager
-async def walk_ours(url: str, over: str = "httpx", pause: float = 0) -> Opened:
-    """Yield ``walk()``; whoever takes the rooms waits ``pause`` seconds after each thousand."""
-    async with ours(url, over) as rooms:
+async def list_ours(
+    url: str, call: str = "walk", *, over: str = "httpx", pause: float = 0, keep: bool = True, **options: Any
+) -> Opened:
+    """Yield ``walk()`` or ``scan()``; the consumer waits ``pause`` seconds after each thousand rooms.
+
+    Without ``keep`` it keeps no room and returns their number only.
+    """
+    async with open_ours(url, over) as rooms:
 
         async def work() -> list[str]:
             uuids: list[str] = []
-            async for room in rooms.walk():
-                uuids.append(room.uuid)
-                if pause and len(uuids) % PAGE == 0:
-                    await anyio.sleep(pause)
-            return uuids
-
-        yield work
-
-
-@asynccontextmanager
-async def pages_ours(url: str, over: str = "httpx") -> Opened:
-    """Yield ``pages()``."""
-    async with ours(url, over) as rooms:
-
-        async def work() -> list[str]:
-            return [room.uuid async for page in rooms.pages() for room in page]
-
-        yield work
-
-
-@asynccontextmanager
-async def scan_ours(url: str, over: str = "httpx", prefetch: int = 1, shards: int = 1, pause: float = 0) -> Opened:
-    """Yield ``scan()``; as ``walk_ours``."""
-    async with ours(url, over) as rooms:
-
-        async def work() -> list[str]:
-            uuids: list[str] = []
-            async with rooms.scan(prefetch=prefetch, shards=shards) as scan:
-                async for room in scan:
-                    uuids.append(room.uuid)
-                    if pause and len(uuids) % PAGE == 0:
+            count = 0
+            scan: Any = rooms.scan(**options) if call == "scan" else aclosing(rooms.walk())
+            async with scan as listed:
+                async for room in listed:
+                    count += 1
+                    if keep:
+                        uuids.append(room.uuid)
+                    if pause and count % PAGE == 0:
                         await anyio.sleep(pause)
-            return uuids
+            return uuids if keep else [f"{count}"]
 
         yield work
 
@@ -249,7 +166,7 @@ async def scan_ours(url: str, over: str = "httpx", prefetch: int = 1, shards: in
 
 @asynccontextmanager
 async def get_httpx(url: str, count: int, library: str = "httpx") -> Opened:
-    """Yield bare gets of the HTTP library, one behind the other."""
+    """Yield bare gets of the HTTP library, one after the other."""
     uuids = some_uuids(url, count)
     async with import_module(library).AsyncClient(headers=HEADERS) as client:
 
@@ -261,34 +178,34 @@ async def get_httpx(url: str, count: int, library: str = "httpx") -> Opened:
 
 @asynccontextmanager
 async def get_ours(url: str, count: int, over: str = "httpx") -> Opened:
-    """Yield ``get()``, one behind the other."""
+    """Yield ``get()``, one after the other."""
     uuids = some_uuids(url, count)
-    async with ours(url, over) as api:
+    async with open_ours(url, over) as rooms:
 
         async def work() -> list[str]:
-            return [(await api.get(uuid)).uuid for uuid in uuids]
+            return [(await rooms.get(uuid)).uuid for uuid in uuids]
 
         yield work
 
 
 @asynccontextmanager
 async def gather_httpx(url: str, count: int, concurrency: int) -> Opened:
-    """Yield what one writes by hand for many calls: a semaphore and ``asyncio.gather``."""
+    """Yield many calls as one writes them by hand: a semaphore and ``asyncio.gather``."""
     import httpx
 
     uuids = some_uuids(url, count)
     async with httpx.AsyncClient(headers=HEADERS) as client:
-        turn = asyncio.Semaphore(concurrency)
+        permits = asyncio.Semaphore(concurrency)
 
-        async def one(uuid: str) -> str:
-            async with turn:
+        async def get(uuid: str) -> str:
+            async with permits:
                 response = await client.get(f"{url}/v5/rooms/{uuid}")
                 response.raise_for_status()
                 got: str = response.json()["uuid"]
                 return got
 
         async def work() -> list[str]:
-            return await asyncio.gather(*map(one, uuids))
+            return await asyncio.gather(*map(get, uuids))
 
         yield work
 
@@ -297,11 +214,11 @@ async def gather_httpx(url: str, count: int, concurrency: int) -> Opened:
 async def get_many_ours(url: str, count: int, concurrency: int) -> Opened:
     """Yield ``get_many()``."""
     uuids = some_uuids(url, count)
-    async with ours(url) as api:
+    async with open_ours(url, "httpx") as rooms:
 
         async def work() -> list[str]:
             got: list[str] = []
-            async with api.get_many(uuids, concurrency=concurrency) as outcomes:
+            async with rooms.get_many(uuids, concurrency=concurrency) as outcomes:
                 async for outcome in outcomes:
                     assert outcome.room is not None, outcome.error
                     got.append(outcome.room.uuid)
@@ -311,45 +228,65 @@ async def get_many_ours(url: str, count: int, concurrency: int) -> Opened:
 
 
 def some_uuids(url: str, count: int) -> list[str]:
-    """Return the uuids of ``count`` of the rooms that are served there, evenly spread over the list."""
-    generated = GeneratedRooms(int(urlsplit(url).path.split("/")[1]))
-    return [generated.uuid(place * len(generated) // count) for place in range(count)]
+    """Return the uuids of ``count`` rooms that are served there, evenly spread over the list."""
+    total = int(urlsplit(url).path.split("/")[1])
+    return [uuid_at(place * total // count, total) for place in range(count)]
 
 
 # No network
 
 
+def decode_httpx() -> Decode:
+    """Return dicts, as a response of httpx decodes them."""
+    import httpx
+
+    return lambda body: httpx.Response(200, content=body).json()
+
+
+def decode_msgspec() -> Decode:
+    """Return frozen structs by msgspec."""
+    import msgspec
+
+    class Room(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+        uuid: str
+        team_uuid: str = msgspec.field(name="teamUUID")
+        app_uuid: str | None = msgspec.field(name="appUUID", default=None)
+        name: str | None = None
+        is_record: bool
+        is_ban: bool
+        created_at: datetime
+        limit: int
+
+    return msgspec.json.Decoder(list[Room]).decode
+
+
+def decode_ours() -> Decode:
+    """Return our rooms, by the whole way of a response."""
+    from netless_rooms._api.requests import list_rooms
+    from netless_rooms._api.responses import parse_response
+
+    request = list_rooms(limit=PAGE)
+    return lambda body: parse_response(request, 200, {}, body)
+
+
+DECODERS: Final[dict[str, Callable[[], Decode]]] = {
+    "httpx": decode_httpx,
+    "msgspec": decode_msgspec,
+    "ours": decode_ours,
+}
+
+
 @asynccontextmanager
-async def decode(way: str, times: int, new_in: str | None = None) -> Opened:
-    """Yield the decoding of a page of 1,000 rooms, ``times`` times, with a new field in one room or in each."""
-    read, body = DECODERS[way](), b"[" + Listing(PAGE).page(b"", PAGE) + b"]"
-    if new_in is not None:
-        body = with_new_field(body, new_in)
-    expected = [uuid_of(room) for room in read(body)]
+async def decode(by: str, times: int, *, unknown_fields: bool = False) -> Opened:
+    """Yield the decoding of a page, ``times`` times, perhaps with a field in each room that is not documented."""
+    read, body = DECODERS[by](), b"[" + Listing(PAGE).page(b"", PAGE) + b"]"
+    if unknown_fields:
+        body = body.replace(*UNKNOWN_FIELD)
+    uuids = [room["uuid"] if isinstance(room, dict) else room.uuid for room in read(body)]
 
     async def work() -> list[str]:
         for _ in range(times):
             read(body)
-        return expected
+        return uuids
 
     yield work
-
-
-CONTENDERS: Final[dict[str, Callable[..., AbstractAsyncContextManager[Work]]]] = {
-    opened.__name__: opened
-    for opened in (
-        walk_httpx,
-        walk_openai,
-        walk_cattrs,
-        walk_msgspec,
-        walk_nothing,
-        walk_ours,
-        pages_ours,
-        scan_ours,
-        get_httpx,
-        get_ours,
-        gather_httpx,
-        get_many_ours,
-        decode,
-    )
-}

@@ -1,29 +1,38 @@
-"""A process that does one contender's work when asked, and tells how long it took; started by ``rounds``."""
+"""A process that runs one contender for each line it reads, and prints what that took; started by ``measure``."""
 
 import asyncio
 import gc
 import json
 import sys
 from hashlib import sha256
-from time import perf_counter
-from typing import Any
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any, Final
+
+STATUS: Final = Path("/proc/self/status")
 
 
 async def main(name: str, arguments: dict[str, Any]) -> None:
-    """Work once for each line on standard input; the first answer says that all is open."""
-    from contenders import CONTENDERS
+    """Run the contender once for each line on standard input; the first line printed says that it is ready."""
+    import contenders
 
-    async with CONTENDERS[name](**arguments) as work:
+    async with getattr(contenders, name)(**arguments) as work:
         print(flush=True)
-        for _ in sys.stdin:  # blocks the loop, on which nothing is meant to go on between two rounds
+        for _ in sys.stdin:  # blocks the loop, on which nothing should happen between two rounds
             gc.collect()
-            began = perf_counter()
+            wall, cpu = perf_counter(), process_time()
             uuids = await work()
-            seconds = perf_counter() - began
-            print(json.dumps([seconds, sha256("".join(sorted(uuids)).encode()).hexdigest()]), flush=True)
+            wall, cpu = perf_counter() - wall, process_time() - cpu
+            digest = sha256("".join(sorted(uuids)).encode()).hexdigest()
+            print(json.dumps([wall, cpu, peak_memory(), digest]), flush=True)
+
+
+def peak_memory() -> float:
+    """Return the peak memory of this process in MiB; 0 where the system does not tell."""
+    # Not getrusage: for a child it begins with the memory of the parent.
+    lines = STATUS.read_text("utf-8").splitlines() if STATUS.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 if __name__ == "__main__":
-    for _module in json.loads(sys.argv[3]):
-        sys.modules[_module] = None  # type: ignore[assignment]  # as if it were not installed
     asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
