@@ -1,4 +1,4 @@
-"""What a room is, and a page of rooms: frozen values without a word of JSON."""
+"""Rooms, pages of rooms, regions, and the rules of uuids: values that know nothing of JSON.  Pure."""
 
 import re
 from collections.abc import Mapping
@@ -18,26 +18,26 @@ Member = TypeVar("Member", bound="Room | InvalidRoom")
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` can name a room, and stand in a path without changing it.
+    """Whether ``text`` can be a room's uuid, and part of a path without changing it.
 
-    The service documents 32 hex digits; 128 letters, digits, ``-`` and ``_`` leave room for what it may do next.
+    The service documents 32 hex digits.  Up to 128 letters, digits, ``-`` and ``_`` are accepted.
     """
     return _UUID.fullmatch(text) is not None
 
 
 def same_uuid(one: str, other: str) -> bool:
-    """Whether two texts name the same room: a UUID has spellings with and without dashes, in either case."""
+    """Whether two texts name the same room; a UUID may have dashes or not, in either case."""
     return one == other or normalize_uuid(one) == normalize_uuid(other)
 
 
 def normalize_uuid(text: str) -> str:
-    """Return a UUID as the service's documentation spells it; any other text as it is."""
+    """Return a UUID in lower case without dashes, as the service documents it; any other text unchanged."""
     bare = text.replace("-", "").lower()
     return bare if _HEX.fullmatch(bare) else text
 
 
 def as_time(seconds: float) -> datetime:
-    """Return the time that a clock means by ``seconds`` since the epoch; the epoch if it means none."""
+    """Return the time ``seconds`` after the epoch; the epoch if that is not a time."""
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError):
@@ -45,7 +45,7 @@ def as_time(seconds: float) -> datetime:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time for people, such as ``2 days, 3:00:00``; of any size, as clocks may be far off."""
+    """Return a duration for people, such as ``2 days, 3:00:00``; clocks far off make it very large."""
     try:
         return str(timedelta(seconds=round(seconds)))
     except OverflowError:
@@ -53,7 +53,7 @@ def format_duration(seconds: float) -> str:
 
 
 def uuid1_time(text: str) -> datetime | None:
-    """Return the time inside a version-1 UUID, to the microsecond; ``None`` if it is no such UUID."""
+    """Return the time in a version-1 UUID, to the microsecond; ``None`` for any other text."""
     digits = normalize_uuid(text)
     if not _HEX.fullmatch(digits) or digits[12] != "1":
         return None
@@ -64,8 +64,8 @@ def uuid1_time(text: str) -> datetime | None:
 class Region(StrEnum):
     """The data centres that the service documents, as the ``region`` header spells them.
 
-    Every ``region`` argument also takes any other string and passes it on unchanged, because the service has
-    renamed one before (Europe was ``gb-lon`` until July 2023); the service decides what to make of it.
+    Every ``region`` argument also takes any other string and sends it unchanged, because the service has renamed
+    a region before: Europe was ``gb-lon`` until July 2023.
 
     .. versionadded:: 0.1
     """
@@ -79,14 +79,14 @@ class Region(StrEnum):
     EU = "eu"
     """Frankfurt: Europe."""
     CN_HZ = "cn-hz"
-    """Hangzhou: China and everywhere that no other data centre covers."""
+    """Hangzhou: China, and all areas that no other data centre covers."""
 
 
 @frozen(kw_only=True)
 class Room:
-    """A whiteboard room, as the service described it in one answer.
+    """A whiteboard room, as the service described it in one response.
 
-    A value: comparable, hashable, and never updated; ask again for a newer state.
+    It is a frozen value: comparable and hashable.  It is never updated; call ``get()`` for a newer state.
 
     .. versionadded:: 0.1
     """
@@ -96,26 +96,26 @@ class Room:
     team_uuid: str
     """The console account that owns the project."""
     app_uuid: str | None = None
-    """The whiteboard project; ``None`` if the service does not say, as in answers from before 2021."""
+    """The whiteboard project; ``None`` if the response has none, as before 2021."""
     name: str | None = None
-    """A name, which only older answers carry; ``None`` otherwise."""
+    """A name, which only older responses have; ``None`` otherwise."""
     is_record: bool
     """Whether recording is enabled."""
     is_ban: bool
-    """Whether the room is disabled: nobody is in it and nobody can join."""
+    """Whether the room is disabled: it has no participants and nobody can join."""
     created_at: datetime
-    """When it was created: aware, in UTC, as fine as the service says, which is milliseconds."""
+    """When it was created: aware, in UTC, with the service's precision of milliseconds."""
     limit: int
-    """How many users with a writer's or an admin's token may be in it at once; 0 is no maximum."""
+    """The largest number of users with a writer's or an admin's token at once; 0 is no maximum."""
     extra: Mapping[str, Any] = field(factory=dict, hash=False)
-    """Fields that the service sent and this release does not know, by their wire names.  Read it only."""
+    """Unknown fields that the service sent, by their wire names.  Do not change it."""
 
 
 @frozen(kw_only=True)
 class InvalidRoom:
     """A member of a list that cannot be read as a room: what the service sent, and what is wrong with it.
 
-    A value: comparable and hashable by everything but ``document``.
+    It is a frozen value: comparable and hashable by all fields but ``document``.
 
     .. versionadded:: 0.1
     """

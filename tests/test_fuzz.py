@@ -1,4 +1,4 @@
-"""Any response becomes what it says or one of our errors; no error shows the token, and nothing good is lost."""
+"""Any response becomes what it says or one of our errors; no error shows the token, and no good room is lost."""
 
 import json
 import pickle
@@ -134,12 +134,12 @@ def test_every_room_of_a_good_list_comes_out_whole(documents: list[dict[str, Any
 def assert_says(room: Room, document: dict[str, Any]) -> None:
     """Check that ``room`` says what ``document`` says, all of it, and nothing else."""
     assert type(room) is Room
-    told = {wire: getattr(room, name) for name, wire in WIRE_NAMES.items()}
+    decoded = {wire: getattr(room, name) for name, wire in WIRE_NAMES.items()}
     described = {"appUUID": None, "name": None} | document
-    assert told.pop("createdAt") == datetime.fromisoformat(described.pop("createdAt"))
+    assert decoded.pop("createdAt") == datetime.fromisoformat(described.pop("createdAt"))
     assert room.created_at.tzinfo is UTC
     # This text is the same only for the same values of the same types.
-    assert json.dumps(told | dict(room.extra), sort_keys=True) == json.dumps(described, sort_keys=True)
+    assert json.dumps(decoded | dict(room.extra), sort_keys=True) == json.dumps(described, sort_keys=True)
 
 
 def assert_hidden(tokens: set[str], *shown: str) -> None:
