@@ -3,11 +3,12 @@
 import json
 import signal
 from collections.abc import Iterator
-from unittest.mock import Mock
+from unittest.mock import AsyncMock
 
 import pytest
 
 from fakes import TOKEN
+from netless_rooms._api.transport import Transport
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from shell import Ran, Shell, Stopping, Stream, lines
@@ -193,12 +194,12 @@ def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
     assert banned(shell.emulator) == "abcdef"
 
 
-def test_an_error_of_another_library_is_told_by_its_name(shell: Shell) -> None:
-    shell.transport = Stopping(shell.emulator, 1, Mock(side_effect=LookupError(TOKEN)))
+def test_an_error_of_another_library_is_told_by_its_name(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = [LookupError(TOKEN), LookupError(TOKEN), LookupError(TOKEN)]
+    monkeypatch.setattr(Transport, "send", AsyncMock(side_effect=attempts))
     ran = shell("disable", "a", "b", "--yes", "--concurrency", 1)
     assert ran.code == 8
     assert json.loads(ran.out.splitlines()[0]) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
-    shell.transport = Stopping(shell.emulator, 1, Mock(side_effect=LookupError(TOKEN)))
     ran = shell("disable", "a")
     assert (ran.code, ran.err) == (
         8,

@@ -130,7 +130,7 @@ def test_every_entry_point_leads_somewhere(published: Published) -> None:
 def test_every_requirement_names_its_lowest_version_and_is_tested_with_that() -> None:
     # Else the lowest version that an extra allows would be tested with nothing.
     extras = [each for extra in EXTRAS.values() for each in extra if not each.startswith("netless-rooms[")]
-    bounds = [re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?>=[\d.]+", each) for each in extras + TESTED]
+    bounds = [re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?>=[\d.]+(b\d+)?", each) for each in extras + TESTED]
     assert [each for each, bound in zip(extras + TESTED, bounds, strict=True) if not bound] == []
     assert all(re.fullmatch(r"[\w.-]+>=[\d.]+", each) for each in PROJECT["dependencies"])
     tested = {each.partition(">=")[0]: each for each in TESTED}
