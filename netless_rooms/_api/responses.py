@@ -107,7 +107,8 @@ class BodyReader:
             is_cut = self._received > 0 and self._member is not None and not self._member.eof
             if is_cut or (_LENGTH.fullmatch(self.length) and int(self.length) != self._received):
                 raise TransportError(f"the body of the response was cut after {self._received} bytes")
-        return bytes(self.body[: self.max_size])
+        del self.body[self.max_size :]  # in place, so that memory stays within twice the bound
+        return bytes(self.body)
 
     def _unpack(self, chunk: bytes) -> bool:
         while not self.is_full:
