@@ -64,7 +64,7 @@ def classify(error: RoomsError, *, is_repeatable: bool, can_renew: bool) -> Acti
     if not is_repeatable and _may_have_taken_effect(error):
         return Action.IN_DOUBT
     if isinstance(error, StatusError):
-        if can_renew and is_token_expired(error.status, error.message):
+        if can_renew and is_token_expired(error.status, error.reason):
             return Action.RENEW
         return Action.RETRY if error.status in RETRYABLE_STATUSES else Action.RAISE
     is_retryable = isinstance(error, TransportError) and error.is_transient
@@ -94,7 +94,7 @@ def is_token_expired(status: int, reason: str | None) -> bool:
 def is_token_refused(error: RoomsError) -> bool:
     """Whether the token that was sent is of no more use."""
     return isinstance(error, StatusError) and (
-        isinstance(error, UnauthorizedError) or is_token_expired(error.status, error.message)
+        isinstance(error, UnauthorizedError) or is_token_expired(error.status, error.reason)
     )
 
 

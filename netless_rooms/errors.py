@@ -1,56 +1,58 @@
-"""What can go wrong, and whose fault it is.
+"""The errors that calls raise.
 
 RoomsError
-├── TransportError                 no usable answer: connect, read, protocol, TLS, a refused redirect
-│   ├── TimedOutError              the client's time ran out
-│   └── ClientUnusableError        the HTTP client is closed, or of another event loop
-├── StatusError                    the service answered and said no
+├── TransportError                 no usable response: connect, read, protocol, TLS, a refused redirect
+│   ├── TimedOutError              a timeout or the deadline passed
+│   └── ClientUnusableError        the HTTP client is closed, or belongs to another event loop
+├── StatusError                    the service answered with a failure status
 │   ├── BadRequestError       400  nothing was created or changed
 │   ├── UnauthorizedError     401  the token is not accepted
-│   ├── ForbiddenError        403  the token is fine but may not do this
-│   ├── NotFoundError         404  there is no such room
+│   ├── ForbiddenError        403  the token is valid but does not permit the call
+│   ├── NotFoundError         404  no such room
 │   ├── RateLimitedError      429  too many requests
-│   └── ServerError           5xx  the service or a gateway failed; whether it took effect is unknown
-├── DecodeError                    success, but the body is not what is documented
-├── PaginationError                the list cannot be walked: it repeats, stalls or jumps
-├── CheckpointError                a scan cannot go on from a checkpoint of another account
+│   └── ServerError           5xx  the service or a gateway failed; whether the request took effect is unknown
+├── DecodeError                    the status is a success, but the body is not as documented
+├── PaginationError                the list repeats, stalls, jumps back or ignores the cursor
+├── CheckpointError                a checkpoint belongs to another account
 ├── CreateOutcomeUnknownError      a create may or may not have taken effect
-├── TooManyFailuresError           many calls at once: as many failed as were allowed to
-└── TokenError                     malformed, expired, wrongly signed, not enough, or not to be had
+├── TooManyFailuresError           a bulk call reached ``max_failures``
+└── TokenError                     a token is malformed, expired, wrongly signed, insufficient or unavailable
 
-A caller's mistake that costs no request is a ``ValueError`` or ``TypeError`` instead, raised before anything
-is sent.  No text here ever holds a token, a secret or a header.  All of them survive ``pickle`` and ``copy``;
-as with every Python exception, the ``__cause__`` and the traceback stay behind.
+Wrong arguments raise ``ValueError`` or ``TypeError`` before anything is sent.
+
+No error text contains a token, a secret or a header.  Errors can be pickled and copied.  ``type(error)(*error.args)``
+rebuilds one too, as Celery's JSON backend does.  Only ``__cause__`` and the traceback are lost, as with every
+Python exception.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
 from attrs import frozen
 
 
 @frozen(kw_only=True)
 class Attempt:
-    """One try of a call that failed.
+    """One failed attempt of a call.
 
     .. versionadded:: 0.1
     """
 
     status: int | None
-    """The HTTP status that the service answered; ``None`` if no answer came or it could not be read."""
+    """The HTTP status; ``None`` without a readable response."""
     failure: str | None
-    """The name of the error, if it was not a failure status."""
+    """The name of the error; ``None`` if it was a failure status."""
     seconds: float
-    """How long the try took."""
+    """How long the attempt took."""
     waited: float
-    """How many seconds were waited before it."""
+    """The delay before it, in seconds."""
 
     def __str__(self) -> str:
         return str(self.status or self.failure)
 
 
 class RoomsError(Exception):
-    """What a call raises when it did not bring what it should.
+    """Base class of all errors that calls raise.
 
     .. versionadded:: 0.1
     """
@@ -58,86 +60,93 @@ class RoomsError(Exception):
     hint: str = ""
     """What to do next; part of the text."""
 
-    method: str | None
-    """The method of the request that it is about; ``None`` where there was none."""
-    path: str | None
-    """The path and query of that request; ``None`` where there was none."""
+    # Sentry prefers an attribute ``message`` to the text, which would lose the request: none has that name.
+    summary: str
+    """What failed, without the request, the hint and the attempts."""
     checkpoint: str | None
-    """Where to go on, if the error came from a walk or a scan; ``None`` from other calls.
+    """Where to resume a walk or a scan; ``None`` from other calls.
 
-    Of a walk it is a uuid, for ``walk(after=checkpoint)``: the last room that came out or, before the first, the
-    ``after`` that the walk began with; ``None`` if there is neither.  Of a scan it is a longer text, for
-    ``scan(resume=checkpoint)``: the scan's own checkpoint or, if it could not begin, the ``resume`` that it was
-    given; ``None`` if there was none.  Where it is ``None``, begin again as before.
+    From a walk it is a uuid, for ``walk(after=checkpoint)``: the last room returned.  Before the first room it is
+    the ``after`` of the walk; ``None`` if there was none.  From a scan it is a longer text, for
+    ``scan(resume=checkpoint)``: the scan's own checkpoint.  If the scan could not start, it is its ``resume``;
+    ``None`` if there was none.  If it is ``None``, start again with the same arguments.
     """
     attempts: tuple[Attempt, ...]
-    """What was tried, in order, the last try included; empty where no request was begun."""
+    """All failed attempts in order, the last included; empty if no request was sent."""
     stop_reason: str | None
-    """Why there was no other try although one might have helped; ``None`` if none would, or all were made."""
+    """Why a retryable failure was not retried; ``None`` if it is not retryable, or all attempts were used."""
 
-    def __init__(self, what: str, *, method: str | None = None, path: str | None = None) -> None:
-        super().__init__(what)
-        self.method = method
-        self.path = path
+    def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
+        # Every class keeps its arguments, the request last, in ``args``, so that ``cls(*args)`` rebuilds an error.
+        super().__init__(summary, method, path)
+        self.summary = summary
         self.checkpoint = None
         self.attempts = ()
         self.stop_reason = None
 
     @property
-    def summary(self) -> str:
-        """What failed, without the request, the hint and the attempts."""
-        return str(self.args[0])
+    def method(self) -> str | None:
+        """The method of the request; ``None`` without one."""
+        method: str | None = self.args[-2]
+        return method
+
+    @method.setter
+    def method(self, method: str | None) -> None:
+        self.args = (*self.args[:-2], method, self.path)
+
+    @property
+    def path(self) -> str | None:
+        """The path and query of the request; ``None`` without one."""
+        path: str | None = self.args[-1]
+        return path
+
+    @path.setter
+    def path(self, path: str | None) -> None:
+        self.args = (*self.args[:-1], path)
 
     def __str__(self) -> str:
+        # Built when it is read: the session adds the request, the attempts and the stop reason later.
         request = f"{self.method} {self.path}: " if self.method and self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        tried = f"after {len(self.attempts)} tries: {', '.join(map(str, self.attempts))}"
-        ended = f"no further try, because {self.stop_reason}"
-        more = [tried] * (len(self.attempts) > 1) + [ended] * (self.stop_reason is not None)
-        return f"{request}{self.summary}{hint}" + (f" ({'; '.join(more)})" if more else "")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The default calls the class with its args, which no keyword-only argument survives.
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(kind: type[RoomsError], args: tuple[Any, ...], state: dict[str, Any]) -> RoomsError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
+        notes = []
+        if len(self.attempts) > 1:
+            notes.append(f"after {len(self.attempts)} attempts: {', '.join(map(str, self.attempts))}")
+        if self.stop_reason is not None:
+            notes.append(f"no further attempt, because {self.stop_reason}")
+        return f"{request}{self.summary}{hint}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 class TransportError(RoomsError):
-    """No usable answer came: connecting, sending or reading failed, or the service pointed elsewhere.
+    """No usable response: connecting, sending or reading failed, or the service sent a redirect.
 
-    Where the HTTP library raised an exception of its own, that is the ``__cause__``.
+    The ``__cause__`` is the HTTP library's exception, if there was one.
 
     .. versionadded:: 0.1
     """
 
-    hint = "is base_url right, and the network up?"
+    hint = "check base_url and the network"
 
     was_sent: bool
-    """``False`` only if the request provably never left, so that repeating it is safe whatever it does."""
+    """``False`` only if the request was certainly not sent.  Then repeating it is safe."""
     is_transient: bool
-    """Whether the same request may go better later; not so after a refused redirect."""
+    """Whether the same request may succeed later; ``False`` for a redirect, for example."""
 
     def __init__(
         self,
-        what: str,
-        *,
-        method: str | None = None,
-        path: str | None = None,
+        summary: str,
         was_sent: bool = True,
         is_transient: bool = True,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
-        super().__init__(what, method=method, path=path)
+        super().__init__(summary, method, path)
+        self.args = (summary, was_sent, is_transient, method, path)
         self.was_sent = was_sent
         self.is_transient = is_transient
 
 
 class TimedOutError(TransportError):
-    """The client's time to connect, send, read or wait for a free connection ran out.
+    """A timeout passed: to connect, send, read or wait for a free connection, or the deadline of the call.
 
     .. versionadded:: 0.1
     """
@@ -148,14 +157,14 @@ class TimedOutError(TransportError):
 
 
 class ClientUnusableError(TransportError, RuntimeError):
-    """The HTTP client has been closed, or belongs to another event loop.
+    """The HTTP client is closed, or belongs to another event loop.
 
-    It is a ``RuntimeError`` too, as HTTP libraries raise in this case, since a change to the program is needed.
+    It is a ``RuntimeError`` too, as HTTP libraries raise in this case, since the program must change.
 
     .. versionadded:: 0.1
     """
 
-    hint = "open the client in the event loop that uses it, and keep it open for as long as calls are made"
+    hint = "open the client in the event loop that uses it, and keep it open while calls are made"
 
 
 class StatusError(RoomsError):
@@ -164,31 +173,34 @@ class StatusError(RoomsError):
     .. versionadded:: 0.1
     """
 
+    _default_status: ClassVar[int] = 0
+
     status: int
     """The HTTP status."""
-    message: str | None
-    """The reason that the service gave; ``None`` if it gave none, and then the text shows how the body began."""
+    reason: str | None
+    """The service's own explanation; ``None`` without one.  Then the text shows the start of the body."""
     retry_after: float | None
-    """How many seconds the service asks to wait before the next try; ``None`` if it does not say."""
+    """The delay that the service asks for before the next attempt, in seconds; ``None`` if it does not say."""
 
     def __init__(
         self,
-        status: int,
-        message: str | None,
-        *,
+        reason: str | None = None,
+        status: int | None = None,
         excerpt: str = "",
         remark: str = "",
         retry_after: float | None = None,
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        began = f"; its body begins {excerpt!r}" if excerpt else ""
-        said = f": {message}" if message else f" without a reason{began}"
-        wait = f"it asks to wait {retry_after:g} s" if retry_after is not None else ""
-        more = "".join(f"; {words}" for words in (wait, remark) if words)
-        super().__init__(f"the service answered {status}{said}{more}", method=method, path=path)
+        status = self._default_status if status is None else status
+        body = f"; its body begins {excerpt!r}" if excerpt else ""
+        explanation = f": {reason}" if reason else f" without a reason{body}"
+        delay = f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
+        remarks = f"; {remark}" if remark else ""
+        super().__init__(f"the service answered {status}{explanation}{delay}{remarks}", method, path)
+        self.args = (reason, status, excerpt, remark, retry_after, method, path)
         self.status = status
-        self.message = message
+        self.reason = reason
         self.retry_after = retry_after
 
 
@@ -198,6 +210,8 @@ class BadRequestError(StatusError):
     .. versionadded:: 0.1
     """
 
+    _default_status = 400
+
 
 class UnauthorizedError(StatusError):
     """401: the service does not accept the token.
@@ -205,28 +219,31 @@ class UnauthorizedError(StatusError):
     .. versionadded:: 0.1
     """
 
-    hint = "is the token complete, of this project, and not expired?"
+    _default_status = 401
+    hint = "check that the token is complete, belongs to this project and has not expired"
 
 
 class ForbiddenError(StatusError):
-    """403: the token is fine, but its kind or role may not do this.
+    """403: the token is valid, but its kind or role does not permit the call.
 
     .. versionadded:: 0.1
     """
 
+    _default_status = 403
     hint = (
-        "create and list take an SDK token, get also one of that room, of a writer or admin; "
-        "disable and enable take an admin's of either kind"
+        "create and list need an SDK token; get, disable and enable also accept a token for that room; "
+        "disable and enable need an admin token, the others a writer or admin token"
     )
 
 
 class NotFoundError(StatusError):
-    """404: there is no such room for this token and region.
+    """404: no such room for this token and region.
 
     .. versionadded:: 0.1
     """
 
-    hint = "check the uuid (32 hex digits, no dashes), the region, and the project that the token is of"
+    _default_status = 404
+    hint = "check the uuid (32 hex digits, no dashes), the region, and the project of the token"
 
 
 class RateLimitedError(StatusError):
@@ -235,128 +252,132 @@ class RateLimitedError(StatusError):
     .. versionadded:: 0.1
     """
 
-    hint = "slow down, then ask again"
+    _default_status = 429
+    hint = "send fewer requests, then retry"
 
 
 class ServerError(StatusError):
-    """5xx: the service or a gateway before it failed; whether the request took effect cannot be told.
+    """5xx: the service or a gateway failed; whether the request took effect is unknown.
 
     .. versionadded:: 0.1
     """
 
-    hint = "ask again later"
+    _default_status = 500
+    hint = "retry later"
 
 
 class DecodeError(RoomsError):
-    """The answer says success, but its body is not what is documented.
+    """The status is a success, but the body is not as documented.
 
     .. versionadded:: 0.1
     """
 
-    what: str
-    """The fault."""
-    where: str
-    """Its place in the body, such as ``$[3].isBan``; ``$`` is the body itself."""
+    reason: str
+    """What is wrong."""
+    location: str
+    """Where in the body, such as ``$[3].isBan``; ``$`` is the body itself."""
 
-    def __init__(self, what: str, where: str = "$", *, method: str | None = None, path: str | None = None) -> None:
-        super().__init__(f"unreadable answer: {what} at {where}", method=method, path=path)
-        self.what = what
-        self.where = where
+    def __init__(
+        self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
+    ) -> None:
+        super().__init__(f"unreadable response: {reason} at {location}", method, path)
+        self.args = (reason, location, method, path)
+        self.reason = reason
+        self.location = location
 
 
 class PaginationError(RoomsError):
-    """The list cannot be walked to a proven end: it repeats, stalls, jumps or ignores the cursor.
+    """The list cannot be walked to a proven end: it repeats, stalls, jumps back or ignores the cursor.
 
-    Every room that came out before is sound and came once.
+    Every room returned before is valid and was returned once.
 
     .. versionadded:: 0.1
     """
 
-    hint = "the rooms so far are sound; the service's list is not what it documents"
+    hint = "the rooms so far are valid; the service's list does not behave as documented"
 
 
 class CheckpointError(RoomsError):
-    """A scan cannot go on: the checkpoint is of another account than the rooms that the service lists.
+    """A scan cannot resume: the checkpoint belongs to another account than the rooms listed by the service.
 
     .. versionadded:: 0.1
     """
 
-    hint = "use a token of the account that was scanned, or begin anew without the checkpoint"
+    hint = "use a token of the account that was scanned, or start a new scan without the checkpoint"
 
 
 class CreateOutcomeUnknownError(RoomsError):
-    """A create may or may not have taken effect: the answer was lost, unreadable, or a server error.
+    """A create may or may not have taken effect: the response was lost, unreadable, or a server error.
 
-    Repeating it could make a second room, so nothing did.  The failure itself is the ``__cause__``.
+    It was not retried, because that could create a second room.  The ``__cause__`` is the failure itself.
 
     .. versionadded:: 0.1
     """
 
-    hint = "the room may exist: see with find_created_between() before you create again"
+    hint = "the room may exist: check with find_created_between() before you create again"
 
     started_at: datetime
     """When the request began, by this machine's clock: aware, UTC."""
     ended_at: datetime
-    """When it had failed; a service that is slow to work may create the room later still."""
+    """When it failed, likewise; a slow service may create the room even later."""
 
     def __init__(
         self,
-        what: str,
-        *,
+        summary: str,
         started_at: datetime,
         ended_at: datetime,
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        super().__init__(what, method=method, path=path)
+        super().__init__(summary, method, path)
+        self.args = (summary, started_at, ended_at, method, path)
         self.started_at = started_at
         self.ended_at = ended_at
 
 
 class TooManyFailuresError(RoomsError):
-    """Of many calls at once, as many failed as ``max_failures`` allows, so no more were begun.
+    """A bulk call reached ``max_failures`` and started no further call.
 
-    The outcomes of all that were begun have come out.  The last failure is the ``__cause__``.  Of an async
-    iterable, go on with ``outcomes.not_attempted`` and then with the iterable itself, unless
+    The outcomes of all started calls have been returned.  The ``__cause__`` is the last failure.  To continue with
+    an async iterable, take ``outcomes.not_attempted`` and then the iterable itself, unless
     ``outcomes.input_cancelled``.
 
     .. versionadded:: 0.1
     """
 
-    hint = "mend what the failures are about, then go on with outcomes.not_attempted"
+    hint = "fix the cause, then retry outcomes.not_attempted"
 
     failed: int
-    """How many calls failed; more than ``max_failures`` if some of those in flight failed too."""
+    """How many calls failed; more than ``max_failures`` if calls in flight failed too."""
     attempted: int
-    """How many calls were begun."""
+    """How many calls were started."""
     total: int | None
-    """How many were wanted; ``None`` if an async iterable was to say."""
+    """How many calls were requested; ``None`` for an async iterable."""
 
     def __init__(
         self,
         failed: int,
-        *,
         attempted: int,
         total: int | None,
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        ended = (
-            "no more were pulled out of the iterable"
+        rest = (
+            "no more were pulled from the iterable"
             if total is None
             else f"{total - attempted} of {total} were not attempted"
         )
-        super().__init__(f"{failed} of {attempted} calls failed, and {ended}", method=method, path=path)
+        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
+        self.args = (failed, attempted, total, method, path)
         self.failed = failed
         self.attempted = attempted
         self.total = total
 
 
 class TokenError(RoomsError):
-    """A token is malformed, has expired, is wrongly signed, does not allow the call, or could not be got.
+    """A token is malformed, expired, wrongly signed, does not permit the call, or is unavailable.
 
-    From a call it means that nothing took effect.  If a ``token`` function of yours failed, its exception is the
-    ``__cause__``.
+    If a call raises it, nothing took effect.  If your token function failed, its exception is the ``__cause__``.
 
     .. versionadded:: 0.1
     """

@@ -172,7 +172,7 @@ async def test_the_last_error_is_raised_and_lists_every_attempt() -> None:
     first, second, third, fourth = (attempt.waited for attempt in attempts)
     assert first == 0
     assert service.waits == [second, third, 5 + fourth]
-    assert str(caught.value).endswith(" (after 4 tries: 502, TransportError, TimedOutError, 503)")
+    assert str(caught.value).endswith(" (after 4 attempts: 502, TransportError, TimedOutError, 503)")
     assert caught.value.stop_reason is None
     assert caught.value.__context__ is None  # not the error of the attempt before
 
@@ -194,12 +194,12 @@ async def test_a_permanent_failure_is_raised_at_once(fault: Any, error: type[Roo
         await service.rooms().get(UUID)
     assert type(caught.value) is error
     assert (len(service.times), len(caught.value.attempts)) == (1, 1)
-    assert "tries" not in str(caught.value)
+    assert "attempts" not in str(caught.value)
 
 
 async def test_an_error_says_why_it_was_not_retried() -> None:
     why = "the policy waits 30 s at most when asked to"
-    with pytest.raises(RateLimitedError, match=rf"wait 31 s .* \(no further try, because {why}\)$") as caught:
+    with pytest.raises(RateLimitedError, match=rf"wait 31 s .* \(no further attempt, because {why}\)$") as caught:
         await Service(httpx.Response(429, headers={"retry-after": "31"})).rooms().list()
     assert caught.value.stop_reason == why
 
@@ -214,7 +214,7 @@ async def test_an_expired_token_is_replaced_once_at_once() -> None:
     service = Service(EXPIRED, 0.0, EXPIRED, EXPIRED)
     rooms = service.rooms(token=KEY, retry=RetryPolicy(1))
     await rooms.create()
-    with pytest.raises(UnauthorizedError, match=r"after 2 tries: 401, 401"):
+    with pytest.raises(UnauthorizedError, match=r"after 2 attempts: 401, 401"):
         await rooms.create()
     assert service.waits == [0, 0, 0]
     first, second, third, fourth = service.tokens
@@ -300,7 +300,7 @@ async def test_the_default_clock_is_looked_up_at_each_call(monkeypatch: pytest.M
 
 async def test_a_create_in_doubt_tells_when_its_last_attempt_was_made() -> None:
     service = Service(LIMITED, SILENT)
-    with pytest.raises(CreateOutcomeUnknownError, match="tries: 429, TimedOutError") as caught:
+    with pytest.raises(CreateOutcomeUnknownError, match="attempts: 429, TimedOutError") as caught:
         await service.rooms(retry=RetryPolicy(wait_initial=0)).create()
     began = datetime.fromtimestamp(EPOCH, UTC) + timedelta(seconds=10)
     assert caught.value.started_at == began

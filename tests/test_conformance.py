@@ -285,7 +285,7 @@ async def test_a_hook_that_raises_for_the_status_hides_no_meaning(borrow: Borrow
     async with borrow(refusal, event_hooks={"response": [hook]}) as (_, _, rooms):
         with pytest.raises(ForbiddenError) as caught:
             await rooms.list()
-    assert caught.value.message == ("token access room forbidden" if reads_first else None)
+    assert caught.value.reason == ("token access room forbidden" if reads_first else None)
 
 
 @pytest.mark.parametrize("event", ["request", "response"])

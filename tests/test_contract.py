@@ -184,15 +184,15 @@ async def test_an_unknown_uuid_answers_404(
     """Rules: no-room, failure-message."""
     with skipping_what_the_token_may_not(), pytest.raises(NotFoundError) as caught:
         await call(rooms, created.room.uuid[:20] + 12 * "0")
-    assert caught.value.message
-    assert responses[-1].json()["message"] == caught.value.message
+    assert caught.value.reason
+    assert responses[-1].json()["message"] == caught.value.reason
 
 
 async def test_a_wrong_token_or_none_answers_401(rooms: AsyncRooms, target: Target) -> None:
     """Rules: token, failure-message."""
     with pytest.raises(UnauthorizedError) as caught:
         await rooms.with_options(token=TOKEN).list(limit=1)
-    assert caught.value.message
+    assert caught.value.reason
     assert TOKEN not in f"{caught.value!r} {caught.value}"
     async with httpx.AsyncClient(transport=target.transport, timeout=30) as client:
         response = await client.get(f"{target.base_url}/v5/rooms?limit=1", headers={"region": target.region})

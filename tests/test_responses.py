@@ -110,7 +110,7 @@ def test_the_service_may_spell_the_uuid_in_another_way_than_the_request(uuid: st
 def test_a_response_about_another_room_is_unreadable(operation: ApiRequest[Room]) -> None:
     error = failure(200, room_json(uuid="another"), operation=operation)
     assert type(error) is DecodeError
-    assert (error.what, error.where) == (f'expected "{UUID}", got "another"', "$.uuid")
+    assert (error.reason, error.location) == (f'expected "{UUID}", got "another"', "$.uuid")
 
 
 @pytest.mark.parametrize("is_ban", [True, False])
@@ -120,7 +120,7 @@ def test_a_response_that_shows_the_old_state_is_unreadable(*, is_ban: bool) -> N
     error = failure(200, room_json(isBan=not is_ban), operation=operation)
     assert type(error) is DecodeError
     words = {True: "true", False: "false"}
-    assert (error.what, error.where) == (f"expected {words[is_ban]}, got {words[not is_ban]}", "$.isBan")
+    assert (error.reason, error.location) == (f"expected {words[is_ban]}, got {words[not is_ban]}", "$.isBan")
 
 
 @pytest.mark.parametrize("status", [202, 204, 299])
@@ -128,15 +128,15 @@ def test_an_undocumented_success_is_unreadable(status: int) -> None:
     for body, outside, where in (room_json(), status, "$"), (printed(status, "null"), 200, "$.status"):
         error = failure(outside, body)
         assert type(error) is DecodeError
-        assert (error.what, error.where) == (f"expected the status 200 or 201, got {status}", where)
+        assert (error.reason, error.location) == (f"expected the status 200 or 201, got {status}", where)
 
 
 @pytest.mark.parametrize("status", ["201", True, None, 99, 600, 201.0, [201]])
 def test_an_envelope_with_a_malformed_status_is_unreadable(status: Any) -> None:
     error = failure(200, json.dumps({"status": status, "body": json.loads(GOT)}))
     assert type(error) is DecodeError
-    assert error.what.startswith("expected an HTTP status, got ")
-    assert error.where == "$.status"
+    assert error.reason.startswith("expected an HTTP status, got ")
+    assert error.location == "$.status"
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_an_undocumented_body_is_an_error_with_reason_and_place(
 ) -> None:
     error = failure(200, body, operation=operation)
     assert type(error) is DecodeError
-    assert error.where == where
-    assert str(error).endswith(f"unreadable answer: {error.what} at {where}")
+    assert error.location == where
+    assert str(error).endswith(f"unreadable response: {error.reason} at {where}")
 
 
 def test_what_an_unreadable_response_said_is_cut() -> None:
     error = failure(200, json.dumps("x" * 10_000))
-    assert error.what == 'expected a room object, got "'.ljust(MAX_EXCERPT, "x") + "…"
+    assert error.reason == 'expected a room object, got "'.ljust(MAX_EXCERPT, "x") + "…"
 
 
 @pytest.mark.parametrize("envelope", ["%s", printed(200, "%s")], ids=["bare", "printed"])
@@ -182,7 +182,7 @@ def test_a_tolerant_list_keeps_the_rooms_beside_an_invalid_one(envelope: str) ->
     assert (second.uuid, second.document, second.path) == (UUID, json.loads(invalid), "$[1]")
     assert (third.reason, third.path) == ("expected a room object, got 5", "$[2]")
     error = failure(200, body, operation=LIST)
-    assert (error.what, error.where) == (second.reason, second.path)
+    assert (error.reason, error.location) == (second.reason, second.path)
 
 
 def test_what_is_said_of_an_invalid_room_is_one_printable_line_and_cut() -> None:
@@ -196,14 +196,14 @@ def test_what_is_said_of_an_invalid_room_is_one_printable_line_and_cut() -> None
 def test_the_words_of_the_service_are_shown_where_rooms_were_expected(call: ApiRequest[Any], name: str) -> None:
     error = failure(200, json.dumps({name: "invalid\nregion"}), operation=call)
     assert type(error) is DecodeError
-    assert error.what.endswith("; the service says: invalid region")
+    assert error.reason.endswith("; the service says: invalid region")
 
 
 def test_more_rooms_than_a_page_may_have_are_refused_before_any_is_read() -> None:
     good = room_json().decode()
     for body, operation in ((f"[{'5,' * 1000}5]", TOLERANT), (f"[{f'{good},' * 1000}{good}]", LIST)):
         error = failure(200, body, operation=operation)
-        assert (error.what, error.where) == ("expected at most 1000 rooms, got 1001", "$")
+        assert (error.reason, error.location) == ("expected at most 1000 rooms, got 1001", "$")
 
 
 # The body
@@ -296,7 +296,7 @@ def test_a_failure_has_its_own_error_with_the_reason(status: int, kind: type[Sta
     for error in (bare, failure(status, printed(status, body), {"retry-after": "7"}), *inside):
         assert type(error) is kind
         assert (error.status, error.retry_after) == (status, 7.0)
-    assert {error.message for error in (bare, *inside)} == {"room too full"}
+    assert {error.reason for error in (bare, *inside)} == {"room too full"}
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_only_a_refusal_says_for_certain_that_nothing_took_effect(status: int, *
 )
 def test_the_reason_is_one_printable_line_and_cut(body: str, message: str) -> None:
     error = failure(402, body)
-    assert error.message == message
+    assert error.reason == message
     assert str(error).endswith(f"answered 402: {message}")
 
 
@@ -344,7 +344,7 @@ def test_the_reason_is_one_printable_line_and_cut(body: str, message: str) -> No
 )
 def test_without_a_reason_the_error_shows_how_the_body_begins(body: bytes) -> None:
     error = failure(402, body)
-    assert error.message is None
+    assert error.reason is None
     shown = " ".join(body.decode(errors="replace").split())
     shown = shown if len(shown) <= MAX_EXCERPT else shown[:MAX_EXCERPT] + "…"
     assert str(error).endswith(f"answered 402 without a reason; its body begins {shown!r}")
@@ -423,27 +423,27 @@ SUSPICION = "if the token is fresh, this machine's clock is wrong"
 def remark_in(error: StatusError) -> str:
     """Return what stands between the reason of the service and the hint."""
     shown = str(error).removesuffix(f" ({error.hint})")
-    return shown.rpartition(str(error.message))[2].removeprefix("; ")
+    return shown.rpartition(str(error.reason))[2].removeprefix("; ")
 
 
 @pytest.mark.parametrize("body", EXPIRED)
 def test_the_reason_says_that_the_token_has_expired_whatever_the_status(body: str) -> None:
     for error in (failure(401, body), failure(403, body), failure(200, printed(400, body))):
-        assert is_token_expired(error.status, error.message)
+        assert is_token_expired(error.status, error.reason)
         assert remark_in(error) == SUSPICION
 
 
 @pytest.mark.parametrize("body", NOT_EXPIRED)
 def test_another_reason_does_not_say_that_the_token_has_expired(body: str) -> None:
     error = failure(401, body, {"date": DATE}, now=0.0)
-    assert not is_token_expired(error.status, error.message)
+    assert not is_token_expired(error.status, error.reason)
     assert "clock" not in str(error)
 
 
 @pytest.mark.parametrize(("status", "says"), [(399, False), (400, True), (499, True), (500, False)])
 def test_only_a_client_error_says_that_the_token_has_expired(status: int, *, says: bool) -> None:
     error = failure(status, EXPIRED[0], {"date": DATE}, now=0.0)
-    assert is_token_expired(error.status, error.message) is says
+    assert is_token_expired(error.status, error.reason) is says
     assert ("clock" in str(error)) is says
 
 

@@ -26,7 +26,7 @@ from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState, check
 
 CUT: Final = TransportError("cut")
 SLOW: Final = TimedOutError("slow")
-BUSY: Final = ServerError(503, None)
+BUSY: Final = ServerError(None, 503)
 NOT_FOUND: Final = NotFoundError(404, None)
 EXPIRED: Final = UnauthorizedError(401, "expired token")
 
@@ -46,14 +46,14 @@ def is_retried(
 HAD_NO_EFFECT: Final = [
     TransportError("refused", was_sent=False),
     TimedOutError("no connection", was_sent=False),
-    RateLimitedError(429, None),
+    RateLimitedError(None, 429),
 ]
-TRANSIENT: Final = [CUT, SLOW, *(ServerError(status, None) for status in (500, 502, 503, 504))]
+TRANSIENT: Final = [CUT, SLOW, *(ServerError(None, status) for status in (500, 502, 503, 504))]
 PERMANENT: Final = [
     TransportError("redirected", is_transient=False),
     ClientUnusableError("closed", was_sent=False, is_transient=False),
-    *(StatusError(status, None) for status in (304, 401, 404, 408, 428, 430, 499)),
-    *(ServerError(status, None) for status in (501, 505)),
+    *(StatusError(None, status) for status in (304, 401, 404, 408, 428, 430, 499)),
+    *(ServerError(None, status) for status in (501, 505)),
     *(kind("permanent") for kind in (DecodeError, PaginationError, TokenError, RoomsError)),
 ]
 
@@ -82,13 +82,13 @@ def test_a_wait_is_drawn_from_zero_to_its_bound_however_often_the_call_failed(ji
 
 
 def test_the_drawn_wait_is_added_to_retry_after() -> None:
-    for error in (RateLimitedError(429, None, retry_after=12.0), ServerError(503, None, retry_after=12.0)):
+    for error in (RateLimitedError(None, 429, retry_after=12.0), ServerError(None, 503, retry_after=12.0)):
         call = tries()
         assert is_retried(call, error, jitter=0.5)
         assert call.wait == 12.25
 
 
-IN_5_S: Final = ServerError(503, None, retry_after=5)
+IN_5_S: Final = ServerError(None, 503, retry_after=5)
 TOO_LONG: Final = "the policy waits 30 s at most when asked to"
 TOO_LATE: Final = "it would begin after the deadline of 100 s for the whole call"
 USED_UP: Final = "too many calls fail: the budget of retries is used up"
@@ -97,8 +97,8 @@ USED_UP: Final = "too many calls fail: the budget of retries is used up"
 @pytest.mark.parametrize(
     ("error", "elapsed", "spent", "why"),
     [
-        (RateLimitedError(429, None, retry_after=30.0), 0, 0, None),
-        (RateLimitedError(429, None, retry_after=30.001), 0, 0, TOO_LONG),
+        (RateLimitedError(None, 429, retry_after=30.0), 0, 0, None),
+        (RateLimitedError(None, 429, retry_after=30.001), 0, 0, TOO_LONG),
         (CUT, 98.9, 0, None),
         (CUT, 99.0, 0, TOO_LATE),
         (IN_5_S, 93.9, 0, None),
@@ -154,7 +154,7 @@ def test_successes_refund_retries_and_never_more_than_there_were() -> None:
 def test_a_final_answer_refunds_and_a_failure_does_not() -> None:
     for error, refund in (
         (NOT_FOUND, BUDGET_REFUND),
-        (ServerError(501, None), BUDGET_REFUND),
+        (ServerError(None, 501), BUDGET_REFUND),
         (BUSY, 0),
         (SLOW, 0),
     ):
@@ -180,7 +180,7 @@ def test_the_budget_bounds_the_number_of_requests(outcomes: list[bool], budget: 
 
 def test_each_attempt_is_recorded_with_its_outcome_and_wait() -> None:
     call = tries(RetryPolicy(wait_initial=2))
-    assert is_retried(call, ServerError(502, None))
+    assert is_retried(call, ServerError(None, 502))
     assert is_retried(call, SLOW)
     call.record(NOT_FOUND, 0.125)
     assert [(str(made), made.status, made.failure, made.seconds, made.waited) for made in call.attempts] == [

@@ -238,8 +238,8 @@ def _status_error(
     message = reason and excerpt(reason, redact)
     kind = ServerError if 500 <= status < 600 else _ERRORS.get(status, StatusError)
     error = kind(
-        status,
         message,
+        status,
         excerpt="" if message else excerpt(body.decode(errors="replace"), redact),
         remark=_remark_on_clocks(headers, now) if is_token_expired(status, message) else "",
         retry_after=_retry_after(headers, now),

@@ -201,7 +201,7 @@ async def _failure(session: Session, listing: _Listing) -> Finding:
     except StatusError as error:
         if error.status in ELSE:
             raise
-        return findings.failure(error.status, error.message)
+        return findings.failure(error.status, error.reason)
     except DecodeError:  # another room, or none at all
         pass
     return findings.failure(None, None)
