@@ -12,7 +12,7 @@ from netless_rooms._api import transport
 from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_BODY_SIZE
 from netless_rooms._api.session import Session, wall_clock
-from netless_rooms._auth.providers import Clock, TokenSource, provider_of
+from netless_rooms._auth.providers import Clock, TokenSource, make_provider
 from netless_rooms._many import ManyRooms
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
@@ -95,7 +95,7 @@ class AsyncRooms(ManyRooms):
             raise TypeError(f"clock must be a function, not {type(clock).__name__}")
         self._session = Session(
             transport=transport.Transport(client, address),
-            provider=provider_of(token, clock),
+            provider=make_provider(token, clock),
             region=check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=clock,
@@ -162,7 +162,7 @@ class AsyncRooms(ManyRooms):
         """
         changes: dict[str, Any] = {}
         if not isinstance(token, EllipsisType):
-            changes["provider"] = provider_of(token, self._session.clock)
+            changes["provider"] = make_provider(token, self._session.clock)
         if not isinstance(region, EllipsisType):
             changes["region"] = check_region(region)
         if not isinstance(timeout, EllipsisType):

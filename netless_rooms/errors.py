@@ -20,9 +20,9 @@ RoomsError
 
 Wrong arguments raise ``ValueError`` or ``TypeError`` before anything is sent.
 
-No error text contains a token, a secret or a header.  Errors can be pickled and copied.  ``type(error)(*error.args)``
-rebuilds one too, as Celery's JSON backend does.  Only ``__cause__`` and the traceback are lost, as with every
-Python exception.
+No error text contains a token, a secret or a header.  Errors can be pickled and copied, and rebuilt by
+``type(error)(*error.args)``, as Celery's JSON backend does.  As with every Python exception, ``__cause__`` and the
+traceback are lost then.
 """
 
 from datetime import datetime

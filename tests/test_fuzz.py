@@ -16,7 +16,7 @@ from netless_rooms import InvalidRoom, Room, RoomPage, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, parse_response
-from netless_rooms._auth.permissions import Token
+from netless_rooms._auth.tokens import Token
 from odd_bodies import SDK_TOKEN, odd_bodies
 from samples import DASHED, UUID, room_json
 
@@ -95,7 +95,7 @@ def test_any_response_becomes_what_it_says_or_our_error(
     # No piece of the token that was sent is shown; any other is known by its beginning, if it is whole.
     secrets = {token, SDK_TOKEN} if kind == "damaged documents" else {token}
     try:
-        result = parse_response(operation, status, headers, sent, redact=Token.of(token).redact, now=now)
+        result = parse_response(operation, status, headers, sent, redact=Token.parse(token).redact, now=now)
     except RoomsError as error:
         count("bad inputs", kind)
         event(f"{kind}: {type(error).__name__}")

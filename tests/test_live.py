@@ -70,12 +70,12 @@ def test_a_run_creates_one_room_and_leaves_it_disabled(run: Run, netless_emulato
 @pytest.mark.parametrize(
     ("of_the_room", "role", "reason", "bans"),
     [
-        (False, Role.WRITER, "a writer's token may not do this", [False]),
+        (False, Role.WRITER, "a writer token does not permit this call", [False]),
         *exhaustive(
             [
                 pytest.param(False, Role.ADMIN, "other tokens can be made from an AccessKey only", [True]),
-                pytest.param(True, Role.ADMIN, "a room token is for that room, not for all of them", []),
-                pytest.param(False, Role.READER, "a reader's token may make none of the calls", []),
+                pytest.param(True, Role.ADMIN, "a room token is for that room only", []),
+                pytest.param(False, Role.READER, "a reader token permits none of the calls", []),
             ]
         ),
     ],

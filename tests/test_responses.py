@@ -13,7 +13,7 @@ import pytest
 from netless_rooms._api.decoding import MAX_NESTING
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, BodyReader, parse_response
-from netless_rooms._auth.permissions import Token
+from netless_rooms._auth.tokens import Token
 from netless_rooms._retries import is_refusal, is_token_expired
 from netless_rooms.errors import (
     BadRequestError,
@@ -53,7 +53,7 @@ def parse(
     now: float = math.nan,
 ) -> Any:
     sent = body if isinstance(body, bytes) else body.encode()
-    return parse_response(operation, status, headers, sent, redact=Token.of(token).redact, now=now)
+    return parse_response(operation, status, headers, sent, redact=Token.parse(token).redact, now=now)
 
 
 def failure(

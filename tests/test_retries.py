@@ -27,8 +27,8 @@ from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState, check
 CUT: Final = TransportError("cut")
 SLOW: Final = TimedOutError("slow")
 BUSY: Final = ServerError(None, 503)
-NOT_FOUND: Final = NotFoundError(404, None)
-EXPIRED: Final = UnauthorizedError(401, "expired token")
+NOT_FOUND: Final = NotFoundError(None, 404)
+EXPIRED: Final = UnauthorizedError("expired token", 401)
 
 
 def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: float = 0.0) -> RetryState:

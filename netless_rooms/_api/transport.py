@@ -25,8 +25,8 @@ from attrs import define, frozen
 
 from netless_rooms._api.requests import ApiRequest, request_headers
 from netless_rooms._api.responses import MAX_BODY_SIZE, BodyReader, excerpt
-from netless_rooms._auth.permissions import Token
 from netless_rooms._auth.redaction import Redact, chain, leaks
+from netless_rooms._auth.tokens import Token
 from netless_rooms.errors import ClientUnusableError, RoomsError, TimedOutError, TransportError
 
 

@@ -1,6 +1,7 @@
-"""Which token goes with a call: the one given, one made from a key, or one that a function of the user's gets.
+"""Token providers: each call gets its token from one.
 
-A token that was made or got is kept until shortly before it ends, or until the service refuses it.
+A token is given, signed with an access key, or returned by a function of the user's.  A signed or returned token
+is kept until shortly before it expires, or until the service refuses it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,19 +13,21 @@ from typing import Final, Protocol, TypeAlias
 import anyio
 from attrs import define, field
 
-from netless_rooms._auth.permissions import Token
 from netless_rooms._auth.redaction import leaks, redact
-from netless_rooms._auth.tokens import LAST_MS, AccessKey, Role, TokenKind, issue_token
+from netless_rooms._auth.tokens import (
+    MAX_EXPIRY_MS,
+    AccessKey,
+    Role,
+    Token,
+    TokenKind,
+    issue_token,
+    paste_artifact,
+)
 from netless_rooms._validation import check_header
 from netless_rooms.errors import TokenError
 
-LIFETIME: Final = timedelta(minutes=10)  # of a token made here; the service's own server code takes as much
-EXPIRY_MARGIN: Final = (
-    60.0  # seconds; a token with fewer left is not sent any more, for an answer may take its time
-)
-
-# The attempts that the running task is in, so that a token function which needs its own token is found out.
-_ASKING: Final[ContextVar[tuple["_Attempt", ...]]] = ContextVar("netless_rooms_asking", default=())
+LIFETIME: Final = timedelta(minutes=10)  # of a token signed here, as in the service's own server code
+EXPIRY_MARGIN: Final = 60.0  # seconds; a token with less left is not sent, because a response may take its time
 
 Clock: TypeAlias = Callable[[], float]
 TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
@@ -34,31 +37,37 @@ class Provider(Protocol):
     """Gives the token for each call."""
 
     can_renew: bool
+    """Whether another token can be had after ``drop``."""
 
     async def token_for(self, role: Role) -> Token:
-        """Return a token of ``role``; the same one as long as it is good.  May raise ``TokenError``."""
+        """Return a token that is good for ``role``, the same one as long as it is valid.
+
+        Raises ``TokenError``, without a method and path, if none can be had.
+        """
 
     def drop(self, token: Token) -> None:
-        """Give another one from now on, if possible."""
+        """Return another token from now on, if possible."""
 
 
-def provider_of(source: TokenSource, clock: Clock) -> Provider:
-    """Return what gives the tokens of ``source``; ``clock`` gives seconds since the epoch."""
+def make_provider(source: TokenSource, clock: Clock) -> Provider:
+    """Return the provider for what the user gave as ``token``; ``clock`` gives seconds since the epoch."""
     if isinstance(source, AccessKey):
         return KeyProvider(source, clock)
     if callable(source):
         return CallbackProvider(source, clock)
     if not isinstance(source, str):
         raise TypeError(f"token must be a string, an AccessKey or an async function, not {type(source).__name__}")
-    return StaticProvider(Token.of(check_header("token", source)))
+    return StaticProvider(Token.parse(_check_token("token", source)))
 
 
 @define
 class StaticProvider:
+    """Always gives the same token."""
+
     _token: Token
     can_renew: bool = False
 
-    async def token_for(self, _: Role) -> Token:
+    async def token_for(self, _role: Role) -> Token:
         return self._token
 
     def drop(self, _: Token) -> None:
@@ -67,102 +76,114 @@ class StaticProvider:
 
 @define
 class KeyProvider:
-    """Makes tokens of the least role that a call needs."""
+    """Signs tokens with the least role that a call needs."""
 
     _key: AccessKey
     _clock: Clock
-    _kept: dict[Role, Token] = field(factory=dict)
+    _tokens: dict[Role, Token] = field(factory=dict)
     can_renew: bool = True
 
     async def token_for(self, role: Role) -> Token:
-        # Nothing is awaited between looking and keeping, so however many tasks ask at once, one token is made.
+        # No await between reading and storing, so that concurrent tasks share one token.
         now = self._clock()
-        kept = self._kept.get(role)
-        # More than a lifetime is left where the clock was set back since: then nobody knows how much it is.
-        if kept is None or not EXPIRY_MARGIN <= kept.seconds_left(now) <= LIFETIME.total_seconds():
-            kept = self._kept[role] = self._make(role, now)
-        return kept
+        token = self._tokens.get(role)
+        # With more than a lifetime left, the clock was set back, and the true time left is unknown.
+        if token is None or not EXPIRY_MARGIN <= token.seconds_left(now) <= LIFETIME.total_seconds():
+            token = self._tokens[role] = self._issue(role, now)
+        return token
 
     def drop(self, token: Token) -> None:
-        self._kept = {role: kept for role, kept in self._kept.items() if kept is not token}
+        self._tokens = {role: kept for role, kept in self._tokens.items() if kept is not token}
 
-    def _make(self, role: Role, now: float) -> Token:
-        until = (now + LIFETIME.total_seconds()) * 1000
-        if not 0 <= until <= LAST_MS:
+    def _issue(self, role: Role, now: float) -> Token:
+        expires_at_ms = (now + LIFETIME.total_seconds()) * 1000
+        if not 0 <= expires_at_ms <= MAX_EXPIRY_MS:
             raise TokenError(
-                f"no token can be made, because this machine's clock says {now!r} s since 1970; set it right"
+                f"no token can be issued, because this machine's clock shows {now!r} s since 1970; correct it"
             )
-        return Token.of(issue_token(self._key, TokenKind.SDK, None, role, int(until)))
+        return issue_token(self._key, TokenKind.SDK, None, role, int(expires_at_ms))
 
 
 @define
-class _Attempt:
-    """One call of the user's function, for all the tasks that wait for it."""
+class _Refresh:
+    """One call of the user's function, shared by all tasks that wait for its token."""
 
     token: Token | None = None
-    trouble: str = ""
+    failure: str = ""
     cause: Exception | None = None
     ended: anyio.Event = field(factory=anyio.Event)
 
 
+# The refreshes that the running task is part of, to notice a token function that needs its own token.
+_REFRESHES: Final[ContextVar[tuple[_Refresh, ...]]] = ContextVar("netless_rooms_refreshes", default=())
+
+
 @define
 class CallbackProvider:
-    """Calls the user's function, one task for all that need a token at the same time."""
+    """Calls the user's function, in one task for all that need a token at the same time."""
 
-    _source: Callable[[], Awaitable[str]]
+    _function: Callable[[], Awaitable[str]]
     _clock: Clock
-    _kept: Token | None = None
-    _attempt: _Attempt | None = None
+    _token: Token | None = None
+    _refresh: _Refresh | None = None
     can_renew: bool = True
 
-    async def token_for(self, _: Role) -> Token:
+    async def token_for(self, _role: Role) -> Token:
         while True:
-            if self._kept is not None and self._kept.seconds_left(self._clock()) >= EXPIRY_MARGIN:
-                return self._kept
-            attempt = self._attempt
-            if attempt is None:
-                attempt = await self._ask()
-            elif any(attempt is around for around in _ASKING.get()):
+            if self._token is not None and self._token.seconds_left(self._clock()) >= EXPIRY_MARGIN:
+                return self._token
+            refresh = self._refresh
+            if refresh is None:
+                refresh = await self._run()
+            elif any(refresh is outer for outer in _REFRESHES.get()):
                 raise TokenError("no token, because the token function makes a call that needs its own token")
             else:
-                await attempt.ended.wait()
-            if attempt.trouble:
-                raise TokenError(f"no token, because the token function {attempt.trouble}") from attempt.cause
-            # Without a token the task that asked was cancelled; then the next one does.
-            if attempt.token is not None:
-                return attempt.token
+                await refresh.ended.wait()
+            if refresh.failure:
+                # A new error for each task: the session adds the task's own request to it.
+                raise TokenError(f"no token, because the token function {refresh.failure}") from refresh.cause
+            # Without a token, the task that called the function was cancelled, and the next one calls it.
+            if refresh.token is not None:
+                return refresh.token
 
     def drop(self, token: Token) -> None:
-        if self._kept is token:
-            self._kept = None
+        if self._token is token:
+            self._token = None
 
-    async def _ask(self) -> _Attempt:
-        attempt = self._attempt = _Attempt()
-        outer = _ASKING.set((*_ASKING.get(), attempt))
+    async def _run(self) -> _Refresh:
+        refresh = self._refresh = _Refresh()
+        reset = _REFRESHES.set((*_REFRESHES.get(), refresh))
         try:
-            attempt.token = self._kept = Token.of(await _call(self._source))
-        except _NoTokenError as error:
-            attempt.trouble = str(error)
+            refresh.token = self._token = Token.parse(await _call(self._function))
+        except _InvalidTokenError as error:
+            refresh.failure = str(error)
         except Exception as error:
-            attempt.trouble = f"raised {type(error).__name__}"
-            attempt.cause = None if leaks(error, redact) else error
+            refresh.failure = f"raised {type(error).__name__}"
+            refresh.cause = None if leaks(error, redact) else error
         finally:
-            self._attempt = None
-            attempt.ended.set()
-            _ASKING.reset(outer)
-        return attempt
+            self._refresh = None
+            refresh.ended.set()
+            _REFRESHES.reset(reset)
+        return refresh
 
 
-class _NoTokenError(Exception):
+class _InvalidTokenError(Exception):
     pass
 
 
-async def _call(source: Callable[[], Awaitable[str]]) -> str:
-    coming = source()
-    if not isawaitable(coming):
-        raise _NoTokenError("is not async")
-    text = await coming
+async def _call(function: Callable[[], Awaitable[str]]) -> str:
+    result = function()
+    if not isawaitable(result):
+        raise _InvalidTokenError("is not async")
+    text = await result  # outside the try: an error of the function's own is not about the text
     try:
-        return check_header("it", text)
+        return _check_token("it", text)
     except (TypeError, ValueError) as error:
-        raise _NoTokenError(f"returned what is no token: {error}") from None
+        raise _InvalidTokenError(f"returned an invalid token: {error}") from None
+
+
+def _check_token(name: str, text: str) -> str:
+    """Return ``text`` if it can be sent as a token.  No error shows it."""
+    if isinstance(text, str) and (artifact := paste_artifact(text)):
+        raise ValueError(f"{name} must be without {artifact}")
+    return check_header(name, text)

@@ -1,42 +1,35 @@
 """Removes tokens from text.  Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
 from itertools import groupby
-from operator import itemgetter
 from traceback import format_exception
 from typing import Final, TypeAlias
 
 from netless_rooms._validation import TOKEN_PATTERN
 
 REDACTED: Final = "NETLESS…"
-
 Redact: TypeAlias = Callable[[str], str]
 
-TELLING: Final = 12  # characters of a token in a row that must not be shown; fewer could be any word
+MIN_SECRET: Final = 12  # characters in a row that are redacted; fewer could be any word
 
 
 def redact(text: str, token: str = "") -> str:
-    """Return ``text`` without what looks like a token, and without ``token`` or any longer piece of it."""
-    # Whole tokens first: without its beginning, another token would not be known for one any more.
-    calm = TOKEN_PATTERN.sub(REDACTED, text)
-    return calm if len(token) < TELLING else _without(token, calm)
+    """Return ``text`` without anything that looks like a token.
 
-
-def _without(token: str, text: str) -> str:
-    secret = bytearray(len(text))
-    for at in range(len(text) - TELLING + 1):
-        if text[at : at + TELLING] in token:
-            secret[at : at + TELLING] = b"\1" * TELLING
-    runs = groupby(zip(secret, text, strict=True), key=itemgetter(0))
-    return "".join(REDACTED if hide else _joined(run) for hide, run in runs)
-
-
-def _joined(run: Iterable[tuple[int, str]]) -> str:
-    return "".join(character for _, character in run)
+    It is also without ``token``, its signature, and any piece of either of 12 characters or more.  Who has only
+    the signature can guess the rest of a token.
+    """
+    # Whole tokens first: without its prefix, another token would not be recognized.
+    text = TOKEN_PATTERN.sub(REDACTED, text)
+    for secret in (token, *_signatures(token)):
+        text = _without(secret, text)
+    return text
 
 
 def leaks(error: BaseException, redact: Redact) -> bool:
-    """Whether a traceback of ``error``, or a repr in its chain, shows what ``redact`` removes."""
+    """Whether a traceback of ``error``, or a repr in its chain, has anything that ``redact`` removes."""
     shown = "".join([*format_exception(error), *map(repr, chain(error))])
     return redact(shown) != shown
 
@@ -48,3 +41,22 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _signatures(token: str) -> list[str]:
+    """Return the signatures in ``token``, however malformed the rest of it is."""
+    encoded = re.sub("[^A-Za-z0-9_-]", "", token.partition("_")[2])
+    encoded = encoded[: len(encoded) - (len(encoded) % 4 == 1)]  # such a last character has too few bits to decode
+    pairs = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("latin-1")
+    return re.findall("sig=([^&]+)", pairs)
+
+
+def _without(secret: str, text: str) -> str:
+    if len(secret) < MIN_SECRET:
+        return text
+    is_secret = bytearray(len(text))
+    for start in range(len(text) - MIN_SECRET + 1):
+        if text[start : start + MIN_SECRET] in secret:
+            is_secret[start : start + MIN_SECRET] = b"\1" * MIN_SECRET
+    runs = groupby(range(len(text)), key=is_secret.__getitem__)
+    return "".join(REDACTED if hidden else "".join(text[at] for at in run) for hidden, run in runs)

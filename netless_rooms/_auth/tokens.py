@@ -1,4 +1,4 @@
-"""How a token is spelled, signed, read and checked.  Pure: the time and the nonce are arguments.
+"""Tokens: access keys, signing, reading and verifying.
 
 How it works
 ------------
@@ -6,18 +6,20 @@ A token is a prefix that names its kind, then base64url without padding of pairs
 
     ak=KEY&expireAt=1795459824102&nonce=UNIQUE&role=0&sig=HEX&uuid=ROOM
 
-Keys are sorted; values are spelled as JavaScript's encodeURIComponent does.  ``sig`` is the hex HMAC-SHA256,
-under the secret key, of the JSON of all *other* pairs: sorted keys, string values, no spaces, non-ASCII
-characters as they are.  So anyone can read a token, and who holds the secret can tell whether it is genuine.
+``sig`` is the hex HMAC-SHA256, under the secret key, of the JSON of all *other* pairs: sorted keys, string values,
+no spaces.  So anyone can read a token, and only a holder of the secret key can verify it.
 
-Invariant: reading accepts a text only if writing what was read gives that very text again.  It is what makes
-"any changed byte fails" true, because base64 (spare bits, alphabet) and percent-encoding (``%41``, ``%e9``) know
-several spellings of one meaning, and the signature covers only the meaning.
+Two encodings are in use.  Tokens signed here are those of the vendor's JavaScript and server code: sorted pairs,
+values encoded as by encodeURIComponent, non-ASCII characters unescaped in the signed JSON.  The vendor's Python
+sample keeps the pairs in insertion order, encodes them as a form does (a space is ``+``) and escapes the JSON.
+Both are read and verified, because a token is judged by its meaning: the same pairs in another order or encoding
+are the same token.  What has one meaning only is strict: each name occurs once, each value is valid UTF-8 in valid
+percent-encoding, and the base64url has no spare bits.  So every change of a pair, and every cut, fails.
 
-The subtle case: the prefix is not signed.  A room token renamed to a task token is still well signed, so whoever
-accepts tokens must look at ``kind``; SDK tokens differ in shape (no ``uuid``) and cannot be renamed.
+The prefix is not signed: a room token renamed to a task token still verifies, so whoever accepts tokens must check
+``kind``.  An SDK token cannot be renamed, because the other kinds have a ``uuid``.
 
-Source: the open-source code in netless-io/netless-token; the tests hold tokens that it made.
+Source: the open-source code in netless-io/netless-token; the tests have tokens in all its encodings.
 """
 
 import hashlib
@@ -25,36 +27,42 @@ import hmac
 import json
 import re
 import time
+import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Final
+from math import inf
+from typing import Final, Self
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
+from netless_rooms._auth.redaction import redact
 from netless_rooms._validation import check_uuid
 from netless_rooms.errors import TokenError
 
-LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
+MAX_EXPIRY_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent leaves alone besides letters and digits
+MILLISECOND: Final = timedelta(milliseconds=1)
+UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters and digits
+
+_ENCODED: Final = re.compile(rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*")
 
 
 class Role(IntEnum):
-    """What a token may do; the smaller number may do more.
+    """What a token permits; a smaller number permits more.
 
     .. versionadded:: 0.1
     """
 
     ADMIN = 0
-    """All four calls, disabling and enabling included."""
+    """All calls, including disable and enable."""
     WRITER = 1
     """Create, get and list."""
     READER = 2
-    """None of the calls: a reader's token is for joining a room."""
+    """None of the calls: a reader token is for joining a room."""
 
 
 class TokenKind(StrEnum):
@@ -72,16 +80,13 @@ class TokenKind(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """How every token of this kind begins.
-
-        .. versionadded:: 0.1
-        """
+        """The start of every token of this kind."""
         return f"NETLESS{self.upper()}_"
 
 
 @frozen(kw_only=True)
 class TokenInfo:
-    """What a token says about itself; nothing in it is secret.
+    """The contents of a token; none of it is secret.
 
     .. versionadded:: 0.1
     """
@@ -91,80 +96,115 @@ class TokenInfo:
     access_key: str
     """The project's access key."""
     role: Role
-    """What it may do."""
+    """What it permits."""
     uuid: str | None
     """The room or task that it is for; ``None`` in an SDK token."""
     expires_at: datetime | None
-    """When it ends: aware, UTC, to the millisecond; ``None`` is never."""
+    """When it expires: aware, UTC, millisecond precision; ``None`` for never."""
     nonce: str
-    """What makes two tokens for the same thing differ."""
+    """A unique text, so that no two tokens are the same."""
 
 
-def sign_token(
-    kind: TokenKind,
-    *,
-    access_key: str,
-    secret_key: str,
-    role: Role,
-    uuid: str | None,
-    expires_at_ms: int | None,
-    nonce: str,
-) -> str:
-    """Return a signed token.  ``expires_at_ms`` counts from the Unix epoch; ``None`` never expires."""
-    pairs = {"ak": access_key, "nonce": nonce, "role": str(int(role))}
-    if uuid is not None:
-        pairs["uuid"] = uuid
-    if expires_at_ms is not None:
-        pairs["expireAt"] = str(expires_at_ms)
-    return _spell(kind, pairs | {"sig": _signature(pairs, secret_key)})
+@frozen(eq=False)
+class Token:
+    """A token as it is sent, with its contents; its repr does not show the text.
+
+    Compared by identity: a renewed token is another one, even if its text is the same.
+    """
+
+    text: str = field(repr=False)
+    info: TokenInfo | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the token; its ``info`` is ``None`` if ``text`` cannot be read."""
+        try:
+            return cls(text, read_token(text))
+        except TokenError:
+            return cls(text, None)
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without this token, its signature, pieces of them, and other tokens."""
+        return redact(text, self.text)
+
+    def seconds_left(self, now: float) -> float:
+        """Return the seconds from ``now``, in seconds since the epoch, until it expires; infinite if never."""
+        if self.info is None or self.info.expires_at is None:
+            return inf
+        return self.info.expires_at.timestamp() - now
+
+
+def sign_token(info: TokenInfo, secret_key: str) -> Token:
+    """Return the token with these contents; ``expires_at`` is cut to milliseconds."""
+    pairs = {"ak": info.access_key, "nonce": info.nonce, "role": str(int(info.role))}
+    if info.uuid is not None:
+        pairs["uuid"] = info.uuid
+    if info.expires_at is not None:
+        pairs["expireAt"] = str((info.expires_at - EPOCH) // MILLISECOND)
+    pairs["sig"] = _signature(pairs, secret_key)
+    query = "&".join(f"{quote(name, UNRESERVED)}={quote(pairs[name], UNRESERVED)}" for name in sorted(pairs))
+    return Token(info.kind.prefix + _base64(query.encode()), info)
+
+
+def issue_token(
+    key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None
+) -> Token:
+    """Return a new token with a unique nonce.
+
+    ``expires_at_ms`` is in milliseconds since the epoch; ``None`` never expires.
+    """
+    info = TokenInfo(
+        kind=kind,
+        access_key=key.access_key,
+        role=role,
+        uuid=uuid,
+        expires_at=None if expires_at_ms is None else EPOCH + expires_at_ms * MILLISECOND,
+        nonce=str(uuid4()),
+    )
+    return sign_token(info, key.secret_key)
 
 
 def read_token(token: str) -> TokenInfo:
-    """Return what ``token`` says about itself; needs no secret, so it does not tell whether it is genuine.
+    """Return the contents of ``token``.  It needs no secret, so it does not check the signature.
 
-    Raises ``TokenError`` when it is malformed, ``TypeError`` when it is not a string.
+    Raises ``TokenError`` if the token is malformed, ``TypeError`` if it is not a string.
 
     .. versionadded:: 0.1
     """
     return _describe(*_parse(token))
 
 
-def read_signature(token: str) -> str:
-    """Return the signature of ``token``, which is what makes it worth anything; else as ``read_token``."""
-    return _parse(token)[1]["sig"]
-
-
 def verify_token(token: str, secret_key: str) -> TokenInfo:
-    """Return what ``token`` says about itself, if ``secret_key`` signed it.
+    """Return the contents of ``token`` if it was signed with ``secret_key``.
 
-    Whether it has expired is not looked at: compare ``expires_at`` with your clock.  The kind is not part of
-    what is signed: compare ``kind`` with the kind that you expect.
+    Does not check the expiry: compare ``expires_at`` with your clock.  The kind is not signed: compare ``kind``
+    with the kind that you expect.
 
-    Raises ``TokenError`` when it is malformed or its signature is wrong, ``TypeError`` when an argument is not a
-    string.
+    Raises ``TokenError`` if the token is malformed or the signature is wrong, ``TypeError`` if an argument is not
+    a string.
 
     .. versionadded:: 0.1
     """
     if not isinstance(secret_key, str):
         raise TypeError(f"secret_key must be a string, not {type(secret_key).__name__}")
     kind, pairs = _parse(token)
-    described = _describe(kind, pairs)
-    signed = pairs.pop("sig")
-    if not hmac.compare_digest(signed, _signature(pairs, secret_key)):
-        raise TokenError("the token's signature is wrong: another secret key made it, or it was changed")
-    return described
+    info = _describe(kind, pairs)
+    signature = pairs.pop("sig")
+    for escaped in (False, True):
+        if hmac.compare_digest(signature, _signature(pairs, secret_key, escaped=escaped)):
+            return info
+    raise TokenError("the token's signature is wrong: it was signed with another secret key, or changed")
 
 
-def _signature(pairs: Mapping[str, str], secret_key: str) -> str:
-    signed = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    # A key that is no proper text has signed nothing; spelling it anyway keeps it out of an encoding error.
+def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: bool = False) -> str:
+    signed = json.dumps(pairs, ensure_ascii=escaped, separators=(",", ":"), sort_keys=True)
+    # A key with half a surrogate pair has signed nothing; encoding it anyway keeps it out of a UnicodeEncodeError.
     key = secret_key.encode(errors="surrogatepass")
     return hmac.new(key, signed.encode(), hashlib.sha256).hexdigest()
 
 
-def _spell(kind: TokenKind, pairs: Mapping[str, str]) -> str:
-    query = "&".join(f"{quote(key, UNRESERVED)}={quote(pairs[key], UNRESERVED)}" for key in sorted(pairs))
-    return kind.prefix + urlsafe_b64encode(query.encode()).decode().rstrip("=")
+def _base64(query: bytes) -> str:
+    return urlsafe_b64encode(query).decode().rstrip("=")
 
 
 def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
@@ -172,27 +212,43 @@ def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
         raise TypeError(f"a token is a string, not {type(token).__name__}")
     kind = next((kind for kind in TokenKind if token.startswith(kind.prefix)), None)
     if kind is None:
+        if artifact := paste_artifact(token):
+            raise TokenError(f"malformed token: it has {artifact}")
         raise TokenError("malformed token: it does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_")
-    encoded = token.removeprefix(kind.prefix)
     try:
-        query = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("ascii")
-        split = [pair.split("=", 1) for pair in query.split("&")]
-        pairs = {unquote(key): unquote(value) for key, value in split}
-        if _spell(kind, pairs) == token:
-            return kind, pairs
-    except ValueError:  # covers wrong base64, wrong UTF-8 and a pair without "="
-        pass
-    raise TokenError(f"malformed token: what follows {kind.prefix} is not spelled as a token is; was it cut?")
+        return kind, _decode(token.removeprefix(kind.prefix))
+    except ValueError:  # covers wrong base64, wrong UTF-8 and a part that is no pair
+        pass  # and raise outside, so that no error about a piece of the token becomes the context
+    raise TokenError(f"malformed token: the text after {kind.prefix} cannot be decoded; was it cut or changed?")
+
+
+def _decode(encoded: str) -> dict[str, str]:
+    query = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    if _base64(query) != encoded:
+        raise ValueError("another text decodes to the same")
+    pairs: dict[str, str] = {}
+    for part in query.decode("ascii").split("&"):
+        name, value = map(_unquote, part.split("="))
+        if name in pairs:
+            raise ValueError("a name occurs twice")
+        pairs[name] = value
+    return pairs
+
+
+def _unquote(text: str) -> str:
+    if not _ENCODED.fullmatch(text):
+        raise ValueError("not percent-encoded")
+    return unquote(text.replace("+", " "), errors="strict")
 
 
 def _describe(kind: TokenKind, pairs: Mapping[str, str]) -> TokenInfo:
-    wanted = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
-    if missing := sorted(name for name in wanted if not pairs.get(name)):
+    required = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
+    if missing := sorted(name for name in required if not pairs.get(name)):
         raise TokenError(f"malformed token: it has no {', '.join(missing)}")
     if kind is TokenKind.SDK and "uuid" in pairs:
         raise TokenError("malformed token: an SDK token has no uuid")
     if pairs["role"] not in {"0", "1", "2"}:
-        raise TokenError("malformed token: its role is none of 0, 1 and 2")
+        raise TokenError("malformed token: its role is not 0, 1 or 2")
     if not re.fullmatch("[0-9a-f]{64}", pairs["sig"]):
         raise TokenError("malformed token: its signature is not 64 lowercase hex digits")
     return TokenInfo(
@@ -210,90 +266,89 @@ def _expiry(text: str | None) -> datetime | None:
         return None
     if not re.fullmatch("0|[1-9][0-9]{0,15}", text):
         raise TokenError("malformed token: its expireAt is not a number of milliseconds")
-    if int(text) > LAST_MS:
-        raise TokenError("malformed token: its expireAt is past the year 9999")
-    return EPOCH + timedelta(milliseconds=int(text))
+    if int(text) > MAX_EXPIRY_MS:
+        raise TokenError("malformed token: its expireAt is after the year 9999")
+    return EPOCH + int(text) * MILLISECOND
 
 
-def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
-    # No message here shows the value: one of the two is the secret.
+def paste_artifact(value: str) -> str:
+    """Return what copying from a page or a spreadsheet has added to a key or a token; empty if nothing."""
+    invisible = next((character for character in value if unicodedata.category(character) == "Cf"), None)
+    if invisible is not None:  # a byte-order mark or a zero-width space, for example
+        return f"the invisible character U+{ord(invisible):04X}"
+    is_quoted = value != value.strip("\"'`«»‘’‚‛“”„‟‹›")  # noqa: RUF001  each is meant
+    return "quotation marks around it" if is_quoted else ""
+
+
+def _check_text(_: object, attribute: "Attribute[str]", value: str) -> None:
+    # No message shows the value, because one of the two is the secret.
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a string, not {type(value).__name__}")
     if not value or any("\ud800" <= character <= "\udfff" for character in value):
         raise ValueError(f"{attribute.name} must be text and not empty")
     if value != value.strip():
         raise ValueError(f"{attribute.name} must not begin or end with white space; is there a line break left?")
+    if artifact := paste_artifact(value):
+        raise ValueError(f"{attribute.name} must be without {artifact}")
 
 
 @frozen
 class AccessKey:
-    """The access key and secret key of a whiteboard project, from Agora Console; makes tokens locally.
+    """The access key and secret key of a whiteboard project, from Agora Console; signs tokens on this machine.
 
-    The secret is in no repr and in no error.  Nothing is sent anywhere.  Keep it on your server: whoever has the
-    secret can make every token.
+    Nothing is sent.  The secret key is in no repr and in no error.  Keep it on your server: whoever has it can
+    sign every token of the project.
+
+    Raises ``TypeError`` if a key is not a string.  Raises ``ValueError`` if it is empty, begins or ends with white
+    space or a quotation mark, or has an invisible character.
 
     .. versionadded:: 0.1
     """
 
-    access_key: str = field(validator=_is_text)
-    """Names the project; part of every token."""
-    secret_key: str = field(validator=_is_text, repr=False)
+    access_key: str = field(validator=_check_text)
+    """Identifies the project; part of every token."""
+    secret_key: str = field(validator=_check_text, repr=False)
     """Signs the tokens; never leaves this process."""
 
     def sdk_token(self, *, role: Role, lifetime: timedelta | None) -> str:
         """Return a new token for the whole project.
 
-        ``lifetime`` is at least a millisecond from now by this machine's clock, and is cut to milliseconds;
-        ``None`` never expires, which the service's documentation advises against.  Raises ``ValueError`` or
-        ``TypeError`` for a wrong argument.  The service's own server code uses ten minutes.
+        - ``role``: what it permits.
+        - ``lifetime``: from now by this machine's clock, 1 millisecond or more, cut to milliseconds.  ``None``
+          never expires, which the service's documentation advises against.  The service's own server code uses 10
+          minutes.
 
-        .. versionadded:: 0.1
+        Raises ``ValueError`` if ``lifetime`` is out of range or ends after the year 9999, or ``role`` is unknown.
+        Raises ``TypeError`` for another type.
         """
         return self._token(TokenKind.SDK, None, role, lifetime)
 
     def room_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
-        """Return a new token for the one room ``uuid``, as a browser needs it to join; else as ``sdk_token``.
+        """Return a new token for the room ``uuid``, as a browser needs it to join.
 
-        .. versionadded:: 0.1
+        ``role``, ``lifetime`` and errors are those of ``sdk_token``.  Also raises ``ValueError`` for a malformed
+        ``uuid``.
         """
         return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
 
     def task_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
-        """Return a new token for the one file-conversion task ``uuid``; else as ``sdk_token``.
-
-        .. versionadded:: 0.1
-        """
+        """Return a new token for the file-conversion task ``uuid``; arguments and errors as in ``room_token``."""
         return self._token(TokenKind.TASK, check_uuid("uuid", uuid), role, lifetime)
 
     def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
         if isinstance(role, bool) or not isinstance(role, int):
             raise TypeError(f"role must be a Role, not {type(role).__name__}")
-        return issue_token(self, kind, uuid, Role(role), _expiry_in(lifetime))
+        return issue_token(self, kind, uuid, Role(role), _expiry_after(lifetime)).text
 
 
-def issue_token(key: AccessKey, kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None) -> str:
-    """Return a new token, of which there is no second one.
-
-    ``expires_at_ms`` counts from the Unix epoch; ``None`` never expires.
-    """
-    return sign_token(
-        kind,
-        access_key=key.access_key,
-        secret_key=key.secret_key,
-        role=role,
-        uuid=uuid,
-        expires_at_ms=expires_at_ms,
-        nonce=str(uuid4()),
-    )
-
-
-def _expiry_in(lifetime: timedelta | None) -> int | None:
+def _expiry_after(lifetime: timedelta | None) -> int | None:
+    """Return the expiry in milliseconds since the epoch, by this machine's clock."""
     if lifetime is None:
         return None
     if not isinstance(lifetime, timedelta):
         raise TypeError(f"lifetime must be a timedelta or None, not {type(lifetime).__name__}")
-    milliseconds = lifetime // timedelta(milliseconds=1)
-    until = time.time_ns() // 1_000_000 + milliseconds
-    if milliseconds < 1 or until > LAST_MS:
+    milliseconds = lifetime // MILLISECOND
+    expires_at_ms = time.time_ns() // 1_000_000 + milliseconds
+    if milliseconds < 1 or expires_at_ms > MAX_EXPIRY_MS:
         raise ValueError("lifetime must be a millisecond or more, up to the year 9999, or None to never expire")
-    return until
+    return expires_at_ms

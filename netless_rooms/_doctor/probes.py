@@ -61,7 +61,7 @@ async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
     cursor, *_ = pages
     follows = [await _walk(session, listing), await _shards(session, order.answer, cursor.answer)]
     return (
-        findings.token(token.told, can_renew=session.provider.can_renew),
+        findings.token(token.info, can_renew=session.provider.can_renew),
         findings.clock(witness.replies),
         findings.envelope(witness.replies),
         readings.fields(listing.rooms),

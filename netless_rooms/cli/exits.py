@@ -81,7 +81,7 @@ ADVICE: Final[dict[type[RoomsError], str]] = {
     TooManyFailuresError: "mend what the failures are about, then give the rest again",
 }
 NO_ROOM: Final = re.compile(rf"{ROOMS_PATH}(\?limit=\d+)?")
-UNCHECKED: Final = " (check_token=False leaves it to the service)"
+UNCHECKED: Final = " (check_token=False skips this check)"
 OVER_HTTP: Final = "; allow_http=True permits it"
 
 

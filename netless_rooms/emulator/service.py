@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qs
-from uuid import uuid4
 from zlib import crc32
 
-from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, sign_token, verify_token
+from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, issue_token, read_token, verify_token
 from netless_rooms.emulator.messages import CallName, RefusedError, Request, Response, encode_json
 from netless_rooms.emulator.quirks import MAX_PAGE, Quirks
 from netless_rooms.emulator.rooms import APP_UUID, RoomStore, normalize_uuid
@@ -75,15 +74,8 @@ class Service:
         """Return a new token for a room, or for the project; it expires after ``lifetime``, ``None`` is never."""
         # Not AccessKey's own methods: they go by the machine's clock, and an emulator may have another one.
         expiry = None if lifetime is None else (timedelta(seconds=now) + lifetime) // timedelta(milliseconds=1)
-        return sign_token(
-            TokenKind.SDK if uuid is None else TokenKind.ROOM,
-            access_key=self.key.access_key,
-            secret_key=self.key.secret_key,
-            role=role,
-            uuid=uuid,
-            expires_at_ms=expiry,
-            nonce=str(uuid4()),
-        )
+        kind = TokenKind.SDK if uuid is None else TokenKind.ROOM
+        return issue_token(self.key, kind, uuid, role, expiry).text
 
     def _decide(self, request: Request, now: float) -> Response:
         if len(request.body) > MAX_BODY:
