@@ -1,6 +1,6 @@
-"""Whiteboard rooms of Netless (Agora Interactive Whiteboard) from asyncio and Trio.
+"""Client for the rooms of Netless (Agora Interactive Whiteboard), for asyncio and Trio.
 
-Start with ``AsyncRooms``.  Without an account, ``netless_rooms.emulator`` answers as the service does.
+Start with ``AsyncRooms``.  Without an account, use ``netless_rooms.emulator``.
 """
 
 from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, read_token, verify_token
@@ -69,3 +69,9 @@ __all__ = [
     "read_token",
     "verify_token",
 ]
+
+# The public place of each: tracebacks name it, and pickles outlast a move inside the package.
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__"):
+        globals()[_name].__module__ = __name__
+del _name

@@ -1,10 +1,11 @@
-"""``AsyncRooms``: what users call."""
+"""``AsyncRooms``: everything that users call."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from copy import copy
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from functools import partial
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Generic, Literal, NoReturn, Self, TypeVar, overload
 
 from attrs import evolve
 
@@ -13,69 +14,73 @@ from netless_rooms._api.requests import ban_room, create_room, get_room, list_ro
 from netless_rooms._api.responses import MAX_BODY_SIZE
 from netless_rooms._api.session import Session, wall_clock
 from netless_rooms._auth.providers import Clock, TokenSource, make_provider
-from netless_rooms._many import ManyRooms
+from netless_rooms._bulk import CONCURRENCY, BulkOptions, Outcomes, call_each, check_uuids
+from netless_rooms._listing.cursor import start_walk
+from netless_rooms._listing.scan import OnInvalid, Scan, scanning, split
+from netless_rooms._listing.walk import created_between, each_page, each_room
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
 from netless_rooms._validation import (
     DEFAULT_BASE_URL,
+    MAX_PAGE_SIZE,
     check_base_url,
     check_count,
     check_flag,
     check_region,
+    check_time,
     check_timeout,
 )
-from netless_rooms.models import Room, RoomPage
+from netless_rooms.models import InvalidRoom, Room, RoomPage
+
+Rooms = TypeVar("Rooms", bound="AsyncRooms")
 
 
-class AsyncRooms(ManyRooms):
+class AsyncRooms:
     """The rooms of one whiteboard project, over an HTTP client that you own.
 
-    The client is borrowed: never closed, never configured, and nothing of its own goes to the service (no auth,
-    cookies, default headers, query parameters or base URL).  No redirect is followed.  Its transport, proxies,
-    TLS, limits, timeouts, event hooks and instrumentation apply as to any other request, and its cookie jar may
-    keep what the service sets, for that host.  One object serves any number of tasks at once, on asyncio and Trio.
+    The client is borrowed: never closed, never configured.  None of its auth, cookies, default headers, query
+    parameters or base URL is sent, and no redirect is followed.  Its transport, proxies, TLS, limits, timeouts,
+    event hooks and instrumentation apply as to any other request, and its cookie jar may keep what the service
+    sets, for that host.  One object serves any number of tasks at once, on asyncio and Trio.
 
-    - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open for as long as calls are made, and
-      used on one event loop only, that of its first request.
-    - ``token``: an ``AccessKey``, with which each call gets a token of the least role that it needs, made on this
-      machine, good for ten minutes and used for nine; or a token, an SDK token or a room token where the call
-      allows it; or an async function without arguments that returns one.  The function is called when a token is
-      needed, by one task for all, and what it returned is kept until a minute before its end.  A token from a key
-      or a function that the service calls expired is replaced once, and the call tried once more.
+    - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``.  Keep it open while calls are made, and
+      use it on one event loop, that of its first request.
+    - ``token``: an ``AccessKey``, a token, or an async function without arguments that returns a token.  With an
+      ``AccessKey`` each call gets an SDK token with the least role that it needs.  It is signed on this machine,
+      valid for 10 minutes and renewed 1 minute early.  A function is called when a token is needed, by one task
+      for all.  Its token is kept until 1 minute before it expires.  A token from a key or a function that the
+      service calls expired is renewed once, and the call is retried.
     - ``region``: the data centre, a ``Region`` or any other string.
-    - ``base_url``: where the service is; a path in it is kept as a prefix.
-    - ``retry``: when a call that failed is tried again; ``RetryPolicy(1)`` never does.  What its ``budget`` allows
-      is shared by this object and its siblings.
-    - ``allow_http``: ``True`` permits an ``http`` address that is not of this machine; everybody on the way there
-      can read the token.
-    - ``check_token``: whether a call that cannot succeed with its token is refused here, by what the token says
-      about its kind, role, room and end; ``False`` leaves it to the service, as is done with a token that cannot
-      be read.
-    - ``clock``: gives seconds since the epoch, for the end of tokens.
-    - ``max_body_size``: the longest response body that is read, in unpacked bytes, 1 or more; 64 MiB by default.
-      A longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
+    - ``base_url``: the address of the service; a path in it is kept as a prefix.
+    - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Its ``budget`` is shared by this
+      object and its siblings.
+    - ``allow_http``: ``True`` permits an ``http`` address of another machine.  Everybody on the way can then read
+      the token.
+    - ``check_token``: whether a call that cannot succeed is refused before it is sent, by the token's kind, role,
+      room and expiry.  ``False`` leaves that to the service, as for a token that cannot be read.
+    - ``clock``: returns seconds since the epoch, for the expiry of tokens.  The default is this machine's clock.
+    - ``max_body_size``: the longest response body to read, in uncompressed bytes, 1 or more; 64 MiB by default.  A
+      longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
-    Raises ``TypeError`` or ``ValueError`` for a wrong argument.  Every call below raises the same for its own
-    wrong arguments, before anything is sent, and then:
+    Raises ``TypeError`` or ``ValueError`` for a wrong argument.  So does every call, before anything is sent.
+    Then calls raise:
 
-    - ``TokenError`` if no token could be got, or the one there cannot make the call succeed; nothing took effect;
-    - ``TransportError`` if no usable answer came, ``TimedOutError`` if time ran out, ``ClientUnusableError`` if
-      the client has been closed or belongs to another event loop;
-    - a ``StatusError`` if the service said no: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
+    - ``TokenError`` if there is no token, or it does not permit the call; nothing took effect;
+    - ``TransportError`` if there was no usable response, ``TimedOutError`` if a timeout or the deadline passed,
+      ``ClientUnusableError`` if the client is closed or belongs to another event loop;
+    - a ``StatusError`` for a failure status: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
       ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
-    - ``DecodeError`` if it said yes, but not as documented;
+    - ``DecodeError`` if the status is a success, but the body is not as documented;
     - whatever the client's event hooks raise, except that the ``HTTPStatusError`` of a hook that calls
-      ``raise_for_status()`` becomes ours.
+      ``raise_for_status()`` becomes a ``StatusError``.
 
-    An error is raised when the policy allows no other try, and tells of all of them in ``attempts``.  A create is
-    never repeated if it may have taken effect.
+    An error is raised when the policy allows no further attempt; its ``attempts`` has all of them.  A create that
+    may have taken effect is never retried.
 
-    Each request is logged on the logger ``netless_rooms`` at ``DEBUG``: method, path, status, seconds, attempt.
+    Each request is logged to the logger ``netless_rooms`` at ``DEBUG``: method, path, status, seconds, attempt.
 
     .. versionadded:: 0.1
     """
-
-    __slots__ = ()
 
     def __init__(
         self,
@@ -107,10 +112,14 @@ class AsyncRooms(ManyRooms):
         session = self._session
         return f"{type(self).__name__}(region={session.region!r}, base_url={session.transport.base_url!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled or copied, because it has an HTTP client, which belongs to "
+            "this process; make one in each process, or use with_options()"
+        )
+
     @classmethod
-    @to_be_entered("async with AsyncRooms.open(...) as rooms: ...")
-    @asynccontextmanager
-    async def open(
+    def open(
         cls,
         *,
         token: TokenSource,
@@ -121,17 +130,18 @@ class AsyncRooms(ManyRooms):
         check_token: bool = True,
         clock: Clock = wall_clock,
         max_body_size: int = MAX_BODY_SIZE,
-    ) -> AsyncGenerator[Self, None]:
+    ) -> AbstractAsyncContextManager[Self]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
 
-        The client, of httpx, is closed at the end.  It waits 30 seconds at most to connect, to send, between two
-        reads, and for a free connection.  Wrong arguments raise on entering.
+        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  The client
+        waits at most 30 seconds to connect, to send, between two reads, and for a free connection.  Arguments and
+        errors are those of the class; wrong arguments raise on entering.
 
         .. versionadded:: 0.1
         """
-        async with transport.own_client() as client:
-            yield cls(
-                client,
+        return _Opening(
+            partial(
+                cls,
                 token=token,
                 region=region,
                 base_url=base_url,
@@ -141,6 +151,7 @@ class AsyncRooms(ManyRooms):
                 clock=clock,
                 max_body_size=max_body_size,
             )
+        )
 
     def with_options(
         self,
@@ -151,12 +162,12 @@ class AsyncRooms(ManyRooms):
         retry: RetryPolicy | EllipsisType = ...,
         check_token: bool | EllipsisType = ...,
     ) -> Self:
-        """Return a sibling over the same client that differs in what is given; this one stays as it is.
+        """Return a sibling over the same client with other options; this object does not change.
 
-        Arguments and errors are those of the class; siblings share the tokens that were made or got.  ``timeout``
-        is in seconds, above 0: the longest that connecting, sending, the silence between two reads, and waiting
-        for a free connection may take, each.  ``None`` waits for ever.  As long as it is not given, the client's
-        own timeouts hold.
+        Arguments and errors are those of the class, and what is not given stays.  Siblings share signed and
+        returned tokens unless they have another ``token``.  ``timeout`` is in seconds, above 0 and at most a
+        million.  It limits each of connecting, sending, the time between two reads, and waiting for a free
+        connection.  ``None`` waits without limit.  Until it is given, the client's own timeouts apply.
 
         .. versionadded:: 0.1
         """
@@ -171,61 +182,284 @@ class AsyncRooms(ManyRooms):
             changes["retry"] = check_retry(retry)
         if not isinstance(check_token, EllipsisType):
             changes["check_token"] = check_flag("check_token", check_token)
-        sibling = copy(self)
-        sibling._session = evolve(self._session, **changes)
+        sibling = type(self).__new__(type(self))
+        vars(sibling).update(vars(self), _session=evolve(self._session, **changes))
         return sibling
 
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
         """Create a room and return it: ``POST /v5/rooms``.  Needs an SDK token, writer or admin.
 
-        ``limit`` is the most users with a writer's or an admin's token in the room at once, 0 or more; 0 is no
-        maximum, which the service recommends.  ``is_record`` turns recording on, which the service documents as
-        not supported yet.  What is ``None`` is not sent.
+        - ``limit``: the most users with a writer or admin token in the room at once, 0 or more.  0 is no maximum,
+          which the service recommends.
+        - ``is_record``: whether to record, which the service documents as not supported yet.
 
-        Not safe to repeat: every request that takes effect makes a room.  So it is tried again only if it was
-        certainly not received, or was refused with 429.  Raises ``CreateOutcomeUnknownError`` when nobody can tell
-        whether it took effect: the answer was lost, unreadable or a server error (5xx); then
-        ``find_created_between()`` helps.  A ``TransportError`` from here means that the request never left.  After
-        a cancellation the outcome is just as unknown, and no error says so.
+        An argument that is ``None`` is not sent.
 
-        .. versionadded:: 0.1
+        Not safe to repeat: every request that takes effect creates a room.  It is retried only if it was certainly
+        not received, or was refused with 429.  Raises ``CreateOutcomeUnknownError`` if the response was lost,
+        unreadable or a server error (5xx); then use ``find_created_between()``.  A ``TransportError`` means that
+        the request was not sent.  After a cancellation the outcome is unknown too, without an error.
         """
         return await self._session.request(create_room(limit=limit, is_record=is_record))
 
     async def get(self, uuid: str) -> Room:
-        """Return the room ``uuid`` as it is now: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
+        """Return the room ``uuid``: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
 
         Needs an SDK token or a token of that room, writer or admin.
-
-        .. versionadded:: 0.1
         """
         return await self._session.request(get_room(uuid))
 
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
         """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
 
-        ``begin_uuid`` is the room to start from; as far as is known it comes first in the page.  ``limit`` is the
-        most rooms wanted, 1 to 1000; the service takes 100 if it is not given.  To see all rooms use ``walk()``:
-        a short page is no proof of the end.  Needs an SDK token, writer or admin.
+        - ``begin_uuid``: the room to start from; as far as is known, it is the first of the page.
+        - ``limit``: the most rooms to return, 1 to 1000; the service's default is 100.
 
-        .. versionadded:: 0.1
+        Needs an SDK token, writer or admin.  For all rooms use ``walk()``: a short page does not prove the end.
         """
         return await self._session.request(list_rooms(begin_uuid=begin_uuid, limit=limit))
 
     async def disable(self, uuid: str) -> Room:
         """Disable the room and return it: ``PATCH /v5/rooms/{uuid}``.  Safe to repeat.
 
-        Everybody in the room is removed and nobody can join until it is enabled.  Needs an SDK token or a token
-        of that room, admin.  Raises ``DecodeError`` if the service answers with another room or one that is not
-        disabled.
-
-        .. versionadded:: 0.1
+        Removes all participants and blocks joining until the room is enabled.  Needs an SDK token or a token of
+        that room, admin.  Raises ``DecodeError`` if the service returns another room, or one that is not disabled.
         """
         return await self._session.request(ban_room(uuid, is_ban=True))
 
     async def enable(self, uuid: str) -> Room:
-        """Undo ``disable`` and return the room; everything else as there.
-
-        .. versionadded:: 0.1
-        """
+        """Undo ``disable`` and return the room; everything else as in ``disable``."""
         return await self._session.request(ban_room(uuid, is_ban=False))
+
+    def walk(
+        self,
+        *,
+        begin_uuid: str | None = None,
+        after: str | None = None,
+        page_size: int = MAX_PAGE_SIZE,
+        max_rooms: int | None = None,
+    ) -> AsyncGenerator[Room, None]:
+        """Return an async generator of all rooms, in the service's order.  Safe to repeat.
+
+        It yields every room that existed when the walk began exactly once; a room created meanwhile may or may not
+        be yielded.  The end is proven: the service was asked for rooms after the last one and had none.  Rooms may
+        be disabled and enabled during the walk.  Nothing is held open between two rooms, so you may stop anywhere.
+        Use ``contextlib.aclosing`` if you stop early on Trio, which warns about unclosed generators.
+
+        - ``begin_uuid``: start from this room, as the service does.
+        - ``after``: start after this room, to resume a walk.  Not together with ``begin_uuid``.
+        - ``page_size``: rooms per request, 1 to 1000.
+        - ``max_rooms``: stop after so many, 0 or more; ``None`` for all.
+
+        Holds one page in memory, whatever the number of rooms.  For a list that is not in the order of the uuids,
+        contrary to the documentation, it also keeps the uuids seen.  A room that leaves the list while the walk
+        stands at it may end the walk in an error; disabling removes none, as far as is known.
+
+        Raises, besides the errors of every call, ``PaginationError`` if the list repeats, stalls, jumps back or
+        ignores the cursor.  To resume after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
+        """
+        return each_room(self._session, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
+
+    def pages(
+        self, *, begin_uuid: str | None = None, after: str | None = None, page_size: int = MAX_PAGE_SIZE
+    ) -> AsyncGenerator[RoomPage, None]:
+        """Return an async generator of the rooms of ``walk()``, a page at a time.
+
+        A page has the new rooms of one response: 1 to ``page_size``.  A short page is not the end.  Arguments,
+        promises and errors are those of ``walk()``; there is no ``max_rooms``.
+        """
+        return each_page(self._session, start_walk(begin_uuid, after, page_size))
+
+    @overload
+    def scan(
+        self,
+        *,
+        page_size: int = ...,
+        prefetch: int = ...,
+        shards: int = ...,
+        resume: str | None = ...,
+        known: str | None = ...,
+        on_invalid: Literal["raise", "skip"] = ...,
+    ) -> AbstractAsyncContextManager[Scan[Room]]: ...
+    @overload
+    def scan(
+        self,
+        *,
+        page_size: int = ...,
+        prefetch: int = ...,
+        shards: int = ...,
+        resume: str | None = ...,
+        known: str | None = ...,
+        on_invalid: Literal["yield"],
+    ) -> AbstractAsyncContextManager[Scan[Room | InvalidRoom]]: ...
+    def scan(
+        self,
+        *,
+        page_size: int = MAX_PAGE_SIZE,
+        prefetch: int = 1,
+        shards: int = 1,
+        resume: str | None = None,
+        known: str | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> AbstractAsyncContextManager[Scan[Any]]:
+        """Scan all rooms, with the next pages requested while you work.  Safe to repeat.
+
+        Enter it, then iterate: ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The
+        promises are those of ``walk()``.  Background work begins and ends with the ``async with``; leaving it
+        waits at most 1 second for requests in flight.
+
+        - ``page_size``: rooms per request, 1 to 1000.
+        - ``prefetch``: the most pages buffered for each shard, 0 to 100.
+        - ``shards``: into how many ranges of uuids to split the list, and how many to scan at once, 1 to 1000;
+          never more than the client has connections.  Rooms are then in the order of the uuids within each range
+          only.  A few small requests find the split points, because it is undocumented whether the service
+          continues from a ``beginUUID`` that names no room.  If it does not, the list is split at rooms from
+          ``known``, or else scanned sequentially; ``scan.mode`` says which.  A range that does not reach the start
+          of the next raises ``PaginationError``.
+        - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
+          ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
+        - ``known``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split at.
+          Ignored if ``shards`` is 1.  Not together with ``resume``.
+        - ``on_invalid``: what to do with a room that cannot be read.  ``"raise"`` raises ``DecodeError``;
+          ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A
+          room without a readable uuid may be repeated after a resume.
+
+        Raises, besides the errors of ``walk()``, ``ValueError`` for a checkpoint that is damaged or of another
+        region, and ``CheckpointError`` for one of another account.  After an error you may iterate over the same
+        scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
+        without ``resume`` could not start.
+        """
+        options: dict[str, Any] = {"resume": resume, "known": known, "on_invalid": on_invalid}
+        return scanning(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)
+
+    async def split(self, shards: int, *, known: str | None = None) -> tuple[str, ...]:
+        """Return shards of the list, for ``scan(resume=shard)`` in any process.  Safe to repeat.
+
+        A shard is a short text without secrets, valid for the same region and account.  Together they are the
+        whole list: a scan of each reaches the start of the next, or raises.  There may be fewer than ``shards``, 1
+        to 1000, and only one if the list cannot be split; see ``scan()`` for that and for ``known``.  Sends one
+        small request for each shard, and one more.
+        """
+        return await split(self._session, shards, known)
+
+    async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
+        """Return the rooms created from ``start`` to ``end``, both inclusive, oldest first.  Safe to repeat.
+
+        For a create whose outcome is unknown: take ``started_at`` and ``ended_at`` of its error.  Widen both sides
+        by the possible error of this machine's clock, and the end by the time that the service may take.  A room
+        counts if its ``created_at``, or the time in its version-1 UUID, is in the range or less than a millisecond
+        off, because the service's times are in whole milliseconds.
+
+        Walks the whole list, one request for each 1000 rooms, because the list is not in order of creation.
+        Promises and errors are those of ``walk()``.  Raises ``ValueError`` if a time has no time zone, or
+        ``start`` is after ``end``.
+        """
+        if check_time("start", start) > check_time("end", end):
+            raise ValueError(f"start must not be after end, and {start} is after {end}")
+        return await created_between(self._session, start, end)
+
+    @to_be_entered("async with rooms.get_many(...) as outcomes: async for outcome in outcomes: ...")
+    def get_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
+
+        Returns an async context manager for one use.  Iterate over ``outcomes``: each call's ``Outcome``, with the
+        room or the error, comes when the call has ended, in no certain order.  Safe to repeat.
+
+        - ``uuids``: an iterable, read and checked at once, or an async iterable.  From that a uuid is pulled when
+          its call can begin; closing it is up to you.  A repeated uuid is requested again.
+        - ``concurrency``: the most calls at once, 1 or more; never more than the client has connections.
+        - ``rate``: the most calls that begin in a second, above 0, evenly spaced; ``None`` for no limit.  Retries
+          inside a call do not count.
+        - ``max_failures``: begin no further call after so many failures, 1 or more; then the iteration raises
+          ``TooManyFailuresError`` after the outcomes of the calls that began.  ``None`` for no limit.
+
+        An error of a call is the ``error`` of its outcome.  ``Outcomes`` says what the iteration raises, and what
+        happens when you leave early.  Raises ``TypeError`` or ``ValueError`` for a wrong argument, with the
+        position of a wrong uuid, before anything is sent.
+        """
+        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, get_room, check_uuids(uuids), options)
+
+    @to_be_entered("async with rooms.disable_many(...) as outcomes: async for outcome in outcomes: ...")
+    def disable_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``disable`` for many rooms; everything else as in ``get_many``."""
+        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, partial(ban_room, is_ban=True), check_uuids(uuids), options)
+
+    @to_be_entered("async with rooms.enable_many(...) as outcomes: async for outcome in outcomes: ...")
+    def enable_many(
+        self,
+        uuids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+        """Call ``enable`` for many rooms; everything else as in ``get_many``."""
+        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        return call_each(self._session, partial(ban_room, is_ban=False), check_uuids(uuids), options)
+
+    @to_be_entered("async with rooms.create_many(...) as outcomes: async for outcome in outcomes: ...")
+    def create_many(
+        self,
+        count: int,
+        *,
+        limit: int | None = None,
+        is_record: bool | None = None,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractAsyncContextManager[Outcomes[int]]:
+        """Call ``create`` ``count`` times, 0 or more, with the same ``limit`` and ``is_record``.
+
+        Not safe to repeat.  A create that may have taken effect is not retried: its outcome has a
+        ``CreateOutcomeUnknownError``.  If it was cancelled after you left, its position is in ``in_doubt``.
+        Everything else as in ``get_many``.
+        """
+        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+        request = create_room(limit=limit, is_record=is_record)
+        positions = range(check_count("count", count, at_least=0))
+        return call_each(self._session, lambda _: request, positions, options)
+
+
+class _Opening(AbstractAsyncContextManager[Rooms], Generic[Rooms]):
+    """What ``open()`` returns: any use but ``async with`` raises, and says how it is used."""
+
+    _USAGE = "async with AsyncRooms.open(...) as rooms: ..."
+
+    def __init__(self, make_rooms: Callable[[transport.Client], Rooms]) -> None:
+        self._make_rooms = make_rooms
+        self._client: Any = None
+
+    async def __aenter__(self) -> Rooms:
+        if self._client is not None:
+            raise RuntimeError(f"this can be entered only once; make a new one: {self._USAGE}")
+        client: Any = transport.own_client()
+        rooms = self._make_rooms(client)  # raises for a wrong argument, while no connection is open yet
+        self._client = client
+        return rooms
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name} is an attribute of what entering this returns: {self._USAGE}")
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(f"this must be entered first: {self._USAGE}")
+
+    __await__ = __aiter__ = __enter__ = __exit__ = _refuse

@@ -64,7 +64,6 @@ async def test_what_leave_raises_ends_work_too() -> None:
 OUTCOMES = "async with rooms.{}(...) as outcomes: async for outcome in outcomes"
 TO_BE_ENTERED: dict[str, Callable[[AsyncRooms], Any]] = {
     "async with rooms.scan(...) as scan: async for room in scan": lambda rooms: rooms.scan(),
-    "async with AsyncRooms.open(...) as rooms": lambda _: AsyncRooms.open(token="a", region="sg"),
     OUTCOMES.format("get_many"): lambda rooms: rooms.get_many([]),
     OUTCOMES.format("disable_many"): lambda rooms: rooms.disable_many([]),
     OUTCOMES.format("enable_many"): lambda rooms: rooms.enable_many([]),

@@ -34,7 +34,7 @@ ASKED: Final[dict[str, Any]] = {"method": "GET", "path": "/v5/rooms/a"}
 
 
 def tree(kind: type[RoomsError] = RoomsError) -> list[type[RoomsError]]:
-    below = [sub for sub in kind.__subclasses__() if sub.__module__ == errors.__name__]
+    below = [sub for sub in kind.__subclasses__() if sub.__module__ == "netless_rooms"]
     return [kind, *(found for sub in below for found in tree(sub))]
 
 

@@ -1,15 +1,24 @@
 """``AsyncRooms``: its five calls, its options, and what it refuses before anything is sent."""
 
+import copy
+import pickle
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
+from traceback import extract_tb
+from types import ModuleType
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 import httpx
 import pytest
 
+import netless_rooms.emulator
 from fakes import ONCE, TOKEN, answer
 from netless_rooms import (
+    AccessKey,
     AsyncRooms,
     ClientUnusableError,
     ForbiddenError,
@@ -193,3 +202,68 @@ async def test_open_takes_every_option() -> None:
                 await rooms.list()
     async with AsyncRooms.open(**options, base_url="http://mirror.example", allow_http=True):
         pass
+
+
+@pytest.mark.anyio
+async def test_open_without_async_with_says_how_it_is_used() -> None:
+    opened: Any = AsyncRooms.open(token=TOKEN, region="sg")
+    wrong: list[Callable[[], Any]] = [
+        lambda: iter(opened.__await__()),
+        lambda: aiter(opened),
+        lambda: opened.get(UUID),
+    ]
+    wrong.append(lambda: ExitStack().enter_context(opened))
+    for use in wrong:
+        with pytest.raises(
+            (TypeError, AttributeError), match=r": async with AsyncRooms\.open\(\.\.\.\) as rooms: "
+        ):
+            use()
+    with pytest.raises(ZeroDivisionError) as raised:
+        async with opened:
+            _ = 1 / 0
+    assert [frame.filename for frame in extract_tb(raised.value.__traceback__)] == [__file__]
+    with pytest.raises(RuntimeError, match="only once; make a new one: async with"):
+        async with opened:
+            pass
+
+
+@pytest.mark.anyio
+async def test_open_refuses_wrong_arguments_when_it_is_entered() -> None:
+    with pytest.raises(TypeError, match="token must be"):
+        async with AsyncRooms.open(token=7, region="sg"):  # type: ignore[arg-type]  # that is the point
+            pass
+
+
+# Other tools
+
+
+def test_rooms_say_why_they_cannot_be_pickled_or_copied() -> None:
+    for take in (pickle.dumps, copy.copy):
+        with pytest.raises(TypeError, match="an HTTP client, which belongs to this process; make one in each"):
+            take(rooms_over())
+
+
+@pytest.mark.anyio
+async def test_a_call_can_be_patched_on_one_object() -> None:
+    rooms = rooms_over()
+    with patch.object(rooms, "get", AsyncMock(return_value="a room")):
+        assert str(await rooms.get(UUID)) == "a room"
+    with pytest.raises(ValueError, match="uuid"):
+        await rooms.get("")
+
+
+@pytest.mark.anyio
+async def test_the_default_clock_follows_a_time_that_is_replaced_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = rooms_over(token=AccessKey("ak", "sk").sdk_token(role=Role.ADMIN, lifetime=timedelta(60)))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61 * 86_400)
+    with pytest.raises(TokenError, match="the token expired at"):
+        await rooms.list()
+
+
+@pytest.mark.parametrize("module", [netless_rooms, netless_rooms.emulator], ids=lambda module: module.__name__)
+def test_what_is_exported_is_pickled_by_its_public_name(module: ModuleType) -> None:
+    exports = {name: getattr(module, name) for name in module.__all__}
+    places = {name: (each.__module__, each.__qualname__) for name, each in exports.items() if callable(each)}
+    assert places == {name: (module.__name__, name) for name in places}
+    assert b"_auth" not in pickle.dumps(AccessKey("ak", "sk"))

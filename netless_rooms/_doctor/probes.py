@@ -17,6 +17,7 @@ from netless_rooms._api.responses import GATEWAY, unwrap
 from netless_rooms._api.session import Session
 from netless_rooms._api.transport import RawResponse, Transport
 from netless_rooms._auth.providers import Clock
+from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import findings, readings
 from netless_rooms._doctor.findings import Finding, Reply
 from netless_rooms._doctor.readings import Answered, Page
@@ -24,7 +25,6 @@ from netless_rooms._listing.checkpoints import behind, read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
 from netless_rooms._listing.walk import each_room
-from netless_rooms._many import ManyRooms
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import DecodeError, PaginationError, RateLimitedError, StatusError, TransportError
 from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
@@ -43,7 +43,7 @@ NOWHERE: Final = "00000000000011ea8000000000000000"  # names no room, where none
 Tell = Callable[[str], object]
 
 
-async def examine(rooms: ManyRooms, tell: Tell) -> tuple[Finding, ...]:
+async def examine(rooms: AsyncRooms, tell: Tell) -> tuple[Finding, ...]:
     """Return what the service's answers to this token tell; ``tell`` hears what is asked at the moment."""
     witness = RecordingTransport(rooms._session.transport, rooms._session.clock)
     session = evolve(rooms._session, transport=witness)

@@ -35,3 +35,9 @@ __all__ = [
     "Rule",
     "Slow",
 ]
+
+# The public place of each: pickles outlast a move inside the package.
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__"):
+        globals()[_name].__module__ = __name__
+del _name
