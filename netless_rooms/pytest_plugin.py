@@ -1,9 +1,8 @@
-"""The pytest plugin: fixtures and a marker for tests of code that uses ``netless_rooms``.
+"""Pytest plugin: fixtures and a marker for tests of code that uses ``netless_rooms``.
 
-pytest finds it by itself.  The fixtures are plain functions that return objects, and so work alike on anyio's
-plugin, pytest-asyncio and Trio, and in tests that are not asynchronous.  Since pytest imports this module in every
-run of everybody who has the package, the emulator is imported only when a fixture is asked for: it needs the extra
-``emulator``, and takes its time.
+pytest loads it by itself.  The fixtures are plain functions that return objects, so they work with anyio's plugin,
+pytest-asyncio and Trio, and in synchronous tests.  pytest imports this module in every run where the package is
+installed, so the emulator, which needs the extra ``emulator``, is imported only when a fixture is used.
 """
 
 import time
@@ -25,25 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["Clock"]
 
 MARKER: Final = "netless_emulator"
-TAKEN: Final = ("rooms", "add", "quirks", "faults", "access_key", "secret_key")
-MEANING: Final = (
+ARGUMENTS: Final = ("rooms", "add", "quirks", "faults", "access_key", "secret_key")
+MARKER_HELP: Final = (
     f"{MARKER}(*, rooms=0, add=(), quirks=Quirks(), faults=(), access_key=..., secret_key=...): "
-    "what the service of the netless_... fixtures is like: so many generated rooms, the rooms in add, each a "
-    "mapping in the service's words, and what else an Emulator takes. On a function, a class or a module; each "
-    "argument is taken from the marker that is closest to the test."
+    "configure the service of the netless_... fixtures: rooms is a number of generated rooms, add has further "
+    "rooms, each a mapping with the service's names, and the rest are arguments of Emulator. Use it on a "
+    "function, a class or a module; each argument is taken from the marker closest to the test."
 )
 
-# As often as usual, and without a wait: what a test sees is what its code would see, only sooner.
-AT_ONCE: Final = RetryPolicy(wait_initial=0, wait_max=0, retry_after_max=0)
+# The default number of attempts, without delays, so that a test sees what its code would see, only sooner.
+NO_DELAYS: Final = RetryPolicy(wait_initial=0, wait_max=0, retry_after_max=0)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line("markers", MEANING)
+    config.addinivalue_line("markers", MARKER_HELP)
 
 
 class Clock:
-    """The time that an emulator and its ``AsyncRooms`` go by: the machine's, until a test changes it.
+    """The clock of an emulator and its ``AsyncRooms``: this machine's, until a test changes it.
 
     .. versionadded:: 0.1
     """
@@ -56,15 +55,13 @@ class Clock:
         return f"{type(self).__name__}(now={self():.3f})"
 
     def __call__(self) -> float:
-        """Return the seconds since the epoch."""
+        """Return seconds since the epoch."""
         return self._added + (time.time() if self._stopped is None else self._stopped)
 
     def advance(self, by: float | timedelta) -> None:
-        """Let so much time pass: seconds or a ``timedelta``, 0 or more.  Nothing waits for it.
+        """Move the clock forward by seconds or a ``timedelta``, 0 or more.  Nothing sleeps.
 
-        Raises ``TypeError`` or ``ValueError`` for what is no such length of time.
-
-        .. versionadded:: 0.1
+        Raises ``TypeError`` for another type, ``ValueError`` if it is negative or not finite.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
@@ -74,11 +71,9 @@ class Clock:
         self._added += seconds
 
     def stop_at(self, moment: datetime) -> None:
-        """Stand still at ``moment``, which must be aware, until ``advance`` or the next ``stop_at``.
+        """Stop the clock at ``moment``, an aware ``datetime``, until ``advance`` or the next ``stop_at``.
 
-        Raises ``TypeError`` or ``ValueError`` for what is no such moment.
-
-        .. versionadded:: 0.1
+        Raises ``TypeError`` for another type, ``ValueError`` without a time zone.
         """
         self._stopped = check_time("moment", moment).timestamp()
         self._added = 0.0
@@ -86,56 +81,56 @@ class Clock:
 
 @pytest.fixture
 def netless_clock() -> Clock:
-    """The time of the emulator and of ``netless_rooms``, in your hand: ``advance(seconds)``, ``stop_at(moment)``.
+    """The clock of the emulator and of ``netless_client``: use ``advance(seconds)`` and ``stop_at(moment)``.
 
-    It is the machine's until you change it.
+    It is this machine's until you change it.
     """
     return Clock()
 
 
 @pytest.fixture
 def netless_emulator(request: pytest.FixtureRequest, netless_clock: Clock) -> "Emulator":
-    """A new emulator of the service for this test, as its marker ``netless_emulator`` says; without one, empty."""
+    """A new emulator of the service, configured by the test's marker ``netless_emulator``; empty without one."""
     try:
         return emulator_for(request.node, netless_clock)
-    except ImportError as missing:
-        # No skip: a test that quietly does not run is one that nobody misses.
-        pytest.fail(f"this fixture cannot be made: {missing}", pytrace=False)
-    except (TypeError, ValueError) as wrong:
-        pytest.fail(f"@pytest.mark.{MARKER}: {wrong}", pytrace=False)
+    except ImportError as error:
+        # No skip, because nobody would notice a test that does not run.
+        pytest.fail(f"this fixture cannot be made: {error}", pytrace=False)
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"@pytest.mark.{MARKER}: {error}", pytrace=False)
 
 
 @pytest.fixture
-def netless_rooms(netless_emulator: "Emulator") -> AsyncRooms:
-    """An ``AsyncRooms`` that reaches the emulator in process, as an admin, and is ready for any event loop.
+def netless_client(netless_emulator: "Emulator") -> AsyncRooms:
+    """An ``AsyncRooms`` that reaches the emulator in process, with an admin token, on any event loop.
 
-    It tries again as often as usual, but never waits for it: an answer that asks to wait is raised at once.
+    It retries as often as the default policy, without delays.  A response with a ``Retry-After`` is not retried.
     """
     from netless_rooms.emulator.asgi import client_of
 
-    client = client_of(netless_emulator.app)  # has nothing open that is to be closed
+    client = client_of(netless_emulator.app)  # holds nothing open that must be closed
     return AsyncRooms(
-        client, token=netless_emulator.key, region=Region.US_SV, retry=AT_ONCE, clock=netless_emulator.clock
+        client, token=netless_emulator.key, region=Region.US_SV, retry=NO_DELAYS, clock=netless_emulator.clock
     )
 
 
 @pytest.fixture
 def netless_faults(netless_emulator: "Emulator") -> "list[Fault | None]":
-    """What goes wrong with the requests to come, a list of the emulator's, to be filled by the test."""
+    """The emulator's list of faults for the next requests, empty or from the marker, for the test to fill."""
     return netless_emulator.faults
 
 
 @pytest.fixture
 def netless_requests(netless_emulator: "Emulator") -> "list[RecordedRequest]":
-    """What the emulator was asked: method, path, query and status of each request, never a token."""
+    """The requests to the emulator: method, path, query and status of each, never a token."""
     return netless_emulator.requests
 
 
 @pytest.fixture
 def netless_base_url(netless_emulator: "Emulator") -> Iterator[str]:
-    """The address of the emulator, served on a port of this machine from a background thread until the test ends.
+    """The address of the emulator on a port of this machine, served from a background thread until the test ends.
 
-    Only a test that asks for it has a server.  The rooms are those of the other fixtures.
+    Only a test that uses it has a server.  The rooms are those of the other fixtures.
     """
     from anyio.from_thread import start_blocking_portal
 
@@ -145,43 +140,44 @@ def netless_base_url(netless_emulator: "Emulator") -> Iterator[str]:
 
 
 def emulator_for(item: pytest.Item, clock: Clock) -> "Emulator":
-    """Return the emulator that a test's markers ask for; ``TypeError`` or ``ValueError`` if they are wrong."""
+    """Return the emulator for a test's markers; raise ``TypeError`` or ``ValueError`` if they are wrong."""
     from netless_rooms.emulator import Emulator
 
-    asked = asked_for(item)
-    emulator = Emulator(clock=clock, **{name: value for name, value in asked.items() if name != "add"})
-    for index, members in enumerate(asked.get("add", ())):
+    arguments = marker_arguments(item)
+    added = arguments.pop("add", ())
+    emulator = Emulator(clock=clock, **arguments)
+    for index, members in enumerate(added):
         if not isinstance(members, Mapping):
             raise TypeError(f"add[{index}] must be a mapping such as {{'limit': 5}}, not {type(members).__name__}")
         try:
             emulator.add_room(**members)
-        except (TypeError, ValueError) as wrong:
-            raise ValueError(f"add[{index}]: {wrong}") from wrong
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"add[{index}]: {error}") from error
     return emulator
 
 
-def asked_for(item: pytest.Item) -> dict[str, Any]:
-    """Return the arguments of all markers around a test; of one that is there twice, the closest.
+def marker_arguments(item: pytest.Item) -> dict[str, Any]:
+    """Return the arguments of all markers of a test; for one that is given twice, from the closest.
 
-    That is by where they stand: package, module, class, a class derived from it, function, parameter.
+    From far to close: package, module, class, derived class, function, parameter.
     """
-    asked: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for node in item.listchain():
         for mark in node.own_markers:
             if mark.name == MARKER:
                 _check_arguments(mark)
-                asked |= mark.kwargs
-    return asked
+                arguments |= mark.kwargs
+    return arguments
 
 
 def _check_arguments(mark: pytest.Mark) -> None:
     if mark.args:
         raise TypeError("it takes arguments by name only, such as rooms=25")
-    unknown = sorted(mark.kwargs.keys() - set(TAKEN))
+    unknown = sorted(mark.kwargs.keys() - set(ARGUMENTS))
     if unknown:
-        raise TypeError(f"it takes {', '.join(TAKEN)}, and not {', '.join(unknown)}")
+        raise TypeError(f"it takes {', '.join(ARGUMENTS)}, and not {', '.join(unknown)}")
     for name in mark.kwargs.keys() & {"add", "faults"}:
         if not isinstance(mark.kwargs[name], Iterable) or isinstance(mark.kwargs[name], Mapping | str):
             raise TypeError(f"{name} must be a list, not {type(mark.kwargs[name]).__name__}")
         if isinstance(mark.kwargs[name], Iterator):
-            raise TypeError(f"{name} must be a list: of an iterator, only the first test would get anything")
+            raise TypeError(f"{name} must be a list: an iterator would be empty after the first test")

@@ -38,7 +38,7 @@ def test_without_the_extra_a_test_fails_and_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "starlette", None)
     pytester.makeini(STRICT)
-    pytester.makepyfile("def test_it(netless_rooms):\n    pass\n\ndef test_other():\n    pass\n")
+    pytester.makepyfile("def test_it(netless_client):\n    pass\n\ndef test_other():\n    pass\n")
     ran = pytester.runpytest_inprocess()
     ran.assert_outcomes(errors=1, passed=1)
     ran.stdout.fnmatch_lines(["*pip install 'netless-rooms[[]emulator[]]'"])
@@ -83,6 +83,15 @@ def test_the_page_names_every_fixture_and_argument(pytestconfig: pytest.Config) 
 # The fixtures
 
 
+def test_no_fixture_hides_the_package(pytester: pytest.Pytester) -> None:
+    pytester.makeini(STRICT)
+    pytester.makepyfile(
+        "import netless_rooms\n\ndef test_it(netless_client):\n    assert netless_rooms.AsyncRooms\n"
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    assert not hasattr(pytest_plugin, "netless_rooms")
+
+
 def test_all_fixtures_are_about_one_emulator_that_is_empty_without_a_marker(
     netless_emulator: Emulator,
     netless_faults: list[Fault | None],
@@ -97,12 +106,12 @@ def test_all_fixtures_are_about_one_emulator_that_is_empty_without_a_marker(
 
 @pytest.mark.anyio
 @pytest.mark.netless_emulator(faults=[*4 * [Failure(503)], Failure(429, retry_after=20)])
-async def test_retries_do_not_wait(netless_rooms: AsyncRooms, netless_requests: list[RecordedRequest]) -> None:
+async def test_retries_do_not_wait(netless_client: AsyncRooms, netless_requests: list[RecordedRequest]) -> None:
     with pytest.raises(ServerError) as failed:
-        await netless_rooms.list()
+        await netless_client.list()
     assert [attempt.waited for attempt in failed.value.attempts] == [0, 0, 0, 0]
     with pytest.raises(RateLimitedError) as refused:
-        await netless_rooms.list()
+        await netless_client.list()
     assert refused.value.retry_after == 20
     assert [request.status for request in netless_requests] == [503, 503, 503, 503, 429]
 
@@ -129,7 +138,7 @@ def test_the_server_runs_only_for_a_test_that_uses_it(pytester: pytest.Pytester)
             assert netless_emulator.room_count == 6
             assert threads() > others
 
-        def test_without(netless_rooms):
+        def test_without(netless_client):
             assert threads() <= others
             with pytest.raises(httpx.ConnectError):
                 httpx.get(urls[0])
@@ -142,12 +151,12 @@ def test_the_server_runs_only_for_a_test_that_uses_it(pytester: pytest.Pytester)
 
 @pytest.mark.anyio
 async def test_time_that_passes_expires_tokens_and_dates_rooms(
-    netless_rooms: AsyncRooms, netless_clock: Clock, netless_requests: list[RecordedRequest]
+    netless_client: AsyncRooms, netless_clock: Clock, netless_requests: list[RecordedRequest]
 ) -> None:
     netless_clock.stop_at(datetime(2020, 2, 1, 8, tzinfo=UTC))
-    first = await netless_rooms.create()
+    first = await netless_client.create()
     netless_clock.advance(timedelta(hours=1))  # the token of the first call has expired
-    second = await netless_rooms.create()
+    second = await netless_client.create()
     assert second.created_at - first.created_at == timedelta(hours=1)
     assert [request.status for request in netless_requests] == [201, 201]
 
@@ -240,14 +249,14 @@ WRONG = {
     "add=[{}, {'uuid': 7}]": "add[[]1[]]: uuid must be a string, not int",
     "add=[{'uuid': 'a'}, {'uuid': 'a'}]": "add[[]1[]]: there is a room a already",
     "faults=[503]": "faults must be faults or None, such as Closed(), not int",
-    "faults=iter([None])": "faults must be a list: of an iterator, only the first test would get anything",
+    "faults=iter([None])": "faults must be a list: an iterator would be empty after the first test",
     "quirks='exclusive'": "quirks must be Quirks, not str",
 }
 
 
 def test_a_wrong_marker_is_an_error_of_one_line(pytester: pytest.Pytester) -> None:
     tests = [
-        f"@pytest.mark.netless_emulator({arguments})\ndef test_{number}(netless_rooms):\n    pass\n"
+        f"@pytest.mark.netless_emulator({arguments})\ndef test_{number}(netless_client):\n    pass\n"
         for number, arguments in enumerate(WRONG)
     ]
     pytester.makeini(STRICT)
