@@ -1,27 +1,22 @@
-"""How the documentation is built.  The package is taken as it is installed, never from the checkout."""
+"""Sphinx configuration.  The package is imported as installed, never from the checkout."""
 
+import pkgutil
 import re
-import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import get_args
 
 import attrs
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import PycodeError
 from sphinx.ext.autodoc.preserve_defaults import DefaultValue
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import netless_rooms
-from netless_rooms import RoomsError, Scan
-from netless_rooms._bulk import CONCURRENCY
-from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE
-from netless_rooms.emulator import RULES, Quirks
-
-sys.path.insert(0, str(Path(__file__).parent))
-import wire_tables
+from netless_rooms import Outcomes, RoomsError, Scan, emulator
 
 project = "netless_rooms"
 author = "netless_rooms contributors"
@@ -29,18 +24,13 @@ copyright = author
 version = release = netless_rooms.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-exclude_patterns = ["_build", "performance/*"]  # the latter are parts of the page Performance
+exclude_patterns = ["_build", "performance/*"]  # the latter are included by the page Performance
 nitpicky = True
-# Names that signatures mention and that another project documents; nothing is looked up over the network.
+# Names in signatures that other projects document, and types that are private.  Nothing is looked up online.
 nitpick_ignore_regex = [
-    ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),  # the standard library
-    ("py:class", r"httpx2?\.Async.+"),  # the HTTP libraries: clients and transports
-    ("py:class", r"netless_rooms\.http\.Client"),  # a client of either library, by what is used of it
-    ("py:class", r"netless_rooms\.bulk\.Input"),  # of many calls: a uuid or a position
-    (
-        "py:class",
-        r"netless_rooms\.emulator\.asgi\.InProcessTransport",
-    ),  # the emulator's, for a client; nothing to call
+    ("py:class", r"(?:collections\.abc|contextlib|datetime|types|typing)\..+"),
+    ("py:class", r"httpx2?\.Async.+"),
+    ("py:class", r"netless_rooms\.(?:emulator\.)?_?\w+\.\w+(?:\.\w+)*"),
 ]
 
 # An export names its public module, but its comments and docstrings stand in the file that defines it.
@@ -69,15 +59,28 @@ html_static_path = ["_static"]
 html_css_files = ["looks.css"]
 templates_path: list[str] = []
 
-# Defaults that the source gives a name, as a reader wants to see them.
-DEFAULTS = {
-    "CONCURRENCY": str(CONCURRENCY),
-    "DEFAULT_BASE_URL": repr(DEFAULT_BASE_URL),
-    "MAX_PAGE_SIZE": str(MAX_PAGE_SIZE),
-    "DEFAULT_QUIRKS": "Quirks()",
-    "NOTHING": "{}",
-    "DEFAULT_POLICY": "RetryPolicy()",
-}
+
+def public_defaults() -> dict[str, str]:
+    """Return the value of each constant that a signature names as a default."""
+    from netless_rooms import _bulk, _retries, _validation
+
+    named = {name: value for module in (_bulk, _retries, _validation) for name, value in vars(module).items()}
+    shown = {name: repr(value) for name, value in named.items() if name.isupper()}
+    return shown | {"DEFAULT_POLICY": "RetryPolicy()", "DEFAULT_QUIRKS": "Quirks()", "NOTHING": "{}"}
+
+
+def attribute_docs() -> None:
+    """Let Sphinx find the attribute docstrings of classes whose ``__module__`` is the public one."""
+    modules = [module.name for module in pkgutil.walk_packages(netless_rooms.__path__, "netless_rooms.")]
+    for public in ("netless_rooms", "netless_rooms.emulator"):
+        target = ModuleAnalyzer.for_module(public)
+        target.analyze()
+        for name in modules:
+            with suppress(PycodeError):
+                private = ModuleAnalyzer.for_module(name)
+                private.analyze()
+                target.attr_docs |= private.attr_docs
+                target.tagorder |= private.tagorder
 
 
 def tidy_signature(
@@ -89,19 +92,17 @@ def tidy_signature(
     signature: str | None,
     returns: str | None,
 ) -> tuple[str | None, str | None]:
-    """Show defaults by their value, a context manager as one, and no constructor where there is none to call."""
-    if isinstance(obj, type) and (
-        issubclass(obj, Enum | AsyncIterator) or (what == "exception" and "__init__" not in vars(obj))
-    ):
+    """Show defaults by value, a context manager as one, and no constructor where users call none."""
+    has_own_init = what != "exception" or "__init__" in vars(obj)
+    if isinstance(obj, type) and (issubclass(obj, Enum | AsyncIterator | Scan | Outcomes) or not has_own_init):
         return "", None
-    if obj is Scan:  # only AsyncRooms makes one
-        return "", None
-    # Overloads are shown as they are, with the defaults of the function behind them.
+    defaults = public_defaults()
+    # Overloads are shown as they are, with the defaults of the implementation.
     for parameter in getattr(getattr(obj, "__signature__", None), "parameters", {}).values():
         if isinstance(parameter.default, DefaultValue):
-            parameter.default.name = DEFAULTS.get(parameter.default.name, parameter.default.name)
+            parameter.default.name = defaults.get(parameter.default.name, parameter.default.name)
     if signature:
-        signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: DEFAULTS[found[0]], signature)
+        signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: defaults.get(found[0], found[0]), signature)
     if signature and isinstance(obj, type) and attrs.has(obj):
         fields = attrs.fields_dict(obj)
         signature = re.sub(
@@ -114,63 +115,46 @@ def tidy_signature(
     return signature, returns
 
 
-def tidy_docstring(
-    app: Sphinx,  # noqa: ARG001
-    what: str,
-    name: str,  # noqa: ARG001
-    obj: object,  # noqa: ARG001
-    options: object,  # noqa: ARG001
-    lines: list[str],
-) -> None:
-    """Leave out the docstring of plain data, which is that of its type; the page says what it is."""
+def tidy_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:  # noqa: ARG001
+    """Drop the docstring of plain data, which is that of its type; the page says what it is."""
     if what == "data":
         lines.clear()
 
 
 class Generated(SphinxDirective):
-    """A part of a page that is written from the package itself, as Markdown."""
+    """A part of a page that is written from the package, as Markdown."""
 
     def run(self) -> list[nodes.Node]:
-        """Return what ``lines`` writes."""
         return self.parse_text_to_nodes("\n".join(self.lines()))
 
     def lines(self) -> Iterator[str]:
-        """Write the part."""
         raise NotImplementedError
 
 
-class WireTable(Generated):
-    """What goes over the line, one part of it: on the wire, here, and where that is documented."""
-
-    required_arguments = 1
-
-    def lines(self) -> Iterator[str]:
-        return wire_tables.TABLES[self.arguments[0]]()
-
-
 class EmulatorRules(Generated):
-    """What the emulator does, rule by rule."""
+    """The rules of the emulator."""
 
     def lines(self) -> Iterator[str]:
-        yield "| rule | what it does | how sure | quirk |"
+        yield "| rule | behaviour | status | quirk |"
         yield "|---|---|---|---|"
-        for rule in RULES:
+        for rule in emulator.RULES:
             quirk = f"{{py:attr}}`{rule.quirk} <netless_rooms.emulator.Quirks.{rule.quirk}>`" if rule.quirk else ""
             yield f"| {rule.name} | {rule.text} | {rule.status} | {quirk} |"
 
 
-class QuirkReadings(Generated):
-    """The switches of the emulator: every reading that can be asked for, the likeliest marked."""
+class QuirkValues(Generated):
+    """The quirks of the emulator with their values, the default in bold."""
 
     def lines(self) -> Iterator[str]:
-        meanings = ModuleAnalyzer.for_module(Quirks.__module__).find_attr_docs()
-        yield "| quirk | readings | what it switches |"
+        meanings = ModuleAnalyzer.for_module(emulator.Quirks.__module__).find_attr_docs()
+        yield "| quirk | values | meaning |"
         yield "|---|---|---|"
-        for field in attrs.fields(Quirks):
-            readings = get_args(field.type) if isinstance(field.default, str) else ()
-            others = [f"`{reading!r}`" for reading in readings if reading != field.default]
-            listed = ", ".join([f"**`{field.default!r}`**", *(others or [_other(field.default)])])
-            meaning = " ".join(meanings[Quirks.__name__, field.name]).strip()
+        for field in attrs.fields(emulator.Quirks):
+            values = get_args(field.type) if isinstance(field.default, str) else ()
+            others = [f"`{value!r}`" for value in values if value != field.default]
+            number = "`True`" if field.default is False else "a number"
+            listed = ", ".join([f"**`{field.default!r}`**", *(others or [number])])
+            meaning = " ".join(meanings["Quirks", field.name]).strip()
             yield f"| `{field.name}` | {listed} | {meaning} |"
 
 
@@ -187,16 +171,12 @@ class ErrorTree(Generated):
             yield from self._branch(child, f"{indent}  ")
 
 
-def _other(default: object) -> str:
-    return "`True`" if default is False else "a number"
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register what is defined here."""
+    """Register the extensions of this file."""
+    attribute_docs()
     app.connect("autodoc-process-signature", tidy_signature)
     app.connect("autodoc-process-docstring", tidy_docstring)
-    app.add_directive("wire-table", WireTable)
     app.add_directive("emulator-rules", EmulatorRules)
-    app.add_directive("quirk-readings", QuirkReadings)
+    app.add_directive("quirk-values", QuirkValues)
     app.add_directive("error-tree", ErrorTree)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,6 @@
-"""Looks at every link and picture of the built documentation: ``python docs/links.py docs/_build/html``.
+"""Checks every link and image of the built documentation: ``python docs/links.py docs/_build/html``.
 
-What is on these pages has to be there, headings included.  What is elsewhere is not asked, only looked at: it has
-to be an ``https`` address.
+A relative target must exist, its heading included.  Other sites are not requested: the address must be ``https``.
 """
 
 import sys
@@ -9,13 +8,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-NAMED_IN: Final = {"a": "href", "link": "href", "img": "src", "script": "src"}
+LINK_ATTRIBUTES: Final = {"a": "href", "link": "href", "img": "src", "script": "src"}
 
 
 class Page(HTMLParser):
-    """What a page names, and what of it can be named."""
+    """The link targets and the anchors of a page."""
 
     def __init__(self, file: Path) -> None:
         """Read ``file``."""
@@ -25,15 +24,15 @@ class Page(HTMLParser):
         self.feed(file.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the target and the anchor of an element."""
-        told = dict(attrs)
-        if (target := told.get(NAMED_IN.get(tag, ""))) is not None:
+        """Record the target and the anchors of an element."""
+        attributes = dict(attrs)
+        if (target := attributes.get(LINK_ATTRIBUTES.get(tag, ""))) is not None:
             self.targets.append(target)
-        self.anchors.update(value for name in ("id", "name") if (value := told.get(name)))
+        self.anchors.update(value for name in ("id", "name") if (value := attributes.get(name)))
 
 
 def wrong_links(root: Path) -> Iterator[str]:
-    """Yield what is wrong, a line for each link."""
+    """Yield one line for each wrong link below ``root``."""
     pages = {file.resolve(): Page(file) for file in sorted(root.rglob("*.html"))}
     if not pages:
         yield f"{root}: no page"
@@ -45,22 +44,17 @@ def wrong_links(root: Path) -> Iterator[str]:
 
 def _fault(file: Path, target: str, pages: dict[Path, Page]) -> str | None:
     address = urlsplit(target)
+    if address.scheme == "data":
+        return None
     if address.scheme or address.netloc:
-        return _fault_elsewhere(address)
+        is_valid = address.scheme == "https" and "." in address.netloc and not set(target) & set(" <>\"'")
+        return None if is_valid else "not an https address"
     found = (file.parent / unquote(address.path)).resolve() if address.path else file
     if not found.is_file():
         return "no such file"
     anchor = unquote(address.fragment)
-    if anchor and found in pages and anchor not in pages[found].anchors:
-        return "no such place on the page"
-    return None
-
-
-def _fault_elsewhere(address: SplitResult) -> str | None:
-    if address.scheme == "data":
-        return None
-    is_plain = "." in address.netloc and not any(mark in address.geturl() for mark in " <>\"'")
-    return None if address.scheme == "https" and is_plain else "not an https address"
+    is_known = not anchor or found not in pages or anchor in pages[found].anchors
+    return None if is_known else "no such anchor"
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
-"""Disable all rooms that are older than so many days: a job that may be stopped anywhere and goes on.
+"""Disable all rooms older than a number of days: a job that can be stopped anywhere and resumed.
 
-Without an account, on an emulated service of 2,500 rooms, from a clone of the project:
+Without an account, on an emulator with 2,500 rooms, from a clone of the project:
 
     python3 -m pip install '.[emulator]'
     python3 examples/disable_old_rooms.py 1500 --emulator --dry-run
     python3 examples/disable_old_rooms.py 1500 --emulator --rate 100
 
-The last one takes a quarter of a minute.  Press Ctrl-C meanwhile, and run it again.
+The last one takes 15 seconds.  Press Ctrl-C meanwhile, and run it again.
 
-With a project of yours, set the variables that ``settings.py`` names and leave out ``--emulator``.
+With your own project, set the variables that ``settings.py`` names and leave out ``--emulator``.
 
-It keeps a file of where it stands, ``disable_old_rooms.json``.  After Ctrl-C, an error or a crash, run the same
-command again: it goes on behind the last room that it saw, and first finishes what it had begun.  Every room is
-counted exactly once, however often the job was stopped.  Rooms that could not be disabled are named at the end,
-and tried again by the next run.
+The job stores its progress in ``disable_old_rooms.json``.  After Ctrl-C, an error or a crash, run the same command
+again: it finishes the rooms it had started, then resumes after the last room it saw.  Every room is counted
+exactly once.  Rooms that could not be disabled are listed at the end and retried by the next run.
 
-An emulated service has the same rooms in each run, but forgets at the end of one which of them were disabled.  To
-look at them afterwards, serve it in another terminal with ``netless-rooms emulate``, which tells what to set here.
+The emulator forgets at the end of a run which rooms were disabled.  To look at them afterwards, run
+``netless-rooms emulate`` in another terminal, which prints the variables to set here.
 """
 
 import argparse
@@ -36,67 +35,66 @@ import anyio
 import settings
 from netless_rooms import AsyncRooms, Outcome, Outcomes, Room, RoomsError, Scan
 
-OLD_AT_ONCE = 100  # rooms to disable between two looks at the file
-SEEN_AT_ONCE = 1_000
-MOST_FAILURES = 20  # in one batch; if so many fail, the next thousand would too
-MOST_DAYS = 100_000
-SHOWN = 10  # uuids of a dry run in a terminal; a file or a pipe gets all
-SECONDS_BETWEEN_LINES = 5
-STOPPED = 130  # the exit code of a program that Ctrl-C ended
+DISABLE_BATCH = 100  # rooms to disable between two saves
+SCAN_BATCH = 1_000
+MAX_FAILURES = 20  # in one batch
+MAX_DAYS = 100_000
+MAX_SHOWN = 10  # uuids of a dry run in a terminal; a file or a pipe gets all
+PROGRESS_INTERVAL = 5
+EXIT_INTERRUPTED = 130  # Ctrl-C
 
 
 @dataclass
 class Job:
-    """What is to be done, and how far it is: all that the file keeps.
+    """The job and its progress, as stored in the file.
 
-    Every room that was seen is in one place: ``young``, ``disabled_before``, ``disabled``, ``waiting`` or
-    ``failed``.
+    Every room seen is in one place: ``recent``, ``already_disabled``, ``disabled``, ``pending`` or ``failed``.
     """
 
     days: int
     region: str
     before: str
-    """The moment before which a room was created to be old; fixed when the job began."""
+    """Rooms created before this time are old; fixed when the job began."""
     checkpoint: str | None = None
     is_scanned: bool = False
     seen: int = 0
-    young: int = 0
-    disabled_before: int = 0
+    recent: int = 0
+    already_disabled: int = 0
     disabled: int = 0
-    waiting: list[str] = field(default_factory=list)
-    """Old rooms of which nobody knows yet that they are disabled: not begun, or begun and cut."""
+    pending: list[str] = field(default_factory=list)
+    """Old rooms not yet known to be disabled: not started, or started and cancelled."""
     in_doubt: list[str] = field(default_factory=list)
-    """Those of them whose call was cut when it was stopped last."""
+    """Those whose call was cancelled by the last stop."""
     failed: dict[str, str] = field(default_factory=dict)
-    """The rooms that could not be disabled, and why."""
+    """Rooms that could not be disabled, with the reason."""
 
     @classmethod
     def begin(cls, days: int, region: str, now: datetime) -> "Job":
-        """Return a job that has not begun."""
+        """Return a new job."""
         return cls(days, region, (now - timedelta(days=days)).isoformat())
 
-    def see(self, room: Room) -> None:
-        """Put a room in its place."""
+    def add(self, room: Room) -> None:
+        """Count a room."""
         self.seen += 1
         if room.created_at >= datetime.fromisoformat(self.before):
-            self.young += 1
+            self.recent += 1
         elif room.is_ban:
-            self.disabled_before += 1
+            self.already_disabled += 1
         else:
-            self.waiting.append(room.uuid)
+            self.pending.append(room.uuid)
 
-    def settle(self, outcome: Outcome) -> None:
-        """Note what became of a room that waited."""
+    def record(self, outcome: Outcome) -> None:
+        """Record the outcome of a pending room."""
         uuid = str(outcome.uuid)
-        self.waiting.remove(uuid)
+        self.pending.remove(uuid)
         if outcome.error is None:
             self.disabled += 1
         else:
             self.failed[uuid] = str(outcome.error)
 
-    def try_failed_again(self) -> None:
-        """Let the rooms wait that could not be disabled earlier."""
-        self.waiting = [*self.failed, *self.waiting]
+    def retry_failed(self) -> None:
+        """Make the failed rooms pending again."""
+        self.pending = [*self.failed, *self.pending]
         self.failed = {}
 
 
@@ -106,62 +104,62 @@ Step = Callable[[Job], None]
 
 
 async def run(rooms: AsyncRooms, job: Job, *, save: Step, show: Step, rate: float | None = None) -> None:
-    """Do the job, or what is left of it.
+    """Run the job, or the rest of it.
 
-    It is saved before every batch, with the rooms that are about to be disabled, and behind it.  So what a crash
-    cuts off is known to the next run, which does it again: to disable a room twice does no harm.
+    It is saved before and after every batch, so the next run repeats what a crash interrupted.  Disabling a room
+    twice does no harm.
     """
-    job.try_failed_again()
+    job.retry_failed()
     try:
         async with rooms.scan(resume=job.checkpoint) as scan:  # refuses a checkpoint of another account
-            await disable_waiting(rooms, job, rate)
+            await disable_pending(rooms, job, rate)
             while not job.is_scanned:
-                await see_some(scan, job)
+                await scan_batch(scan, job)
                 save(job)
-                await disable_waiting(rooms, job, rate)
+                await disable_pending(rooms, job, rate)
                 save(job)
                 show(job)
     finally:
         save(job)
 
 
-async def see_some(scan: Scan[Room], job: Job) -> None:
-    """Go on with the scan until there is enough to do."""
-    enough = job.seen + SEEN_AT_ONCE
+async def scan_batch(scan: Scan[Room], job: Job) -> None:
+    """Scan until a batch is full."""
+    enough = job.seen + SCAN_BATCH
     try:
         async for room in scan:
-            job.see(room)
-            if job.seen == enough or len(job.waiting) == OLD_AT_ONCE:
+            job.add(room)
+            if job.seen == enough or len(job.pending) == DISABLE_BATCH:
                 return
         job.is_scanned = True
-    finally:  # of an error too: the checkpoint stands behind the last room that was seen
+    finally:  # also after an error: the checkpoint is after the last room seen
         job.checkpoint = scan.checkpoint
 
 
-async def disable_waiting(rooms: AsyncRooms, job: Job, rate: float | None) -> None:
-    """Disable the rooms that wait; whatever happens, those that it was not done with go on waiting."""
+async def disable_pending(rooms: AsyncRooms, job: Job, rate: float | None) -> None:
+    """Disable the pending rooms; the unfinished ones stay pending, whatever happens."""
     outcomes: Outcomes[str] | None = None
     try:
-        async with rooms.disable_many(tuple(job.waiting), rate=rate, max_failures=MOST_FAILURES) as outcomes:
+        async with rooms.disable_many(tuple(job.pending), rate=rate, max_failures=MAX_FAILURES) as outcomes:
             async for outcome in outcomes:
-                job.settle(outcome)
+                job.record(outcome)
     finally:
         if outcomes is not None:
-            for outcome in outcomes.unread:  # came in after an interruption
-                job.settle(outcome)
+            for outcome in outcomes.unread:  # ended after an interruption
+                job.record(outcome)
             job.in_doubt = list(outcomes.in_doubt)
 
 
-async def look(rooms: AsyncRooms, job: Job, show: Step, *, most: float = inf) -> None:
-    """Print the uuids of the rooms that would be disabled, so many at most, and change nothing."""
+async def list_old(rooms: AsyncRooms, job: Job, show: Step, *, most: float = inf) -> None:
+    """Print the uuids that would be disabled, at most ``most``, and change nothing."""
     async with rooms.scan() as scan:
         while not job.is_scanned:
-            await see_some(scan, job)
-            for uuid in job.waiting:
+            await scan_batch(scan, job)
+            for uuid in job.pending:
                 if job.disabled < most:
                     print(uuid)
                 job.disabled += 1
-            job.waiting.clear()
+            job.pending.clear()
             show(job)
 
 
@@ -169,7 +167,7 @@ async def look(rooms: AsyncRooms, job: Job, show: Step, *, most: float = inf) ->
 
 
 def load(path: Path, days: int, region: str) -> Job:
-    """Return the job that the file is about, or a new one."""
+    """Return the job in the file, or a new one."""
     try:
         job = Job(**json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
@@ -186,7 +184,7 @@ def load(path: Path, days: int, region: str) -> Job:
 
 
 def save(path: Path, job: Job) -> None:
-    """Write the file beside the old one and put it in its place, so that there is a whole one at any time."""
+    """Replace the file atomically."""
     new = path.with_suffix(".new")
     try:
         with new.open("w", encoding="utf-8") as file:
@@ -198,11 +196,11 @@ def save(path: Path, job: Job) -> None:
         raise settings.SettingsError(f"cannot write {path}: {error.strerror}") from None
 
 
-# What people see
+# Output
 
 
-def shower() -> Step:
-    """Return what shows the progress: a line that changes in a terminal, else a line now and then."""
+def progress_printer() -> Step:
+    """Return a function that shows the progress: one changing line in a terminal, else a line now and then."""
     is_terminal = sys.stderr.isatty()
     began = last = monotonic()
     before: int | None = None
@@ -211,7 +209,7 @@ def shower() -> Step:
         nonlocal last, before
         now = monotonic()
         before = job.seen if before is None else before
-        if is_terminal or now - last >= SECONDS_BETWEEN_LINES:
+        if is_terminal or now - last >= PROGRESS_INTERVAL:
             last = now
             a_second = (job.seen - before) / max(now - began, 0.001)
             line = f"{job.seen:,} rooms seen, {job.disabled:,} disabled, {len(job.failed):,} failed"
@@ -222,48 +220,48 @@ def shower() -> Step:
 
 
 def report(job: Job, *, dry_run: bool) -> Iterator[str]:
-    """Write what became of the rooms."""
-    yield f"Rooms that are older than {job.days} days, created before {job.before[:10]}:"
+    """Yield the lines of the report."""
+    yield f"Rooms older than {job.days} days, created before {job.before[:10]}:"
     counts = {
         "seen": job.seen,
-        "not that old": job.young,
-        "disabled before": job.disabled_before,
+        "not old enough": job.recent,
+        "already disabled": job.already_disabled,
         "would be disabled" if dry_run else "disabled": job.disabled,
         "failed": len(job.failed),
-        "still to be disabled": len(job.waiting),
+        "still to be disabled": len(job.pending),
     }
     for words, count in counts.items():
         yield f"  {words:<20} {count:>12,}"
     for uuid, why in job.failed.items():
         yield f"failed: {uuid}: {why}"
     for uuid in job.in_doubt:
-        yield f"in doubt, and the first to be done again: {uuid}"
+        yield f"in doubt, repeated first by the next run: {uuid}"
 
 
 # The program
 
 
 async def work(chosen: settings.Settings, job: Job, path: Path, arguments: argparse.Namespace) -> None:
-    """Do the job over a client of its own."""
+    """Run the job with its own client."""
     async with chosen.open_client() as client:
         rooms = chosen.rooms(client)
-        show = shower()
+        show = progress_printer()
         if arguments.dry_run:
-            await look(rooms, job, show, most=SHOWN if sys.stdout.isatty() else inf)
+            await list_old(rooms, job, show, most=MAX_SHOWN if sys.stdout.isatty() else inf)
         else:
             await run(rooms, job, save=partial(save, path), show=show, rate=arguments.rate)
 
 
 def main() -> int:
-    """Do the job and report; return the exit code: 0 all done, 1 something failed, 130 Ctrl-C."""
+    """Run the job and report; return the exit code: 0 done, 1 failures, 130 Ctrl-C."""
     arguments = parser.parse_args()
     try:
-        code = do(settings.chosen(arguments, rooms=2_500), file_of(arguments), arguments)
+        code = do(settings.chosen(arguments, rooms=2_500), job_file(arguments), arguments)
         sys.stdout.flush()
     except settings.SettingsError as wrong:
         parser.exit(2, f"{parser.prog}: error: {wrong}\n")
-    except OSError as error:  # of the output: what is about the file is a SettingsError
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left of it
+    except OSError as error:  # of the output; those of the file are a SettingsError
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest there
         if not isinstance(error, BrokenPipeError):
             print(f"{parser.prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
@@ -271,66 +269,66 @@ def main() -> int:
 
 
 def do(chosen: settings.Settings, path: Path, arguments: argparse.Namespace) -> int:
-    """Do the job that the file is about, and report."""
+    """Run the job in the file, and report."""
     new = Job.begin(arguments.days, chosen.region, datetime.now(UTC))
     job = new if arguments.dry_run else load(path, arguments.days, chosen.region)
     if not arguments.dry_run:
-        save(path, job)  # if that cannot be, better now than in the middle of the work
+        save(path, job)  # fail now rather than in the middle of the work
     code, ended = 0, ""
     try:
         anyio.run(work, chosen, job, path, arguments)
     except KeyboardInterrupt:
-        code, ended = STOPPED, "Stopped."
+        code, ended = EXIT_INTERRUPTED, "Stopped."
     except RoomsError as error:
         code, ended = 1, f"{type(error).__name__}: {error}"
     except settings.SettingsError as wrong:
         code, ended = 1, str(wrong)
     if sys.stderr.isatty():
-        print(file=sys.stderr)  # behind the line of progress
+        print(file=sys.stderr)  # after the progress line
     if ended:
         print(ended, file=sys.stderr)
     if arguments.dry_run:
-        if sys.stdout.isatty() and job.disabled > SHOWN:
-            print(f"... and {job.disabled - SHOWN:,} more; all of them go into a file or a pipe")
-        print(*report(job, dry_run=True), sep="\n", file=sys.stderr)  # the output is the uuids and nothing else
+        if sys.stdout.isatty() and job.disabled > MAX_SHOWN:
+            print(f"... and {job.disabled - MAX_SHOWN:,} more; redirect the output to get all")
+        print(*report(job, dry_run=True), sep="\n", file=sys.stderr)  # stdout has only the uuids
         return code
     print(*report(job, dry_run=False), sep="\n", flush=True)
     if code == 0 and not job.failed:
-        path.unlink()  # else the next job would take this one for its own
+        path.unlink()  # the job is done
         return code
-    print("Run the same command again to go on.", file=sys.stderr)
+    print("Run the same command again to resume.", file=sys.stderr)
     return code or 1
 
 
-def file_of(arguments: argparse.Namespace) -> Path:
-    """Return the file to use; what was done to emulated rooms is not taken for what was done to yours."""
+def job_file(arguments: argparse.Namespace) -> Path:
+    """Return the file to use; jobs on the emulator have their own."""
     usual = "disable_old_rooms.emulated.json" if arguments.emulator else "disable_old_rooms.json"
     return arguments.file or Path(usual)
 
 
 def days_from(text: str) -> int:
-    """Read the number of days."""
-    if not (text.isdecimal() and int(text) <= MOST_DAYS):
-        raise argparse.ArgumentTypeError(f"give a whole number of days, 0 to {MOST_DAYS:,}, not {text!r}")
+    """Parse the number of days."""
+    if not (text.isdecimal() and int(text) <= MAX_DAYS):
+        raise argparse.ArgumentTypeError(f"give a whole number of days, 0 to {MAX_DAYS:,}, not {text!r}")
     return int(text)
 
 
 def rate_from(text: str) -> float:
-    """Read the calls a second."""
+    """Parse the calls per second."""
     try:
         rate = float(text)
     except ValueError:
         rate = 0
     if not 0 < rate < inf:
-        raise argparse.ArgumentTypeError(f"give how many rooms a second, above 0 and finite, not {text!r}")
+        raise argparse.ArgumentTypeError(f"give rooms per second, above 0 and finite, not {text!r}")
     return rate
 
 
-parser = argparse.ArgumentParser(description="Disable all rooms that are older than so many days.")
-parser.add_argument("days", type=days_from, help="how old a room must be, in days")
-parser.add_argument("--dry-run", action="store_true", help="print the uuids of those rooms, and change nothing")
-parser.add_argument("--rate", type=rate_from, help="disable no more than so many rooms a second")
-parser.add_argument("--file", type=Path, help="where to keep how far it is (disable_old_rooms.json)")
+parser = argparse.ArgumentParser(description="Disable all rooms older than a number of days.")
+parser.add_argument("days", type=days_from, help="minimum age of a room, in days")
+parser.add_argument("--dry-run", action="store_true", help="print the uuids and change nothing")
+parser.add_argument("--rate", type=rate_from, help="rooms per second, at most")
+parser.add_argument("--file", type=Path, help="progress file (disable_old_rooms.json)")
 settings.add_arguments(parser)
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""A Telegram bot: ``/whiteboard`` opens a room and answers with what to join.
+"""A Telegram bot: ``/whiteboard`` creates a room and answers with its uuid and a room token.
 
-Without an account of either service, in this terminal, where you type what people would write to the bot, from a
-clone of the project:
+Without any account, in a terminal where you type the messages, from a clone of the project:
 
     python3 -m pip install '.[emulator]' python-telegram-bot
     python3 examples/whiteboard_bot.py --emulator
 
-With a bot and a project of yours, set ``TELEGRAM_BOT_TOKEN`` and the variables that ``settings.py`` names, and
-leave out ``--emulator``; the extra is not needed then.  If ``WHITEBOARD_JOIN_URL`` is the address of a page that
-joins a room, the bot answers with a link to it.
+With your own bot and project, set ``TELEGRAM_BOT_TOKEN`` and the variables that ``settings.py`` names, and leave
+out ``--emulator``; the extra is not needed then.  If ``WHITEBOARD_JOIN_URL`` is the address of a page that joins a
+room, the bot answers with a link to it.
 
-The answer holds a room token: whoever is in the chat may draw in that room, for as long as the token is good.
+The answer contains a room token: everyone in the chat may draw in that room until the token expires.
 """
 
 import argparse
@@ -42,11 +41,11 @@ from netless_rooms import (
     TransportError,
 )
 
-TO_JOIN = timedelta(hours=1)
-PATIENCE = 20  # seconds that somebody who asked for a room waits
-AT_ONCE = 8  # people who are served at the same time
+JOIN_LIFETIME = timedelta(hours=1)
+DEADLINE = 20  # seconds for a call with its retries
+CONCURRENCY = 8  # updates handled at once
 
-HELP = "Send /whiteboard, and I open a whiteboard for this chat."
+HELP = "Send /whiteboard to open a whiteboard for this chat."
 
 log = logging.getLogger("whiteboard_bot")
 
@@ -54,7 +53,7 @@ Bot = Application[Any, Any, Any, Any, Any, Any]  # what it is generic over is no
 
 
 class Whiteboards:
-    """What the bot does.  All chats share one HTTP client, which is there from ``open`` to ``close``."""
+    """The bot's handlers.  All chats share one HTTP client, open from ``open`` to ``close``."""
 
     _client: httpx.AsyncClient
     _rooms: AsyncRooms
@@ -66,80 +65,80 @@ class Whiteboards:
     async def open(self, _: Bot) -> None:
         """Open the client, in the event loop in which the bot runs."""
         self._client = self._chosen.open_client()
-        self._rooms = self._chosen.rooms(self._client, deadline=PATIENCE)
+        self._rooms = self._chosen.rooms(self._client, deadline=DEADLINE)
 
     async def close(self, _: Bot) -> None:
         """Close the client, after the last chat."""
         await self._client.aclose()
 
     async def help(self, update: Update, _: ContextTypes.DEFAULT_TYPE) -> None:
-        """Answer ``/start`` and ``/help``, and whatever else somebody says to the bot alone."""
+        """Answer ``/start``, ``/help`` and any other private message."""
         await answer(update, HELP)
 
     async def whiteboard(self, update: Update, _: ContextTypes.DEFAULT_TYPE) -> None:
         """Answer ``/whiteboard``."""
         room = await self._rooms.create()
-        ticket = self._chosen.key.room_token(room.uuid, role=Role.WRITER, lifetime=TO_JOIN)
+        ticket = self._chosen.key.room_token(room.uuid, role=Role.WRITER, lifetime=JOIN_LIFETIME)
         await answer(update, self._invitation(room.uuid, ticket))
 
     def _invitation(self, uuid: str, ticket: str) -> str:
-        how_long = f"You have {TO_JOIN // timedelta(minutes=1)} minutes to join."
+        how_long = f"You have {JOIN_LIFETIME // timedelta(minutes=1)} minutes to join."
         if self._join_url is None:
             return f"Your whiteboard is open. {how_long}\n\nroom: {uuid}\ntoken: {ticket}"
-        # Behind the #, where it stays in the browser and out of the logs of every server on the way.
+        # After the #, because browsers do not send that part to servers.
         return (
             f"Your whiteboard is open. {how_long}\n\n{self._join_url}#{urlencode({'room': uuid, 'token': ticket})}"
         )
 
 
-async def answer(update: Update, words: str) -> None:
+async def answer(update: Update, text: str) -> None:
     """Answer a message."""
     if update.message is not None:
-        await update.message.reply_text(words)
+        await update.message.reply_text(text)
 
 
-async def sorry(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
-    """Tell whoever asked, politely, and the log in full."""
+async def report_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+    """Answer the user, and log the error in full."""
     error = context.error
     if isinstance(error, RoomsError):
-        log.error("%s: %s", type(error).__name__, error)  # no token is in these words
+        log.error("%s: %s", type(error).__name__, error)  # contains no token
     else:
         log.error("a fault in the bot", exc_info=error)
     if isinstance(update, Update):
-        await answer(update, polite(error))
+        await answer(update, message_for(error))
 
 
-def polite(error: Exception | None) -> str:
-    """Return what to say about an error."""
+def message_for(error: Exception | None) -> str:
+    """Return the answer to the user for an error."""
     match error:
         case RateLimitedError(retry_after=float(seconds)):
-            return f"Too many whiteboards are being opened just now. Please try again in {ceil(seconds)} seconds."
+            return f"Too many whiteboards are being opened. Please try again in {ceil(seconds)} seconds."
         case RateLimitedError():
-            return "Too many whiteboards are being opened just now. Please try again in a minute."
-        case CreateOutcomeUnknownError():  # a room too many does no harm: it stays empty
-            return "I asked for a whiteboard and got no answer, sorry. Please send /whiteboard once more."
+            return "Too many whiteboards are being opened. Please try again in a minute."
+        case CreateOutcomeUnknownError():  # an unused room does no harm
+            return "I got no answer. Please send /whiteboard once more."
         case TransportError() | ServerError():
-            return "The whiteboards cannot be reached just now, sorry. Please try again in a few minutes."
+            return "The whiteboards are unavailable. Please try again in a few minutes."
         case _:
-            return "That went wrong, sorry. It is my fault and not yours, and has been noted."
+            return "Something went wrong. It has been logged."
 
 
 def build(bot: Whiteboards, *, token: str, request: BaseRequest | None = None) -> Bot:
-    """Return the application; with ``request``, everything that it says to Telegram goes there."""
-    builder = Application.builder().token(token).concurrent_updates(AT_ONCE)
+    """Return the application; ``request`` replaces the connection to Telegram."""
+    builder = Application.builder().token(token).concurrent_updates(CONCURRENCY)
     builder = builder.post_init(bot.open).post_shutdown(bot.close)
     if request is not None:
         builder = builder.request(request).get_updates_request(request)
     application: Bot = builder.build()
-    new = filters.UpdateType.MESSAGE  # a message that somebody corrects asks for nothing more
+    new = filters.UpdateType.MESSAGE  # not an edited message
     application.add_handler(CommandHandler(["start", "help"], bot.help, new))
     application.add_handler(CommandHandler("whiteboard", bot.whiteboard, new))
     application.add_handler(MessageHandler(filters.ChatType.PRIVATE & new, bot.help))
-    application.add_error_handler(sorry)
+    application.add_error_handler(report_error)
     return application
 
 
-# The bot in a terminal: the same application, and in the place of Telegram somebody who types
+# The bot in a terminal: the same application, with typed messages instead of Telegram
 
 ME = {"id": 1, "is_bot": True, "first_name": "Whiteboards", "username": "whiteboard_bot"}
 YOU = {"id": 2, "is_bot": False, "first_name": "You"}
@@ -147,7 +146,7 @@ CHAT = {"id": 2, "type": "private", "first_name": "You"}
 
 
 class Terminal(BaseRequest):
-    """Prints what would be sent to Telegram, and answers as Telegram does."""
+    """Prints what would be sent to Telegram, and responds as Telegram does."""
 
     read_timeout = None
 
@@ -160,7 +159,7 @@ class Terminal(BaseRequest):
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *_: object, **__: object
     ) -> tuple[int, bytes]:
-        """Carry out one call of Telegram's API, of those that this bot makes."""
+        """Respond to one of the API calls that this bot makes."""
         called = url.rpartition("/")[2]
         if called == "getMe":
             result: object = ME
@@ -174,19 +173,19 @@ class Terminal(BaseRequest):
 
 
 def message(text: str) -> dict[str, object]:
-    """Return a message as Telegram spells it."""
+    """Return a message in Telegram's format."""
     return {"message_id": 1, "date": int(time.time()), "chat": CHAT, "text": text}
 
 
 def typed(line: str) -> dict[str, object]:
-    """Return the update that Telegram would send for a line."""
+    """Return the update for a typed line."""
     entities = [{"type": "bot_command", "offset": 0, "length": len(line.split()[0])}] if line[:1] == "/" else []
     return {"update_id": 1, "message": {**message(line), "from": YOU, "entities": entities}}
 
 
-async def talk(bot: Whiteboards, lines: Iterable[str]) -> None:
-    """Let the bot answer each line."""
-    application = build(bot, token="0:none", request=Terminal())  # noqa: S106 - nobody asks for it here
+async def run_in_terminal(bot: Whiteboards, lines: Iterable[str]) -> None:
+    """Answer each line."""
+    application = build(bot, token="0:none", request=Terminal())  # noqa: S106 - not checked here
     async with application:
         await bot.open(application)
         try:
@@ -197,9 +196,9 @@ async def talk(bot: Whiteboards, lines: Iterable[str]) -> None:
 
 
 def typed_lines() -> Iterator[str]:
-    """Read lines from the terminal until its end."""
-    # Nothing else goes on while somebody types, so this may block the loop.  Ctrl-C is to end it at once, while
-    # asyncio would have it wait for the end of the line.
+    """Read lines from the terminal until Ctrl-D."""
+    # Nothing else runs meanwhile, so this may block the loop.  With asyncio's own handler, Ctrl-C would wait for
+    # the end of the line.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     while True:
         try:
@@ -215,7 +214,7 @@ def main() -> None:
     settings.add_arguments(parser)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    # httpx logs the address of every request, and Telegram's addresses hold the bot's token.
+    # httpx logs the address of every request, and Telegram's addresses contain the bot's token.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         bot = Whiteboards(settings.chosen(arguments, rooms=0), join_url=os.environ.get("WHITEBOARD_JOIN_URL"))
@@ -224,12 +223,12 @@ def main() -> None:
     if arguments.emulator:
         print(f"{HELP} Ctrl-D ends.")
         try:
-            asyncio.run(talk(bot, typed_lines()))
+            asyncio.run(run_in_terminal(bot, typed_lines()))
         except KeyboardInterrupt:
             print()
         return
     if not os.environ.get("TELEGRAM_BOT_TOKEN"):
-        parser.error("set TELEGRAM_BOT_TOKEN in the environment, or try it out with --emulator")
+        parser.error("set TELEGRAM_BOT_TOKEN in the environment, or use --emulator")
     build(bot, token=os.environ["TELEGRAM_BOT_TOKEN"]).run_polling()
 
 

@@ -20,7 +20,7 @@ import pytest
 
 import disable_old_rooms
 from commands import EXAMPLES, environment, start
-from disable_old_rooms import Job, load, look, report, run, save
+from disable_old_rooms import Job, list_old, load, report, run, save
 from netless_rooms import AsyncRooms, ServerError, TooManyFailuresError
 from netless_rooms.emulator import Emulator, Failure, Fault, Quirks
 from selection import exhaustive
@@ -36,15 +36,15 @@ DAYS = 1500
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disable_old_rooms, "OLD_AT_ONCE", 4)
-    monkeypatch.setattr(disable_old_rooms, "SEEN_AT_ONCE", 15)
+    monkeypatch.setattr(disable_old_rooms, "DISABLE_BATCH", 4)
+    monkeypatch.setattr(disable_old_rooms, "SCAN_BATCH", 15)
 
 
 class Died(BaseException):
     """What a process does not live to see."""
 
 
-class Kept:
+class Stored:
     """What is left of a job when its process has gone: what was saved last."""
 
     def __init__(self) -> None:
@@ -90,31 +90,31 @@ class Checked:
     def is_done(self, job: Job) -> None:
         """Every old room is disabled, no other one is, and each was counted once."""
         assert banned(self.emulator) == self.banned | self.old
-        assert (job.seen, job.is_scanned, job.waiting, job.failed) == (COUNT, True, [], {})
-        assert job.young == COUNT - len(self.old)
-        assert job.disabled_before == len(self.old & self.banned)
+        assert (job.seen, job.is_scanned, job.pending, job.failed) == (COUNT, True, [], {})
+        assert job.recent == COUNT - len(self.old)
+        assert job.already_disabled == len(self.old & self.banned)
         assert job.disabled == len(self.old - self.banned)
 
 
 @ROOMS
 async def test_every_old_room_is_disabled_and_no_other_one(
-    netless_emulator: Emulator, netless_client: AsyncRooms
+    netless_emulator: Emulator, netless_rooms: AsyncRooms
 ) -> None:
-    checked, kept = Checked(netless_emulator), Kept()
-    await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+    checked, stored = Checked(netless_emulator), Stored()
+    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
-    assert kept.job == job
+    assert stored.job == job
 
 
 @ROOMS
 async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_client: AsyncRooms
+    netless_emulator: Emulator, netless_rooms: AsyncRooms
 ) -> None:
-    checked, kept = Checked(netless_emulator), Kept()
+    checked, stored = Checked(netless_emulator), Stored()
     for deaths in range(300):
-        kept.saves_left = deaths % 4
+        stored.saves_left = deaths % 4
         with suppress(Died):
-            await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+            await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
             break
     else:
         pytest.fail("it does not get on")
@@ -125,76 +125,76 @@ async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(
 @ROOMS
 @pytest.mark.parametrize("at", [0, 7, *exhaustive(range(1, 7)), *exhaustive(range(8, 30))])
 async def test_what_fails_at_any_request_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_client: AsyncRooms, netless_faults: list[Fault | None], at: int
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None], at: int
 ) -> None:
-    checked, kept = Checked(netless_emulator), Kept()
+    checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [*[None] * at, *[Failure(503)] * 4]
     try:
-        await run(netless_client, kept.job, save=kept.save, show=ignore)
+        await run(netless_rooms, stored.job, save=stored.save, show=ignore)
     except ServerError:
-        assert not kept.job.is_scanned
+        assert not stored.job.is_scanned
     netless_faults.clear()
-    await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 @pytest.mark.parametrize("saves", [1, 6, *exhaustive(range(2, 6)), *exhaustive(range(7, 20))])
 async def test_what_was_cancelled_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_client: AsyncRooms, saves: int
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, saves: int
 ) -> None:
-    checked, kept = Checked(netless_emulator), Kept()
+    checked, stored = Checked(netless_emulator), Stored()
 
     def save_and_stop(job: Job) -> None:
         nonlocal saves
-        kept.save(job)
+        stored.save(job)
         saves -= 1
         if not saves:
             scope.cancel()
 
     with anyio.CancelScope() as scope:
-        await run(netless_client, kept.job, save=save_and_stop, show=ignore)
-    await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+        await run(netless_rooms, stored.job, save=save_and_stop, show=ignore)
+    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_rooms_that_could_not_be_disabled_are_named_and_tried_again(
-    netless_emulator: Emulator, netless_client: AsyncRooms, netless_faults: list[Fault | None]
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None]
 ) -> None:
-    checked, kept = Checked(netless_emulator), Kept()
+    checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [Failure(400, on="set-ban"), Failure(400, on="set-ban")]
-    await run(netless_client, kept.job, save=kept.save, show=ignore)
-    assert len(kept.job.failed) == 2
-    assert [line for line in report(kept.job, dry_run=False) if "400" in line and line.startswith("failed: ")]
-    await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+    await run(netless_rooms, stored.job, save=stored.save, show=ignore)
+    assert len(stored.job.failed) == 2
+    assert [line for line in report(stored.job, dry_run=False) if "400" in line and line.startswith("failed: ")]
+    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_too_many_failures_end_it_with_nothing_lost(
     netless_emulator: Emulator,
-    netless_client: AsyncRooms,
+    netless_rooms: AsyncRooms,
     netless_faults: list[Fault | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(disable_old_rooms, "MOST_FAILURES", 2)
-    checked, kept = Checked(netless_emulator), Kept()
+    monkeypatch.setattr(disable_old_rooms, "MAX_FAILURES", 2)
+    checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [Failure(400, on="set-ban")] * 4
     with pytest.raises(TooManyFailuresError):
-        await run(netless_client, kept.job, save=kept.save, show=ignore)
+        await run(netless_rooms, stored.job, save=stored.save, show=ignore)
     netless_faults.clear()
-    await run(netless_client, job := kept.job, save=kept.save, show=ignore)
+    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_a_dry_run_names_the_rooms_and_changes_nothing(
-    netless_emulator: Emulator, netless_client: AsyncRooms, capsys: pytest.CaptureFixture[str]
+    netless_emulator: Emulator, netless_rooms: AsyncRooms, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = banned(netless_emulator)
     job = Job.begin(DAYS, "us-sv", NOW)
-    await look(netless_client, job, ignore)
+    await list_old(netless_rooms, job, ignore)
     assert set(capsys.readouterr().out.split()) == old_rooms(netless_emulator) - before
     assert banned(netless_emulator) == before
     assert any(re.search(rf"would be disabled +{job.disabled}$", line) for line in report(job, dry_run=True))
@@ -207,14 +207,14 @@ async def test_a_dry_run_names_the_rooms_and_changes_nothing(
 def test_a_job_comes_out_of_its_file_as_it_went_in(tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     job = Job.begin(30, "us-sv", NOW)
-    job.waiting, job.failed, job.checkpoint = ["a"], {"b": "why"}, "scan1~"
+    job.pending, job.failed, job.checkpoint = ["a"], {"b": "why"}, "scan1~"
     save(file, job)
     assert load(file, 30, "us-sv") == job
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[]", "is not a file of this program"),
         ("{", "is not a file of this program"),
@@ -223,10 +223,10 @@ def test_a_job_comes_out_of_its_file_as_it_went_in(tmp_path: Path) -> None:
         (json.dumps(asdict(Job.begin(30, "sg", NOW))), "is of a job for 30 days in sg"),
     ],
 )
-def test_another_file_is_left_alone(tmp_path: Path, text: str, told: str) -> None:
+def test_another_file_is_left_alone(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "job.json"
     file.write_text(text)
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         load(file, 30, "us-sv")
     assert file.read_text() == text
 
@@ -249,26 +249,26 @@ def test_the_command_runs_on_an_emulator_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.exhaustive
 def test_on_an_emulator_it_goes_on_where_it_was_stopped_too(tmp_path: Path) -> None:
-    begun = until(lambda: any(kept["seen"] for kept in kept_in(tmp_path)))
+    begun = until(lambda: any(stored["seen"] for stored in stored_in(tmp_path)))
     with start("disable_old_rooms.py", str(DAYS), "--emulator", "--rate", "100", cwd=tmp_path) as job:
         next(begun)
         job.send_signal(signal.SIGINT)
         _, err = job.communicate()
     assert job.returncode == 130
-    assert "Run the same command again to go on." in err
-    (kept,) = kept_in(tmp_path)
-    assert 0 < kept["seen"] < 2_500
+    assert "Run the same command again to resume." in err
+    (stored,) = stored_in(tmp_path)
+    assert 0 < stored["seen"] < 2_500
 
     with start("disable_old_rooms.py", str(DAYS), "--emulator", cwd=tmp_path) as job:
         out, err = job.communicate()
     assert job.returncode == 0, err
     counts = {words: int(count.replace(",", "")) for words, count in re.findall(r"(?m)^  (.+?) +([\d,]+)$", out)}
     assert counts["seen"] == 2_500
-    assert counts["disabled"] + counts["disabled before"] + counts["not that old"] == 2_500
+    assert counts["disabled"] + counts["already disabled"] + counts["not old enough"] == 2_500
     assert list(tmp_path.iterdir()) == []
 
 
-def kept_in(folder: Path) -> list[dict[str, Any]]:
+def stored_in(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")]
 
 
@@ -290,23 +290,23 @@ def test_of_a_dry_run_a_terminal_shows_a_few_rooms_and_how_many_there_are(
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("nowhere/job.json", "cannot write nowhere/job.json: No such file or directory"),
         *exhaustive([pytest.param(".", "cannot read .: Is a directory")]),
     ],
 )
-def test_a_file_that_cannot_be_is_one_line(tmp_path: Path, file: str, told: str) -> None:
+def test_a_file_that_cannot_be_is_one_line(tmp_path: Path, file: str, message: str) -> None:
     with start("disable_old_rooms.py", "0", "--emulator", "--file", file, cwd=tmp_path) as job:
         out, err = job.communicate()
-    assert (job.returncode, out, err) == (2, "", f"disable_old_rooms.py: error: {told}\n")
+    assert (job.returncode, out, err) == (2, "", f"disable_old_rooms.py: error: {message}\n")
 
 
 @pytest.mark.exhaustive
 def test_a_file_that_cannot_be_any_more_ends_the_job_with_a_line_and_the_report(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    begun = until(lambda: any(kept["seen"] for kept in kept_in(folder)))
+    begun = until(lambda: any(stored["seen"] for stored in stored_in(folder)))
     arguments = ("0", "--emulator", "--rate", "100", "--file", "folder/job.json")
     with start("disable_old_rooms.py", *arguments, cwd=tmp_path) as job:
         next(begun)
@@ -321,7 +321,7 @@ def test_a_file_that_cannot_be_any_more_ends_the_job_with_a_line_and_the_report(
 OUTPUTS = {"full": "disable_old_rooms.py: error: cannot write the output: No space left on device\n", "closed": ""}
 
 
-@pytest.mark.parametrize("dry_run", [["--dry-run"], []], ids=["dry run", "in earnest"])
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []], ids=["dry run", "real run"])
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_an_output_that_takes_nothing_is_no_traceback(tmp_path: Path, output: str, dry_run: list[str]) -> None:
@@ -334,9 +334,9 @@ def test_an_output_that_takes_nothing_is_no_traceback(tmp_path: Path, output: st
     env = environment()
     ran = subprocess.run(command, cwd=tmp_path, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True)
     os.close(stdout)
-    told = "".join(line for line in ran.stderr.splitlines(keepends=True) if " a second" not in line)
-    assert (ran.returncode, told) == (1, OUTPUTS[output])
-    assert len(kept_in(tmp_path)) == (not dry_run)  # for it is not reported yet
+    message = "".join(line for line in ran.stderr.splitlines(keepends=True) if " a second" not in line)
+    assert (ran.returncode, message) == (1, OUTPUTS[output])
+    assert len(stored_in(tmp_path)) == (not dry_run)  # for it is not reported yet
 
 
 @pytest.fixture
@@ -371,7 +371,7 @@ def test_the_command_goes_on_where_it_was_stopped(
     assert len(banned(netless_emulator)) == 300
     counts = {words: int(count) for words, count in re.findall(r"(?m)^  (.+?) +(\d+)$", out)}
     assert counts["seen"] == 300
-    assert counts["disabled"] + counts["disabled before"] == 300
+    assert counts["disabled"] + counts["already disabled"] == 300
     assert list(tmp_path.iterdir()) == []
     assert settings["NETLESS_SECRET_KEY"] not in out + err
 
@@ -382,9 +382,9 @@ def test_the_command_goes_on_where_it_was_stopped(
         (["-1"], "a whole number of days, 0 to 100,000, not '-1'"),
         (["many"], "a whole number of days, 0 to 100,000, not 'many'"),
         (["100001"], "a whole number of days, 0 to 100,000, not '100001'"),
-        (["30", "--rate", "0"], "how many rooms a second, above 0 and finite, not '0'"),
-        (["30", "--rate", "nan"], "how many rooms a second, above 0 and finite, not 'nan'"),
-        (["30", "--rate", "fast"], "how many rooms a second, above 0 and finite, not 'fast'"),
+        (["30", "--rate", "0"], "rooms per second, above 0 and finite, not '0'"),
+        (["30", "--rate", "nan"], "rooms per second, above 0 and finite, not 'nan'"),
+        (["30", "--rate", "fast"], "rooms per second, above 0 and finite, not 'fast'"),
     ],
     ids=str,
 )

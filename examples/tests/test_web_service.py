@@ -27,8 +27,8 @@ from netless_rooms.emulator import (
     Quirks,
     RecordedRequest,
 )
-from settings import Settings, of_emulator
-from web_service import Desk, create_app, cursor_behind, desk_of, meaning_of, read_cursor
+from settings import Settings, for_emulator
+from web_service import State, create_app, decode_cursor, encode_cursor, state_of, status_and_detail
 
 pytestmark = pytest.mark.anyio
 
@@ -37,11 +37,11 @@ ONE_ROOM = pytest.mark.netless_emulator(add=[{"uuid": ROOM}])
 
 
 @pytest.fixture
-def app(netless_emulator: Emulator, netless_client: AsyncRooms) -> FastAPI:
+def app(netless_emulator: Emulator, netless_rooms: AsyncRooms) -> FastAPI:
     """The application over rooms that never wait."""
-    app = create_app(of_emulator(netless_emulator))
-    desk = Desk(netless_client, netless_emulator.key)
-    app.dependency_overrides[desk_of] = lambda: desk
+    app = create_app(for_emulator(netless_emulator))
+    state = State(netless_rooms, netless_emulator.key)
+    app.dependency_overrides[state_of] = lambda: state
     return app
 
 
@@ -49,7 +49,7 @@ def browser_of(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app")
 
 
-# Rooms and tickets
+# Rooms and tokens
 
 
 @pytest.mark.parametrize("role", ["writer", "reader"])
@@ -64,20 +64,20 @@ async def test_who_opens_a_room_gets_a_ticket_for_it(app: FastAPI, netless_emula
 @pytest.mark.parametrize("role", ["writer", "reader"])
 async def test_who_knows_a_room_gets_a_ticket_for_it(app: FastAPI, netless_emulator: Emulator, role: str) -> None:
     async with browser_of(app) as browser:
-        answer = await browser.post(f"/rooms/{ROOM}/tickets", json={"role": role})
+        answer = await browser.post(f"/rooms/{ROOM}/tokens", json={"role": role})
     assert answer.status_code == 201
     assert answer.json()["uuid"] == ROOM
     check_ticket(answer, netless_emulator, role)
 
 
 def check_ticket(answer: httpx.Response, emulator: Emulator, role: str) -> None:
-    ticket = answer.json()
-    assert set(ticket) == {"uuid", "room_token", "role", "expires_at"}
-    assert emulator.room(ticket["uuid"])["isBan"] is False
-    told = verify_token(ticket["room_token"], emulator.key.secret_key)
-    assert (told.kind, told.uuid, told.role) == (TokenKind.ROOM, ticket["uuid"], Role[role.upper()])
-    assert told.expires_at == datetime.fromisoformat(ticket["expires_at"])
-    assert told.expires_at - datetime.now(UTC) <= timedelta(minutes=10)
+    join_info = answer.json()
+    assert set(join_info) == {"uuid", "room_token", "role", "expires_at"}
+    assert emulator.room(join_info["uuid"])["isBan"] is False
+    info = verify_token(join_info["room_token"], emulator.key.secret_key)
+    assert (info.kind, info.uuid, info.role) == (TokenKind.ROOM, join_info["uuid"], Role[role.upper()])
+    assert info.expires_at == datetime.fromisoformat(join_info["expires_at"])
+    assert info.expires_at - datetime.now(UTC) <= timedelta(minutes=10)
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -85,14 +85,14 @@ def check_ticket(answer: httpx.Response, emulator: Emulator, role: str) -> None:
 async def test_without_a_word_about_it_who_opens_a_room_draws_and_who_comes_later_looks_on(app: FastAPI) -> None:
     async with browser_of(app) as browser:
         assert (await browser.post("/rooms")).json()["role"] == "writer"
-        assert (await browser.post(f"/rooms/{ROOM}/tickets")).json()["role"] == "reader"
+        assert (await browser.post(f"/rooms/{ROOM}/tokens")).json()["role"] == "reader"
 
 
 @ONE_ROOM
 async def test_nobody_becomes_an_admin(app: FastAPI, netless_requests: list[RecordedRequest]) -> None:
     async with browser_of(app) as browser:
         assert (await browser.post("/rooms", json={"role": "admin"})).status_code == 422
-        assert (await browser.post(f"/rooms/{ROOM}/tickets", json={"role": "admin"})).status_code == 422
+        assert (await browser.post(f"/rooms/{ROOM}/tokens", json={"role": "admin"})).status_code == 422
     assert netless_requests == []
 
 
@@ -101,7 +101,7 @@ async def test_a_closed_room_is_shown_and_gives_no_tickets(app: FastAPI) -> None
     async with browser_of(app) as browser:
         shown = (await browser.get(f"/rooms/{ROOM}")).json()
         assert shown == {"uuid": ROOM, "is_open": False, "created_at": "2020-02-01T08:00:00Z"}
-        assert (await browser.post(f"/rooms/{ROOM}/tickets")).status_code == 409
+        assert (await browser.post(f"/rooms/{ROOM}/tokens")).status_code == 409
 
 
 # Pages
@@ -135,17 +135,17 @@ async def test_who_follows_the_cursor_sees_every_room_once(
 
 @pytest.mark.netless_emulator(rooms=29)
 async def test_rooms_that_change_meanwhile_do_not_make_the_pages_skip(
-    app: FastAPI, netless_emulator: Emulator, netless_client: AsyncRooms
+    app: FastAPI, netless_emulator: Emulator, netless_rooms: AsyncRooms
 ) -> None:
     at_first = list(netless_emulator.uuids())
-    seen = []
+    view = []
     async with browser_of(app) as browser:
         async for page in each_page(browser, 4):
-            seen += [room["uuid"] for room in page]
-            await netless_client.disable(page[-1]["uuid"])
-            await netless_client.create()
-    assert set(at_first) <= set(seen)
-    assert len(seen) == len(set(seen))
+            view += [room["uuid"] for room in page]
+            await netless_rooms.disable(page[-1]["uuid"])
+            await netless_rooms.create()
+    assert set(at_first) <= set(view)
+    assert len(view) == len(set(view))
 
 
 async def each_page(browser: httpx.AsyncClient, limit: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -178,8 +178,8 @@ async def test_a_cursor_that_is_none_is_refused(
 
 
 async def test_a_cursor_is_read_as_it_was_written() -> None:
-    assert read_cursor(cursor_behind(ROOM)) == ROOM
-    assert ROOM not in cursor_behind(ROOM)
+    assert decode_cursor(encode_cursor(ROOM)) == ROOM
+    assert ROOM not in encode_cursor(ROOM)
 
 
 # Errors
@@ -208,14 +208,14 @@ async def test_an_error_is_answered_with_a_status_of_ours(
     name: str,
     app: FastAPI,
     netless_emulator: Emulator,
-    netless_client: AsyncRooms,
+    netless_rooms: AsyncRooms,
     netless_faults: list[Fault | None],
 ) -> None:
     fault, status, wait = FAILURES[name]
     netless_faults += [fault] * 4  # as often as is tried
     if isinstance(fault, Hang):
-        desk = Desk(netless_client.with_options(timeout=0.01), netless_emulator.key)
-        app.dependency_overrides[desk_of] = lambda: desk
+        state = State(netless_rooms.with_options(timeout=0.01), netless_emulator.key)
+        app.dependency_overrides[state_of] = lambda: state
     async with browser_of(app) as browser:
         answer = await browser.get(f"/rooms/{ROOM}")
     assert answer.status_code == status
@@ -235,12 +235,12 @@ async def test_an_open_that_is_in_doubt_is_said_to_be_and_is_not_repeated(
     async with browser_of(app) as browser:
         answer = await browser.post("/rooms")
     assert answer.status_code == status
-    assert "may have been opened" in answer.json()["detail"]
+    assert "may have been created" in answer.json()["detail"]
     assert len(netless_requests) == 1
 
 
 async def test_a_mistake_of_the_program_is_not_blamed_on_the_line() -> None:
-    assert meaning_of(ClientUnusableError("closed"))[0] == 500
+    assert status_and_detail(ClientUnusableError("closed"))[0] == 500
 
 
 @pytest.mark.parametrize("path", ["nowhere", "NETLESSROOM_abc", ROOM.upper(), ROOM + "0", "..%2F.."])
@@ -265,15 +265,15 @@ async def test_no_secret_is_in_an_answer_or_in_the_log(
                 answers.append(await browser.get(f"/rooms/{ROOM}"))
                 netless_faults.clear()
         answers.append(await browser.post("/rooms"))
-    told = "".join([answer.text + str(answer.headers) for answer in answers])
+    info = "".join([answer.text + str(answer.headers) for answer in answers])
     assert len(caplog.records) > len(FAILURES)
     for secret in ("do-not-tell", "NETLESSSDK_"):
-        assert secret not in told + caplog.text
+        assert secret not in info + caplog.text
     assert "NETLESSROOM_" not in caplog.text
 
 
 @ONE_ROOM
-async def test_the_log_tells_what_the_visitor_is_not_told(
+async def test_the_log_has_what_the_visitor_does_not_see(
     app: FastAPI, caplog: pytest.LogCaptureFixture, netless_faults: list[Fault | None]
 ) -> None:
     netless_faults.append(Failure(403, "token access role writer forbidden"))
@@ -324,21 +324,21 @@ async def test_there_is_one_client_and_it_is_closed_when_the_service_ends(netles
 def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:
     service = start("web_service.py", "--emulator", "--port", "0", cwd=tmp_path)
     assert service.stderr is not None
-    told = ""
+    info = ""
     with service:
         try:
             for line in service.stderr:
-                told += line
+                info += line
                 if running_on := re.search(r"running on (http://\S+)", line):
                     break
-            assert running_on, told
+            assert running_on, info
             opened = httpx.post(f"{running_on[1]}/rooms")
             page = httpx.get(f"{running_on[1]}/rooms", params={"limit": 200}).json()
         finally:
             service.send_signal(signal.SIGINT)
-        told += "".join(service.communicate())
+        info += "".join(service.communicate())
     assert opened.status_code == 201
     assert len(page["rooms"]) == 200
-    assert service.returncode == 0, told
-    assert "Traceback" not in told
-    assert "NETLESS" not in told
+    assert service.returncode == 0, info
+    assert "Traceback" not in info
+    assert "NETLESS" not in info

@@ -16,7 +16,7 @@ import whiteboard_bot
 from commands import start
 from netless_rooms import RateLimitedError, Role, TokenKind, TransportError, verify_token
 from netless_rooms.emulator import Closed, Emulator, Failure, Fault
-from settings import Settings, of_emulator
+from settings import Settings, for_emulator
 from whiteboard_bot import HELP, Terminal, Whiteboards, build, typed
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ class Telegram(Terminal):
         return await super().do_request(url, method, request_data, *others, **more)
 
 
-async def told(chosen: Settings, *updates: dict[str, Any], join_url: str | None = None) -> list[str]:
+async def answers_to(chosen: Settings, *updates: dict[str, Any], join_url: str | None = None) -> list[str]:
     """Return what the bot answers to some updates."""
     bot, telegram = Whiteboards(chosen, join_url=join_url), Telegram()
     application = build(bot, token="0:none", request=telegram)
@@ -58,18 +58,18 @@ async def told(chosen: Settings, *updates: dict[str, Any], join_url: str | None 
 
 
 async def test_whiteboard_opens_a_room_and_answers_with_what_to_join(netless_emulator: Emulator) -> None:
-    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"))
+    (answer,) = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"))
     (uuid,) = netless_emulator.uuids()
     token = re.search(r"(?m)^token: (\S+)$", answer)
     assert f"\nroom: {uuid}\n" in answer
     assert token
-    said = verify_token(token[1], netless_emulator.key.secret_key)
-    assert (said.kind, said.uuid, said.role) == (TokenKind.ROOM, uuid, Role.WRITER)
-    assert said.expires_at is not None
+    info = verify_token(token[1], netless_emulator.key.secret_key)
+    assert (info.kind, info.uuid, info.role) == (TokenKind.ROOM, uuid, Role.WRITER)
+    assert info.expires_at is not None
 
 
 async def test_a_link_holds_both_behind_the_hash(netless_emulator: Emulator) -> None:
-    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"), join_url=JOIN_URL)
+    (answer,) = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"), join_url=JOIN_URL)
     link = urlsplit(answer.split()[-1])
     assert f"{link.scheme}://{link.netloc}{link.path}{link.query}" == JOIN_URL
     holds = parse_qs(link.fragment)
@@ -88,7 +88,7 @@ async def test_each_chat_gets_a_room_of_its_own_over_one_client(
         return opened[-1]
 
     monkeypatch.setattr(Settings, "open_client", counting)
-    answers = await told(of_emulator(netless_emulator), *[typed("/whiteboard")] * 3)
+    answers = await answers_to(for_emulator(netless_emulator), *[typed("/whiteboard")] * 3)
     assert len(set(answers)) == netless_emulator.room_count == 3
     (client,) = opened
     assert client.is_closed
@@ -96,24 +96,24 @@ async def test_each_chat_gets_a_room_of_its_own_over_one_client(
 
 @pytest.mark.parametrize("line", ["/start", "/help", "hello", "/nonsense"])
 async def test_whatever_else_is_said_is_answered_with_help(netless_emulator: Emulator, line: str) -> None:
-    assert await told(of_emulator(netless_emulator), typed(line)) == [HELP]
+    assert await answers_to(for_emulator(netless_emulator), typed(line)) == [HELP]
     assert netless_emulator.requests == []
 
 
 async def test_a_message_that_is_corrected_opens_no_other_room(netless_emulator: Emulator) -> None:
     corrected = typed("/whiteboard")
     corrected["edited_message"] = corrected.pop("message")
-    assert await told(of_emulator(netless_emulator), corrected) == []
+    assert await answers_to(for_emulator(netless_emulator), corrected) == []
     assert netless_emulator.requests == []
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "text"),
     [
         (Failure(429, retry_after=600), "Please try again in 600 seconds."),
         (Failure(503, retry_after=600), "Please send /whiteboard once more."),
         (Closed(work_done=True), "Please send /whiteboard once more."),
-        (Failure(400), "It is my fault and not yours"),
+        (Failure(400), "Something went wrong."),
     ],
     ids=repr,
 )
@@ -122,28 +122,28 @@ async def test_an_error_is_answered_politely_and_logged(
     netless_faults: list[Fault | None],
     caplog: pytest.LogCaptureFixture,
     fault: Fault,
-    words: str,
+    text: str,
 ) -> None:
     netless_faults.append(fault)
-    answer, later = await told(of_emulator(netless_emulator), typed("/whiteboard"), typed("/whiteboard"))
-    assert words in answer
+    answer, later = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"), typed("/whiteboard"))
+    assert text in answer
     assert "room: " in later
     assert any(record.name == "whiteboard_bot" and record.levelno == logging.ERROR for record in caplog.records)
     assert "NETLESS" not in answer + caplog.text
 
 
 def test_what_never_got_through_is_answered_politely_too() -> None:
-    slowly = RateLimitedError("slowly", method="POST", path="/v5/rooms")
-    assert "try again in a minute" in whiteboard_bot.polite(slowly)
-    assert "cannot be reached just now" in whiteboard_bot.polite(TransportError("no way", method="POST", path="/"))
+    slowly = RateLimitedError(status=429, message="slowly", method="POST", path="/v5/rooms")
+    assert "try again in a minute" in whiteboard_bot.message_for(slowly)
+    assert "are unavailable" in whiteboard_bot.message_for(TransportError("no way", method="POST", path="/"))
 
 
 async def test_a_fault_in_the_bot_is_logged_with_its_place(
     netless_emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Whiteboards, "_invitation", lambda *_: 1 / 0)
-    (answer,) = await told(of_emulator(netless_emulator), typed("/whiteboard"))
-    assert "It is my fault" in answer
+    (answer,) = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"))
+    assert "Something went wrong." in answer
     assert "ZeroDivisionError" in caplog.text
 
 
