@@ -33,15 +33,6 @@ nitpick_ignore_regex = [
     ("py:class", r"netless_rooms\.(?:emulator\.)?_?\w+\.\w+(?:\.\w+)*"),
 ]
 
-# An export names its public module, but its comments and docstrings stand in the file that defines it.
-for name in sorted(name for name in sys.modules if re.match(r"netless_rooms\.(?!cli|pytest)", name)):
-    public = ModuleAnalyzer.for_module(".".join(name.split(".")[: 2 if ".emulator" in name else 1]))
-    private = ModuleAnalyzer.for_module(name)
-    for analyzer in (public, private):
-        analyzer.analyze()
-    for found in ("annotations", "attr_docs", "overloads", "tagorder"):
-        getattr(public, found).update(getattr(private, found))
-
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
 

@@ -98,23 +98,23 @@ class Checked:
 
 @ROOMS
 async def test_every_old_room_is_disabled_and_no_other_one(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms
+    netless_emulator: Emulator, netless_client: AsyncRooms
 ) -> None:
     checked, stored = Checked(netless_emulator), Stored()
-    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+    await run(netless_client, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
     assert stored.job == job
 
 
 @ROOMS
 async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms
+    netless_emulator: Emulator, netless_client: AsyncRooms
 ) -> None:
     checked, stored = Checked(netless_emulator), Stored()
     for deaths in range(300):
         stored.saves_left = deaths % 4
         with suppress(Died):
-            await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+            await run(netless_client, job := stored.job, save=stored.save, show=ignore)
             break
     else:
         pytest.fail("it does not get on")
@@ -125,23 +125,23 @@ async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(
 @ROOMS
 @pytest.mark.parametrize("at", [0, 7, *exhaustive(range(1, 7)), *exhaustive(range(8, 30))])
 async def test_what_fails_at_any_request_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None], at: int
+    netless_emulator: Emulator, netless_client: AsyncRooms, netless_faults: list[Fault | None], at: int
 ) -> None:
     checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [*[None] * at, *[Failure(503)] * 4]
     try:
-        await run(netless_rooms, stored.job, save=stored.save, show=ignore)
+        await run(netless_client, stored.job, save=stored.save, show=ignore)
     except ServerError:
         assert not stored.job.is_scanned
     netless_faults.clear()
-    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+    await run(netless_client, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 @pytest.mark.parametrize("saves", [1, 6, *exhaustive(range(2, 6)), *exhaustive(range(7, 20))])
 async def test_what_was_cancelled_goes_on_and_counts_each_room_once(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms, saves: int
+    netless_emulator: Emulator, netless_client: AsyncRooms, saves: int
 ) -> None:
     checked, stored = Checked(netless_emulator), Stored()
 
@@ -153,28 +153,28 @@ async def test_what_was_cancelled_goes_on_and_counts_each_room_once(
             scope.cancel()
 
     with anyio.CancelScope() as scope:
-        await run(netless_rooms, stored.job, save=save_and_stop, show=ignore)
-    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+        await run(netless_client, stored.job, save=save_and_stop, show=ignore)
+    await run(netless_client, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_rooms_that_could_not_be_disabled_are_named_and_tried_again(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms, netless_faults: list[Fault | None]
+    netless_emulator: Emulator, netless_client: AsyncRooms, netless_faults: list[Fault | None]
 ) -> None:
     checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [Failure(400, on="set-ban"), Failure(400, on="set-ban")]
-    await run(netless_rooms, stored.job, save=stored.save, show=ignore)
+    await run(netless_client, stored.job, save=stored.save, show=ignore)
     assert len(stored.job.failed) == 2
     assert [line for line in report(stored.job, dry_run=False) if "400" in line and line.startswith("failed: ")]
-    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+    await run(netless_client, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_too_many_failures_end_it_with_nothing_lost(
     netless_emulator: Emulator,
-    netless_rooms: AsyncRooms,
+    netless_client: AsyncRooms,
     netless_faults: list[Fault | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,19 +182,19 @@ async def test_too_many_failures_end_it_with_nothing_lost(
     checked, stored = Checked(netless_emulator), Stored()
     netless_faults += [Failure(400, on="set-ban")] * 4
     with pytest.raises(TooManyFailuresError):
-        await run(netless_rooms, stored.job, save=stored.save, show=ignore)
+        await run(netless_client, stored.job, save=stored.save, show=ignore)
     netless_faults.clear()
-    await run(netless_rooms, job := stored.job, save=stored.save, show=ignore)
+    await run(netless_client, job := stored.job, save=stored.save, show=ignore)
     checked.is_done(job)
 
 
 @ROOMS
 async def test_a_dry_run_names_the_rooms_and_changes_nothing(
-    netless_emulator: Emulator, netless_rooms: AsyncRooms, capsys: pytest.CaptureFixture[str]
+    netless_emulator: Emulator, netless_client: AsyncRooms, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = banned(netless_emulator)
     job = Job.begin(DAYS, "us-sv", NOW)
-    await list_old(netless_rooms, job, ignore)
+    await list_old(netless_client, job, ignore)
     assert set(capsys.readouterr().out.split()) == old_rooms(netless_emulator) - before
     assert banned(netless_emulator) == before
     assert any(re.search(rf"would be disabled +{job.disabled}$", line) for line in report(job, dry_run=True))

@@ -37,10 +37,10 @@ ONE_ROOM = pytest.mark.netless_emulator(add=[{"uuid": ROOM}])
 
 
 @pytest.fixture
-def app(netless_emulator: Emulator, netless_rooms: AsyncRooms) -> FastAPI:
+def app(netless_emulator: Emulator, netless_client: AsyncRooms) -> FastAPI:
     """The application over rooms that never wait."""
     app = create_app(for_emulator(netless_emulator))
-    state = State(netless_rooms, netless_emulator.key)
+    state = State(netless_client, netless_emulator.key)
     app.dependency_overrides[state_of] = lambda: state
     return app
 
@@ -135,15 +135,15 @@ async def test_who_follows_the_cursor_sees_every_room_once(
 
 @pytest.mark.netless_emulator(rooms=29)
 async def test_rooms_that_change_meanwhile_do_not_make_the_pages_skip(
-    app: FastAPI, netless_emulator: Emulator, netless_rooms: AsyncRooms
+    app: FastAPI, netless_emulator: Emulator, netless_client: AsyncRooms
 ) -> None:
     at_first = list(netless_emulator.uuids())
     view = []
     async with browser_of(app) as browser:
         async for page in each_page(browser, 4):
             view += [room["uuid"] for room in page]
-            await netless_rooms.disable(page[-1]["uuid"])
-            await netless_rooms.create()
+            await netless_client.disable(page[-1]["uuid"])
+            await netless_client.create()
     assert set(at_first) <= set(view)
     assert len(view) == len(set(view))
 
@@ -208,13 +208,13 @@ async def test_an_error_is_answered_with_a_status_of_ours(
     name: str,
     app: FastAPI,
     netless_emulator: Emulator,
-    netless_rooms: AsyncRooms,
+    netless_client: AsyncRooms,
     netless_faults: list[Fault | None],
 ) -> None:
     fault, status, wait = FAILURES[name]
     netless_faults += [fault] * 4  # as often as is tried
     if isinstance(fault, Hang):
-        state = State(netless_rooms.with_options(timeout=0.01), netless_emulator.key)
+        state = State(netless_client.with_options(timeout=0.01), netless_emulator.key)
         app.dependency_overrides[state_of] = lambda: state
     async with browser_of(app) as browser:
         answer = await browser.get(f"/rooms/{ROOM}")
