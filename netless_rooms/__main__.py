@@ -1,19 +1,19 @@
 """The command line, as ``netless-rooms`` and as ``python -m netless_rooms``.
 
-Imports nothing that comes with an extra before it is known to be there.
+Nothing that belongs to an extra is imported before it is known to be installed.
 """
 
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-MISSING_EXTRA: Final = 3  # change together with Exit.SETTINGS
+MISSING_EXTRA: Final = 3  # change together with ExitCode.SETTINGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments``, by default those of the process; return the exit code."""
     try:
-        import cyclopts  # noqa: F401  only to say what to install if it is not there
+        import cyclopts  # noqa: F401  only to say what to install if it is missing
         import rich  # noqa: F401
     except ImportError:
         print("netless-rooms needs an extra: pip install 'netless-rooms[cli]'", file=sys.stderr)  # noqa: T201

@@ -2,13 +2,11 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from unittest.mock import AsyncMock
 
 import pytest
 
 from fakes import TOKEN
-from netless_rooms._api.transport import Transport
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from shell import Ran, Shell, Stopping, Stream, lines
@@ -68,7 +66,7 @@ def test_rooms_are_piped_in_as_uuids_or_as_what_scan_prints(arguments: list[str]
 def test_a_line_without_a_uuid_is_told_before_anything_is_sent(piped: str, words: str, shell: Shell) -> None:
     said = shell.fails(2, "disable", "--yes", typed=piped)
     assert said.startswith(words)
-    assert said.endswith("; give a uuid or a JSON object a line")
+    assert said.endswith("; expected one uuid or JSON object per line")
     assert TOKEN not in said
     assert shell.emulator.requests == []
 
@@ -76,12 +74,12 @@ def test_a_line_without_a_uuid_is_told_before_anything_is_sent(piped: str, words
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a", "--dry-rn"], "there is no flag --dry-rn; see --help"),
-        (["a", f"--{TOKEN}"], "there is no flag --NETLESS…; see --help"),
+        (["a", "--dry-rn"], "unknown option: --dry-rn; see --help"),
+        (["a", f"--{TOKEN}"], "unknown option: --NETLESS…; see --help"),
         (["a", "b c"], "a uuid must be letters"),
-        (["-", "a"], "give - alone, or uuids, not both"),
+        (["-", "a"], "use either - or uuids, not both"),
         (["a", TOKEN], "a uuid must not be or hold a token"),
-        ([], "give uuids of rooms, or pipe them in; see --help"),
+        ([], "pass uuids of rooms, or pipe them in; see --help"),
     ],
 )
 def test_an_argument_without_a_uuid_is_told_before_anything_is_sent(
@@ -93,13 +91,14 @@ def test_an_argument_without_a_uuid_is_told_before_anything_is_sent(
 
 
 def test_input_that_is_not_text_is_told(shell: Shell) -> None:
-    class Undecodable(Stream):
-        def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # a text stream is an iterator of itself
-            yield "a\n"
-            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")
+    said = shell.fails(2, "disable", typed=b"a\n\xff")
+    assert said.startswith("the input is neither UTF-8 nor UTF-16; expected one uuid")
 
-    said = shell.fails(2, "disable", typed=Undecodable())
-    assert said.startswith("what is piped in is no text; give a uuid")
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_input_may_be_from_a_windows_program(encoding: str, shell: Shell) -> None:
+    assert shell("disable", "--yes", typed='a\r\n{"uuid": "b"}\r\n'.encode(encoding)).code == 0
+    assert banned(shell.emulator) == "ab"
 
 
 def test_an_empty_input_is_nothing_to_do(shell: Shell) -> None:
@@ -119,14 +118,14 @@ def test_more_than_one_room_is_confirmed_in_a_terminal(typed: str, expected: str
     assert ran.err.startswith("Disable 2 rooms? [y/N] ")
     assert banned(shell.emulator) == expected
     assert ran.code == (0 if expected else 2)
-    assert ran.err.endswith("netless-rooms: nothing was done\n") is not bool(expected)
+    assert ran.err.endswith("netless-rooms: nothing was changed\n") is not bool(expected)
 
 
 def test_where_nobody_can_be_asked_more_than_one_room_needs_yes(shell: Shell) -> None:
     said = shell.fails(2, "disable", "a", "b")
-    assert said.startswith("nothing was done: say --yes to disable 2 rooms")
+    assert said.startswith("nothing was changed: cannot prompt; pass --yes to disable 2 rooms")
     shell.terminals = frozenset({"stdin"})
-    assert "say --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=lines("a", "b"))
+    assert "pass --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=lines("a", "b"))
     assert shell.emulator.requests == []
 
 
@@ -176,7 +175,7 @@ def test_after_too_many_failures_the_rest_is_shown_and_can_be_piped_in_again(she
     ran = shell("disable", *"abcdef", "--yes", "--max-failures", 2, "--concurrency", 1)
     assert ran.code == 8
     assert outcomes(ran) == {**dict.fromkeys("ab", "failed"), **dict.fromkeys("cdef", "not_attempted")}
-    assert "mend what the failures are about, then give the rest again" in ran.err
+    assert "fix the cause, then retry the rest" in ran.err
     assert shell("disable", "--yes", typed=ran.out).code == 0
     assert banned(shell.emulator) == "abcdef"
 
@@ -195,16 +194,11 @@ def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
 
 
 def test_an_error_of_another_library_is_told_by_its_name(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts = [LookupError(TOKEN), LookupError(TOKEN), LookupError(TOKEN)]
-    monkeypatch.setattr(Transport, "send", AsyncMock(side_effect=attempts))
-    ran = shell("disable", "a", "b", "--yes", "--concurrency", 1)
-    assert ran.code == 8
-    assert json.loads(ran.out.splitlines()[0]) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
+    monkeypatch.setattr("netless_rooms._api.session.Session.request", AsyncMock(side_effect=LookupError(TOKEN)))
     ran = shell("disable", "a")
-    assert (ran.code, ran.err) == (
-        8,
-        "netless-rooms: 1 of 1 room failed; pipe the jsonl output in to try the rest again\n",
-    )
+    assert json.loads(ran.out) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
+    said = "netless-rooms: 1 of 1 room failed; pipe the jsonl output in to retry the rest\n"
+    assert (ran.code, ran.err) == (8, said)
 
 
 def test_a_table_shows_each_room_as_its_outcome_is_known(shell: Shell) -> None:

@@ -5,6 +5,7 @@ These are slow.  Whatever does not need a process is tested in this one, by way 
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def test_the_library_does_not_import_the_command_line_and_help_imports_no_comman
         print({"cyclopts", "netless_rooms.cli", "netless_rooms.__main__"} & {*sys.modules})
         from netless_rooms.__main__ import main
         main(["--help"])
-        print({"netless_rooms.cli.scan", "netless_rooms.cli.rooms", "netless_rooms.demo"} & {*sys.modules})
+        print({"netless_rooms.cli.commands.scan", "netless_rooms.emulator", "rich.progress"} & {*sys.modules})
     """
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
     lines = ran.stdout.splitlines()
@@ -81,7 +82,7 @@ def test_a_scan_that_is_stopped_by_a_signal_resumes_exactly(
     while len(emulator.requests) < 2 or not (output.exists() and output.stat().st_size):
         assert process.poll() is None
     process.send_signal(sent)
-    said = "netless-rooms: stopped: 1,000 rooms kept; give the same command again to go on\n"
+    said = "netless-rooms: stopped: 1,000 rooms saved; repeat the command to resume\n"
     assert ended(process) == ((130, "", said) if sent == signal.SIGINT else (-sent, "", ""))
     shell = Shell(emulator, environment={**EVERYTHING, "NETLESS_BASE_URL": environment["NETLESS_BASE_URL"]})
     assert shell(*arguments).code == 0
@@ -125,6 +126,33 @@ def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
     assert b"rooms a second" in seen
     assert b"2,500 rooms written" in seen
     assert next(emulator.uuids()).encode() not in seen
+
+
+@pytest.mark.skipif(not BASH, reason="there is no bash")
+@pytest.mark.parametrize("command", ["scan --checkpoint c", *exhaustive(["list --limit 1000", "scan"])])
+def test_an_unbuffered_stdout_that_is_full_takes_whole_rows_or_none(
+    command: str, environment: dict[str, str], emulator: Emulator, tmp_path: Path
+) -> None:
+    words = f"{shlex.join(COMMAND)} {command} >> out"
+    environment = {**environment, "PYTHONUNBUFFERED": "1"}
+
+    def run(limit: str) -> tuple[int, str]:
+        ran = subprocess.run(
+            [BASH, "-c", f"{limit} {words}"],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        return ran.returncode, ran.stderr
+
+    assert run("ulimit -f 500;") == (10, "netless-rooms: the output cannot be written: File too large\n")
+    kept = uuids_in(tmp_path / "out")
+    assert kept == list(emulator.uuids())[: len(kept)]
+    if "--checkpoint" in command:
+        assert run("") == (0, "")
+        assert uuids_in(tmp_path / "out") == list(emulator.uuids())
 
 
 @pytest.mark.skipif(not BASH, reason="there is no bash")

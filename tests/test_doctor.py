@@ -13,7 +13,7 @@ from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms._doctor.findings import Finding
 from netless_rooms._doctor.probes import MOST_PAGES, NOWHERE, examine
-from netless_rooms.cli.doctor import DEFAULT_POLICY, SWITCHES, emulation
+from netless_rooms.cli.commands.doctor import DEFAULT_POLICY, SWITCHES, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from selection import exhaustive
 from shell import Shell

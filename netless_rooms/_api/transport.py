@@ -23,6 +23,7 @@ from weakref import finalize
 from anyio.lowlevel import current_token
 from attrs import define, frozen
 
+from netless_rooms._api.environment import client_error
 from netless_rooms._api.requests import ApiRequest, request_headers
 from netless_rooms._api.responses import MAX_BODY_SIZE, BodyReader, excerpt
 from netless_rooms._auth.redaction import Redact, chain, leaks
@@ -307,10 +308,16 @@ def _names(error: BaseException) -> set[str]:
 
 
 def own_client() -> AbstractAsyncContextManager[Client]:
-    """Return a client of our own, to be entered and so closed by the caller."""
+    """Return a client of our own, to be entered and so closed by the caller.
+
+    Raises ``ClientUnusableError`` if the environment has a proxy or a certificate file that httpx cannot use.
+    """
     import httpx  # not above, since a user of httpx2 does without it
 
-    return httpx.AsyncClient(timeout=DEFAULT_TIMEOUT)
+    try:
+        return httpx.AsyncClient(timeout=DEFAULT_TIMEOUT)
+    except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
+        raise client_error(error, httpx) from error
 
 
 def _library_of(thing: object, kind: str) -> Any:

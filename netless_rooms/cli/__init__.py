@@ -1,1 +1,1 @@
-"""The command line ``netless-rooms``: a module for each group of commands, registered in ``app``."""
+"""The command line ``netless-rooms``: one module for each group of commands, registered in ``app``."""

@@ -1,71 +1,100 @@
-"""All commands, and running one: what it raises becomes one line and an exit code.
+"""All commands, and running one: every error becomes one line and an exit code.
 
-A command is a function in a module of its group, registered here by its place, so that only the module of the
-command that is run is imported.
+A command is a function in a module of ``commands``, registered here by its path, so that only the module of the
+command that runs is imported.
 """
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
-from cyclopts import App, CycloptsError, RepeatArgumentError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
+from rich.table import Table
+from rich.text import Text
 
-from netless_rooms._auth.redaction import redact
 from netless_rooms._version import __version__
-from netless_rooms.cli.console import StdoutConsole
-from netless_rooms.cli.exits import CommandError, Exit, code_of, told
-from netless_rooms.cli.help_pages import Pages
-from netless_rooms.cli.terminal import open_closed_streams, say
+from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message
+from netless_rooms.cli.output import StdoutConsole, open_closed_streams, put, say
 from netless_rooms.errors import RoomsError
 
-UUIDS: Final = "netless-rooms {} [OPTIONS] [UUID...]"
+if TYPE_CHECKING:
+    from cyclopts.help import HelpEntry, HelpPanel
+    from rich.console import Console, ConsoleOptions
+
+COMMANDS: Final = (
+    ("create", "rooms:create", "Create a room."),
+    ("get", "rooms:get", "Show one room."),
+    ("list", "rooms:list_page", "Show one page of the list, as served."),
+    ("scan", "scan:scan", "Show all rooms; resume where a scan stopped."),
+    ("stats", "stats:stats", "Count rooms by month of creation."),
+    ("disable", "bulk:disable", "Disable rooms: removes participants and blocks joining."),
+    ("enable", "bulk:enable", "Undo disable."),
+    ("token", "tokens:app", "Create a token from the access key, or read one."),
+    ("doctor", "doctor:doctor", "Report undocumented behaviour of your service."),
+    ("emulate", "emulate:emulate", "Serve an emulated service."),
+    ("demo", "demo:demo", "Walk an emulated service, without an account."),
+)
+
+
+class HelpFormatter:
+    """Draws ``--help`` without frames, so that each page fits a screen of 80 columns and 24 lines."""
+
+    def render_usage(self, console: "Console", _: "ConsoleOptions", usage: Any) -> None:
+        """Draw the first line."""
+        console.print(Text(f"Usage: {str(usage).strip()}", style="bold"))
+
+    def render_description(self, console: "Console", _: "ConsoleOptions", description: Any) -> None:
+        """Draw what the command does."""
+        console.print(description)
+
+    def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
+        """Draw commands or flags, one per line; the settings, which every command has, close together."""
+        if not panel.entries:
+            return
+        console.print(Text(f"{panel.title}:", style="bold"))
+        if str(panel.title).startswith("Settings"):
+            flags = "  ".join(" ".join(entry.display_labels) for entry in panel.entries)
+            console.print(Text(f"  {flags}"))
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
+        for entry in panel.entries:
+            grid.add_row(Text(f"  {_labels(entry)}", style="cyan"), entry.description or "")
+        console.print(grid)
+
+
+def _labels(entry: "HelpEntry") -> str:
+    return ", ".join((*entry.display_labels_with_metavar, *entry.shorts * (not entry.names)))
+
 
 app: Final = App(
     name="netless-rooms",
     help=(
-        "Look after the rooms of Netless, the service behind Agora Interactive Whiteboard.\n\n"
+        "Manage the rooms of Netless, the service behind Agora Interactive Whiteboard.\n\n"
         "Set NETLESS_REGION, and NETLESS_TOKEN or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY."
     ),
     help_format="plaintext",
-    help_formatter=Pages(),
+    help_formatter=HelpFormatter(),
     version=__version__,
 )
-app.command("netless_rooms.cli.rooms:create", name="create", sort_key=1, help="Create a room.")
-app.command("netless_rooms.cli.rooms:get", name="get", sort_key=2, help="Show one room.")
-app.command(
-    "netless_rooms.cli.rooms:list_page", name="list", sort_key=3, help="Show one page of the list, as served."
-)
-app.command("netless_rooms.cli.scan:scan", name="scan", sort_key=4, help="Show all rooms, and go on if it stops.")
-app.command("netless_rooms.cli.stats:stats", name="stats", sort_key=5, help="Count rooms by month of creation.")
-app.command(
-    "netless_rooms.cli.switching:disable",
-    name="disable",
-    usage=UUIDS.format("disable"),
-    sort_key=6,
-    help="Disable rooms: all are out, none can join.",
-)
-app.command(
-    "netless_rooms.cli.switching:enable",
-    name="enable",
-    usage=UUIDS.format("enable"),
-    sort_key=7,
-    help="Undo disable.",
-)
-app.command(
-    "netless_rooms.cli.tokens:app", name="token", sort_key=8, help="Make a token from the key, or read one."
-)
-app.command(
-    "netless_rooms.cli.doctor:doctor", name="doctor", sort_key=9, help="Find out what is documented nowhere."
-)
-app.command("netless_rooms.cli.serving:emulate", name="emulate", sort_key=10, help="Serve an emulated service.")
-app.command(
-    "netless_rooms.cli.serving:demo", name="demo", sort_key=11, help="Show it at work, without an account."
-)
-app.command("netless_rooms.cli.completion:completion", name="completion", sort_key=12, help="Complete in a shell.")
+for _key, (_name, _path, _help) in enumerate(COMMANDS, 1):
+    _options = {"usage": f"netless-rooms {_name} [OPTIONS] [UUID...]"} if _path.startswith("bulk:") else {}
+    app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_help, **_options)
+
+
+@app.command(sort_key=len(COMMANDS) + 1, help="Print shell completion.")
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        Parameter(metavar="bash|zsh|fish", help="bash, zsh or fish.", show_choices=False),
+    ],
+    /,
+) -> None:
+    """Print the script that completes commands and flags in a shell."""
+    put(app.generate_completion(prog_name="netless-rooms", shell=shell))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,39 +104,33 @@ def run(arguments: Sequence[str]) -> int:
         command, bound, _ = app.parse_args(
             list(arguments), console=StdoutConsole(), exit_on_error=False, print_error=False
         )
-        return _perform(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
+        return _call(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
     except CycloptsError as error:
-        return _fail(Exit.USAGE, redact(f"{_misused(error)}; see --help"))
+        return _fail(ExitCode.USAGE, f"{_usage_error(error)}; see --help")
     except CommandError as error:
         return _fail(error.code, str(error))
     except RoomsError as error:
-        return _fail(code_of(error), told(error))
+        return _fail(exit_code(error), message(error))
     except BrokenPipeError:
-        _forget_stdout()
-        return Exit.BROKEN_PIPE
+        return ExitCode.BROKEN_PIPE
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
-def _perform(command: Callable[[], Any], *, is_async: bool) -> int:
+def _call(command: Callable[[], Any], *, is_async: bool) -> int:
     code = anyio.run(command) if is_async else command()
-    return Exit.DONE if code is None else code
+    return ExitCode.DONE if code is None else code
 
 
-def _misused(error: CycloptsError) -> str:
-    """Return what is wrong with the arguments; "tokens" are something else here."""
+def _usage_error(error: CycloptsError) -> str:
+    """Return what is wrong with the arguments, without "tokens", which are something else here."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"too many arguments, from {error.unused_tokens[0]!r} on"
+        return f"too many arguments, from {error.unused_tokens[0]!r}"
     if isinstance(error, RepeatArgumentError):
-        return f"{error.token.keyword} is one too many: give a flag once, and not together with its opposite"
+        return f"{error.token.keyword} conflicts with another flag or is repeated"
     return str(error).removesuffix(".")
 
 
 def _fail(code: int, text: str) -> int:
     say(text)
     return code
-
-
-def _forget_stdout() -> None:
-    """Let Python not write again, on its way out, what nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

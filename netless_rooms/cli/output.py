@@ -1,78 +1,214 @@
-"""Rows on their way out: in which format, and to stdout."""
+"""The standard streams: every write is whole or an error, and text from outside cannot act on a terminal.
 
+Output goes to the raw stream, not through Python's buffer.  So nothing is left for the interpreter to flush when
+it exits, and a short write, which an unbuffered stdout ignores, is completed.
+"""
+
+import os
+import select
+import stat
 import sys
-from collections.abc import Sequence
-from io import StringIO
-from typing import Annotated, Any, Final, Literal
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import RawIOBase, TextIOBase
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any, Final, TextIO, TypeAlias, cast
+from unicodedata import category
 
-from cyclopts import Parameter
+from rich.console import Console
 
-from netless_rooms.cli.rows import NO_WIDTH, Columns, Format, Row, encode_csv, encode_jsonl
-from netless_rooms.cli.terminal import is_terminal, put, visible
+from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
 
-GAP: Final = 2  # between two columns
-
-FormatFlag = Annotated[
-    Format | None,
-    Parameter(
-        name="--format",
-        metavar="table|jsonl|csv",
-        show_choices=False,
-        help="If not given, table in a terminal, else jsonl.",
-    ),
-]
+ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
+JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
+HIDDEN: Final = "\ufffd"
+Update: TypeAlias = Callable[[str], None]
 
 
-def format_for(asked: Format | None) -> Format:
-    """Return the format for stdout: what was asked for, else a table for people and JSON lines for programs."""
-    return asked or ("table" if is_terminal(sys.stdout) else "jsonl")
+def visible(text: str) -> str:
+    """Return ``text`` with the replacement character for whatever a terminal or an editor may act on.
+
+    Names of rooms are untrusted.  An escape sequence could repaint the screen, a line break could fake a line of
+    ours, a mark of direction could reverse the text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(HIDDEN if category(each) in ACTING and each not in JOINERS else each for each in text)
 
 
-def encode(rows: Sequence[Row], columns: Columns, format: Format, *, head: bool = True) -> str:  # noqa: A002
-    """Return the text of ``rows``; ``head`` says whether the names of the columns come first."""
-    if format == "jsonl":
-        return encode_jsonl(rows)
-    if format == "csv":
-        return encode_csv(rows, columns.fields, head=head)
-    return _table(rows, columns, head=head)
+def open_closed_streams() -> None:
+    """Open an empty stream where the process was started without one, so that no file takes its descriptor.
+
+    The one for stdout rejects writes: output that nobody can read must not be lost silently.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  as long as the process
 
 
-def show(rows: Sequence[Row], columns: Columns, asked: Format | None) -> None:
-    """Write ``rows`` to stdout."""
-    put(encode(rows, columns, format_for(asked)))
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads or types there."""
+    return stream.isatty()
 
 
-def show_one(row: Row, columns: Columns, asked: Format | None) -> None:
-    """Write one row to stdout; as a table, a field to a line."""
-    if format_for(asked) != "table":
-        show([row], columns, asked)
+def is_pipe(stream: TextIO) -> bool:
+    """Whether another program reads what is written there."""
+    return _kind(stream) in {stat.S_IFIFO, stat.S_IFSOCK}
+
+
+def is_file(stream: TextIO | RawIOBase) -> bool:
+    """Whether what is written there goes to a regular file."""
+    return _kind(stream) == stat.S_IFREG
+
+
+def say(text: str) -> None:
+    """Write one redacted line for people to stderr.  A stderr that cannot be written changes nothing."""
+    prompt(f"netless-rooms: {visible(redact_message(text))}\n")
+
+
+def prompt(text: str) -> None:
+    """Write ``text`` to stderr as it is."""
+    with suppress(OSError):
+        _write(sys.stderr, text)
+
+
+def put(text: str, *, sync: bool = False) -> int:
+    """Write ``text`` to stdout, whole, and return the number of bytes.
+
+    Raises ``CommandError`` if that fails; then a regular file keeps no part of it.  With ``sync``, a regular file
+    is brought to the disk too.
+    """
+    try:
+        return _write(sys.stdout, text, sync=sync)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or "stdout is closed"
+        raise CommandError(ExitCode.FILE, f"the output cannot be written: {reason}") from None
+
+
+def write_whole(raw: RawIOBase, content: bytes, *, sync: bool = False) -> None:
+    """Write ``content`` to an unbuffered stream, whole, or raise ``OSError`` and cut a regular file back."""
+    left = memoryview(content)
+    try:
+        while left:
+            count = raw.write(left)
+            if count is None:  # a non-blocking pipe that is full
+                select.select([], [raw], [])
+            else:
+                left = left[count:]
+        if sync and is_file(raw):
+            os.fsync(raw.fileno())
+    except OSError:
+        cut_back(raw, len(content) - len(left))
+        raise
+
+
+def cut_back(raw: TextIO | RawIOBase, written: int) -> None:
+    """Take the last ``written`` bytes back from a regular file, unless somebody else has written to it since."""
+    if not is_file(raw):
         return
-    width = max(map(len, columns.fields))
-    put("".join(f"{name:{width}}  {spell(row.get(name))}\n" for name in columns.fields))
+    with suppress(OSError):
+        size = os.fstat(raw.fileno()).st_size
+        if os.lseek(raw.fileno(), 0, os.SEEK_CUR) == size:
+            os.ftruncate(raw.fileno(), size - written)
+            os.lseek(raw.fileno(), size - written, os.SEEK_SET)
 
 
-def spell(value: Any) -> str:
-    """Return a value for people."""
-    if value is None or value == {}:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return visible(str(value))
+def read_input(limit: int = -1) -> str:
+    """Return the text of stdin, at most ``limit`` bytes of it: UTF-8, or UTF-16 as some shells pipe it.
+
+    Raises ``UnicodeDecodeError`` for any other encoding.
+    """
+    content: bytes = sys.stdin.buffer.read(limit)
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if content[1:2] == b"\0":
+        return content.decode("utf-16-le")
+    return content.decode("utf-8-sig")
 
 
-def _table(rows: Sequence[Row], columns: Columns, *, head: bool) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+@contextmanager
+def progress(*, is_wanted: bool = True) -> Iterator[Update]:
+    """Yield what updates a progress line on stderr; it shows nothing outside of a terminal, or if not wanted."""
+    if not (is_wanted and is_terminal(sys.stderr)):
+        yield lambda _: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    seen = is_terminal(sys.stdout)
-    written = StringIO()
-    console = Console(file=written, force_terminal=seen, width=None if seen else NO_WIDTH, highlight=False)
-    table = Table(box=None, show_header=head, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for name, width in columns.widths(console.width, GAP).items():
-        beyond: Literal["crop", "ellipsis"] = "crop" if name in columns.cut else "ellipsis"
-        table.add_column(name, min_width=columns.shown[name], max_width=width, no_wrap=True, overflow=beyond)
-    for row in rows:
-        table.add_row(*(Text(spell(row.get(name))) for name in columns.shown))
-    console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    # What rich redirects, it writes to the terminal; rows must go where stdout leads, whatever stderr is.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
+        task = bar.add_task("waiting for the service ...")
+        yield lambda text: bar.update(task, description=text)
+
+
+class Stopwatch:
+    """Measures seconds, for rates."""
+
+    def __init__(self) -> None:
+        self._start = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the start."""
+        return perf_counter() - self._start
+
+    def rate(self, rooms: int) -> str:
+        """Return the rooms a second, for people."""
+        return f"{rooms / max(self.seconds, 0.001):,.0f} rooms a second"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things, for people."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+class StdoutConsole(Console):
+    """A console of rich that writes to stdout in any encoding and raises what ``put`` raises."""
+
+    def __init__(self, *, highlight: bool = True, soft_wrap: bool = False) -> None:
+        """Look at what stdout is now."""
+        super().__init__(file=cast("IO[str]", _Stdout()), highlight=highlight, soft_wrap=soft_wrap)
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on, where rich would exit with another code than ours."""
+        raise  # the error that rich handles when it calls this
+
+
+class _Stdout(TextIOBase):
+    """The ``sys.stdout`` of the moment at which something is written."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute, which cannot be computed
+        return sys.stdout.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return is_terminal(sys.stdout)
+
+    def write(self, text: str) -> int:
+        put(text)
+        return len(text)
+
+
+def _write(stream: TextIO, text: str, *, sync: bool = False) -> int:
+    encoding = stream.encoding or "utf-8"
+    content = text.encode(encoding, "replace")
+    buffer: Any = getattr(stream, "buffer", None)
+    if buffer is None:  # text in memory, which takes everything
+        return stream.write(content.decode(encoding))
+    stream.flush()
+    write_whole(getattr(buffer, "raw", buffer), content, sync=sync)
+    return len(content)
+
+
+def _kind(stream: TextIO | RawIOBase) -> int:
+    """Return the file type of a stream, as ``stat`` names it; 0 if the system has none."""
+    try:
+        return stat.S_IFMT(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return 0

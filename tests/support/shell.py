@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, TextIO
 from unittest.mock import patch
 
 import httpx
@@ -19,28 +19,45 @@ EVERYTHING = {**KEY, "NETLESS_REGION": "us-sv"}
 FULL = OSError(28, "No space left on device")
 
 
-class Stream(io.StringIO):
-    """A standard stream: a terminal, a file descriptor, or one whose writes fail."""
+class Bytes(io.BytesIO):
+    """The raw stream below a ``Stream``."""
 
-    encoding = "utf-8"
-    is_terminal = False
     descriptor: int | None = None
     error: OSError | None = None
-
-    def __init__(self, text: str = "", **traits: Any) -> None:
-        super().__init__(text)
-        self.__dict__.update(traits)
-
-    def isatty(self) -> bool:
-        return self.is_terminal
 
     def fileno(self) -> int:
         return super().fileno() if self.descriptor is None else self.descriptor
 
-    def write(self, text: str) -> int:
+    def write(self, content: Any) -> int:
         if self.error is not None:
             raise self.error
-        return super().write(text)
+        return super().write(content)
+
+
+class Stream(io.TextIOWrapper):
+    """A standard stream: a terminal, a file descriptor, or one whose writes fail."""
+
+    def __init__(
+        self,
+        content: str | bytes = "",
+        raw: Bytes | None = None,
+        *,
+        encoding: str = "utf-8",
+        is_terminal: bool = False,
+        descriptor: int | None = None,
+        error: OSError | None = None,
+    ) -> None:
+        self.raw = Bytes(content.encode() if isinstance(content, str) else content) if raw is None else raw
+        self.raw.descriptor, self.raw.error = descriptor, error
+        self.is_terminal = is_terminal
+        super().__init__(self.raw, encoding=encoding)
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    def getvalue(self) -> str:
+        self.flush()
+        return self.raw.getvalue().decode(self.encoding)
 
 
 @frozen
@@ -63,18 +80,22 @@ class Shell:
     closed: frozenset[str] = frozenset()
     """Which of them are closed."""
     transport: httpx.AsyncBaseTransport | None = None
+    client: Callable[[], Any] | None = None
+    """What makes the HTTP client, in place of one that reaches the emulator."""
+    err: Stream | None = None
+    """Another stream for stderr."""
 
-    def __call__(self, *arguments: object, typed: str | Stream = "", out: Stream | None = None) -> Ran:
+    def __call__(self, *arguments: object, typed: str | bytes | Stream = "", out: TextIO | None = None) -> Ran:
         """Run a command; ``typed`` is its input, or a stream of it, and ``out`` another stream for its output."""
         streams = {
             "stdin": typed if isinstance(typed, Stream) else self._stream("stdin", typed),
             "stdout": out or self._stream("stdout"),
-            "stderr": self._stream("stderr"),
+            "stderr": self.err or self._stream("stderr"),
         }
         given = {name: None if name in self.closed else stream for name, stream in streams.items()}
         with (
             patch.dict(os.environ, self._variables(), clear=True),
-            patch("netless_rooms._api.transport.own_client", self._client),
+            patch("netless_rooms._api.transport.own_client", self.client or self._client),
             patch("sys.stdin", given["stdin"]),
             redirect_stdout(given["stdout"]),
             redirect_stderr(given["stderr"]),
@@ -82,16 +103,19 @@ class Shell:
             code = main([str(each) for each in arguments])
             for name in self.closed:
                 getattr(sys, name).close()  # what the command line has put in its place
-        return Ran(code, streams["stdout"].getvalue(), streams["stderr"].getvalue())
+        texts = [each.getvalue() if isinstance(each, Stream) else "" for each in streams.values()]
+        return Ran(code, *texts[1:])
 
-    def fails(self, code: int, *arguments: object, typed: str | Stream = "", out: Stream | None = None) -> str:
+    def fails(
+        self, code: int, *arguments: object, typed: str | bytes | Stream = "", out: TextIO | None = None
+    ) -> str:
         """Run a command that fails with ``code`` and one line on stderr, and return that line."""
         ran = self(*arguments, typed=typed, out=out)
         assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
         return ran.err.removeprefix("netless-rooms: ").rstrip()
 
-    def _stream(self, name: str, text: str = "") -> Stream:
-        return Stream(text, is_terminal=name in self.terminals)
+    def _stream(self, name: str, content: str | bytes = "") -> Stream:
+        return Stream(content, is_terminal=name in self.terminals)
 
     def _variables(self) -> dict[str, str]:
         ours = {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"}

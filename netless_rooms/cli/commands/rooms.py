@@ -8,17 +8,23 @@ import anyio
 from cyclopts import Parameter
 
 from netless_rooms._api.transport import Transport
-from netless_rooms.cli.arguments import NotNegative, PageSize, Uuid
-from netless_rooms.cli.exits import may_exist
-from netless_rooms.cli.output import FormatFlag, show, show_one
-from netless_rooms.cli.rows import ROOM, room_row
-from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
-from netless_rooms.cli.terminal import say
+from netless_rooms.cli.errors import may_exist
+from netless_rooms.cli.export import ROOM, room_row, show, show_one
+from netless_rooms.cli.options import (
+    FROM_ENVIRONMENT,
+    FormatFlag,
+    NotNegative,
+    PageSize,
+    Settings,
+    Uuid,
+    open_rooms,
+)
+from netless_rooms.cli.output import say
 
 
 async def create(
     *,
-    limit: Annotated[NotNegative | None, Parameter(help="Most writers at once; 0 is no maximum.")] = None,
+    limit: Annotated[NotNegative | None, Parameter(help="Maximum of writers at once; 0 is no maximum.")] = None,
     recording: Annotated[
         bool | None, Parameter(help="Whether to record; not supported yet by the service.")
     ] = None,
@@ -27,19 +33,19 @@ async def create(
 ) -> None:
     """Create a room and show it."""
     async with open_rooms(settings) as rooms:
-        moment = datetime.now(UTC)
+        start = datetime.now(UTC)
         try:
             room = await rooms.create(limit=limit, is_record=recording)
-        except anyio.get_cancelled_exc_class() as cut:
-            if _is_sending(cut):
-                say(f"stopped: {may_exist(moment)}")
+        except anyio.get_cancelled_exc_class() as cancelled:
+            if _was_sending(cancelled):
+                say(f"stopped: {may_exist(start)}")
             raise
-        show_one(room_row(room), ROOM, format)  # before anything is awaited, or Ctrl-C could hide it
+        show_one(room_row(room), ROOM, format)  # before the next await, where Ctrl-C could hide it
 
 
-def _is_sending(cut: BaseException) -> bool:
-    """Whether ``cut`` came while a request was under way; a wait between two means that none was received."""
-    return any(frame.f_code is Transport.send.__code__ for frame, _ in walk_tb(cut.__traceback__))
+def _was_sending(cancelled: BaseException) -> bool:
+    """Whether a request was in flight; between two attempts, none was received."""
+    return any(frame.f_code is Transport.send.__code__ for frame, _ in walk_tb(cancelled.__traceback__))
 
 
 async def get(
@@ -58,7 +64,7 @@ async def get(
 async def list_page(
     *,
     begin_uuid: Annotated[Uuid | None, Parameter(help="The room to start from.")] = None,
-    limit: Annotated[PageSize | None, Parameter(help="Most rooms wanted, 1 to 1000; 100 if not given.")] = None,
+    limit: Annotated[PageSize | None, Parameter(help="Maximum of rooms, 1 to 1000; default 100.")] = None,
     format: FormatFlag = None,  # noqa: A002
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:

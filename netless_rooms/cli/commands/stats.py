@@ -8,18 +8,23 @@ from typing import Annotated, Literal
 from attrs import asdict, define, field
 from cyclopts import Parameter
 
-from netless_rooms.cli.arguments import USUAL_WAY, Way
-from netless_rooms.cli.filters import ALL, Filters
-from netless_rooms.cli.output import FormatFlag, format_for, show
-from netless_rooms.cli.progress import Pace, count, progress
-from netless_rooms.cli.rows import NO_WIDTH, Columns, Row
-from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
-from netless_rooms.cli.terminal import is_terminal, put, say
+from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
+from netless_rooms.cli.options import (
+    DEFAULT_OPTIONS,
+    FROM_ENVIRONMENT,
+    NO_FILTERS,
+    Filters,
+    FormatFlag,
+    ScanOptions,
+    Settings,
+    open_rooms,
+)
+from netless_rooms.cli.output import Stopwatch, count, is_terminal, progress, put, say
 from netless_rooms.models import Room
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
-LONGEST_BAR = 30  # cells
-BESIDE_BAR = 35  # cells for the figures and the gap
+MAX_BAR = 30  # cells
+FIGURES = 35  # cells for the figures and the gap
 
 
 @define
@@ -51,23 +56,24 @@ async def stats(
         Literal["raise", "skip"],
         Parameter(help="What to do with unreadable rooms.", metavar="raise|skip", show_choices=False),
     ] = "raise",
-    way: Way = USUAL_WAY,
-    filters: Filters = ALL,
+    options: ScanOptions = DEFAULT_OPTIONS,
+    filters: Filters = NO_FILTERS,
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Count rooms by the month of their creation."""
-    tally, pace, pages = Tally(), Pace(), 0
+    tally, watch, pages = Tally(), Stopwatch(), 0
     async with open_rooms(settings) as rooms:
-        with progress() as tell:
-            async with rooms.scan(on_invalid=on_invalid, **asdict(way)) as scan:
+        with progress() as update:
+            async with rooms.scan(on_invalid=on_invalid, **asdict(options)) as scan:
                 async for room in scan:
-                    if filters.passes(room):
+                    if filters.match(room):
                         tally.add(room)
                     if scan.page_count != pages:
                         pages = scan.page_count
-                        tell(pace.figures(scan.room_count, pages))
+                        seen = f"{count(scan.room_count, 'room')} in {count(pages, 'page')}"
+                        update(f"{seen}, {watch.rate(scan.room_count)}")
     if scan.skipped_count:
-        say(f"{count(scan.skipped_count, 'room')} could not be read and are not counted")
+        say(f"{count(scan.skipped_count, 'unreadable room')} not counted")
     if format_for(format) == "table":
         put(chart(tally, get_terminal_size().columns if is_terminal(sys.stdout) else NO_WIDTH))
     else:
@@ -75,17 +81,17 @@ async def stats(
 
 
 def chart(tally: Tally, width: int) -> str:
-    """Return a line with a bar for each month, the banned rooms as its dark end, and a line for all."""
+    """Return a line with a bar for each month, its dark part the banned rooms, and a line for all months."""
     rows = [*tally.rows(), tally.total()]
     most = max([row["rooms"] for row in rows[:-1]], default=1)
-    longest = max(1, min(LONGEST_BAR, width - BESIDE_BAR))
+    max_bar = max(1, min(MAX_BAR, width - FIGURES))
     lines = ["month      rooms   banned   share"]
-    lines += [_line(row, most, longest) for row in rows[:-1]]
+    lines += [_line(row, most, max_bar) for row in rows[:-1]]
     return "".join(f"{line.rstrip()}\n" for line in [*lines, _figures(rows[-1])])
 
 
-def _line(row: Row, most: int, longest: int) -> str:
-    length = max(1, round(longest * row["rooms"] / most))
+def _line(row: Row, most: int, max_bar: int) -> str:
+    length = max(1, round(max_bar * row["rooms"] / most))
     dark = round(length * row["banned_share"])
     return f"{_figures(row)}  {'█' * dark}{'░' * (length - dark)}"
 

@@ -10,12 +10,10 @@ from attrs import asdict
 
 from netless_rooms._doctor.findings import Finding
 from netless_rooms._doctor.probes import examine
-from netless_rooms.cli.exits import Exit
-from netless_rooms.cli.output import FormatFlag, format_for, show
-from netless_rooms.cli.progress import progress
-from netless_rooms.cli.rows import Columns
-from netless_rooms.cli.settings import FROM_ENVIRONMENT, Settings, open_rooms
-from netless_rooms.cli.terminal import is_terminal, put, visible
+from netless_rooms.cli.errors import ExitCode
+from netless_rooms.cli.export import Columns, format_for, show
+from netless_rooms.cli.options import FROM_ENVIRONMENT, FormatFlag, Settings, open_rooms
+from netless_rooms.cli.output import is_terminal, progress, put, visible
 
 FINDING: Final = Columns(fields=("name", "answer", "seen", "means"), shown={})
 WIDTH: Final = 100  # columns, where nobody sees it in a terminal
@@ -57,7 +55,7 @@ async def doctor(
         put(report(found))
     else:
         show([asdict(finding) for finding in found], FINDING, format)
-    return Exit.SERVICE if any(finding.answer == "breaks" for finding in found) else Exit.DONE
+    return ExitCode.SERVICE if any(finding.answer == "breaks" for finding in found) else ExitCode.DONE
 
 
 def emulation(found: Sequence[Finding]) -> Finding:

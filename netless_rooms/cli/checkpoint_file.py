@@ -1,0 +1,264 @@
+"""The files of a resumable scan: its checkpoint file, and the output that this vouches for.
+
+The output is written and synced first, then the checkpoint file is replaced as a whole.  So at any time the
+checkpoint file covers only rows that are in the output.  What the output has beyond them is cut off on resume,
+and its rooms come again.  Whenever the process dies, no room is lost or repeated.
+
+The first checkpoint file is written before the output is created, so an output without one is never ours.
+"""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from errno import EEXIST
+from io import FileIO
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, Final, Protocol
+from zlib import crc32
+
+from attrs import asdict, fields, frozen
+
+from netless_rooms.cli.errors import CommandError, ExitCode
+from netless_rooms.cli.output import cut_back, put, write_whole
+
+MAX_SIZE: Final = 1 << 20  # characters to read; a checkpoint of the most shards has fewer
+KIND: Final = "netless-rooms scan 1"
+
+
+@frozen(kw_only=True)
+class ScanState:
+    """How far a scan is."""
+
+    options: Mapping[str, Any]
+    """The options that must stay the same."""
+    checkpoint: str | None = None
+    """The scan's own checkpoint; ``None`` before the first room."""
+    ended: bool = False
+    size: int = 0
+    """How many bytes of the output are covered."""
+    crc: int = 0
+    """The CRC-32 of these bytes."""
+    rooms: int = 0
+    """How many rooms the scan returned."""
+    rows: int = 0
+    """How many rows were written, without the line of names."""
+    skipped: int = 0
+    """How many unreadable rooms were left out."""
+
+
+def read_state(path: Path, options: Mapping[str, Any]) -> ScanState | None:
+    """Return the state in a checkpoint file, ``None`` without a file; ``CommandError`` if it is another scan's."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CommandError(ExitCode.FILE, f"{path} is not a regular file")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MAX_SIZE)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise unusable(path, error) from None
+    try:
+        members = json.loads(text)
+        if members.pop("kind") != KIND:
+            raise ValueError
+        state = _parse_state(members)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise CommandError(
+            ExitCode.FILE, f"{path} is not a checkpoint file of this release; name another file"
+        ) from None
+    _check_options(path, state.options, options)
+    return state
+
+
+def write_state(path: Path, state: ScanState, *, is_first: bool = False) -> None:
+    """Replace the file as a whole and sync it; ``is_first`` refuses a file that exists meanwhile."""
+    target = path.resolve()  # a link stays, and what it leads to is replaced
+    content = json.dumps({"kind": KIND, **asdict(state)}, indent=1)
+    try:
+        # A unique name, created exclusively and for this user only: nothing is overwritten, no link is followed.
+        descriptor, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with FileIO(descriptor, "w") as file:
+                write_whole(file, f"{content}\n".encode(), sync=True)
+            _keep_mode(target, name)
+            _put_in_place(name, target, is_first=is_first)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name)  # noqa: PTH108  mkstemp returns no Path
+    except FileExistsError:
+        raise CommandError(ExitCode.FILE, f"another scan has just started with {path}") from None
+    except OSError as error:
+        raise unusable(path, error) from None
+
+
+def unusable(path: Path, error: Exception) -> CommandError:
+    """Return the error for a file that cannot be read or written."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return CommandError(ExitCode.FILE, f"{path}: {reason}")
+
+
+class Writer(Protocol):
+    """Takes rows, as text."""
+
+    size: int
+    """How many bytes a later run can rely on."""
+    crc: int
+    """The CRC-32 of these bytes."""
+
+    def write(self, text: str) -> None:
+        """Write ``text`` and sync it."""
+
+    def undo(self) -> None:
+        """Take back what was written last, as far as the next run does not do so."""
+
+    def close(self) -> None:
+        """Write nothing more."""
+
+
+class StdoutWriter:
+    """Writes to stdout, where a later run can take nothing back."""
+
+    size: int = 0
+    crc: int = 0
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    def write(self, text: str) -> None:
+        """Write ``text``, and sync it if stdout is a file."""
+        self._written = put(text, sync=True)
+
+    def undo(self) -> None:
+        """Cut the last write off if stdout is a file."""
+        cut_back(sys.stdout, self._written)
+
+    def close(self) -> None:
+        """Leave stdout open for the process."""
+
+
+class OutputFile:
+    """A file that holds exactly what its checkpoint file covers, and then new rows."""
+
+    size: int
+    crc: int
+
+    def __init__(self, path: Path, state: ScanState, *, is_new: bool) -> None:
+        """Open the file of ``state`` and cut off what that does not cover; or create a file."""
+        self.size, self.crc = state.size, state.crc
+        self._path = path
+        try:
+            self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
+        except FileExistsError:
+            raise CommandError(
+                ExitCode.FILE, f"{path} exists: remove it, name another file, or pass its --checkpoint file"
+            ) from None
+        except FileNotFoundError as error:
+            raise self._changed() if state.size else unusable(path, error) from None
+        except OSError as error:
+            raise unusable(path, error) from None
+        try:
+            self._take_over()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _take_over(self) -> None:
+        _lock(self._file, self._path)
+        if _crc_of(self._file, self.size) != self.crc:
+            raise self._changed()
+        self._file.truncate(self.size)
+        self._file.seek(self.size)
+
+    def _changed(self) -> CommandError:
+        return CommandError(
+            ExitCode.FILE,
+            f"{self._path} does not begin with the {self.size} bytes that this scan wrote: it was changed or "
+            "removed; nothing is written to it",
+        )
+
+    def write(self, text: str) -> None:
+        """Append ``text`` and sync it."""
+        content = text.encode("utf-8", "replace")
+        try:
+            write_whole(self._file, content, sync=True)
+        except OSError as error:
+            raise unusable(self._path, error) from None
+        self.size += len(content)
+        self.crc = crc32(content, self.crc)
+
+    def undo(self) -> None:
+        """Leave it: the next run cuts off what its checkpoint file does not cover."""
+
+    def close(self) -> None:
+        """Close the file, which unlocks it."""
+        self._file.close()
+
+
+def _parse_state(members: dict[str, Any]) -> ScanState:
+    state = ScanState(**members)
+    for field in fields(ScanState):
+        kind = {"checkpoint": (str, type(None)), "options": dict, "ended": bool}.get(field.name, int)
+        if not isinstance(getattr(state, field.name), kind):  # type: ignore[arg-type]  # of a mixed dict
+            raise TypeError
+    return state
+
+
+def _check_options(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            raise CommandError(
+                ExitCode.FILE,
+                f"{path} is of a scan with {_format_option(name, before.get(name))}, and this one has "
+                f"{_format_option(name, now.get(name))}: use the same options, or name another checkpoint file",
+            )
+
+
+def _format_option(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    if value is None:
+        return f"no --{flag}"
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--not-{flag}"
+    return f"--{flag} {value}"
+
+
+def _keep_mode(target: Path, name: str) -> None:
+    with suppress(FileNotFoundError):
+        os.chmod(name, stat.S_IMODE(target.stat().st_mode))  # noqa: PTH101  mkstemp returns no Path
+
+
+def _put_in_place(name: str, target: Path, *, is_first: bool) -> None:
+    if is_first:
+        try:
+            os.link(name, target)
+        except OSError as error:
+            if error.errno == EEXIST:
+                raise
+        else:
+            return
+    os.replace(name, target)  # noqa: PTH105  also the first one, where the file system has no links
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    """Keep other scans away from the file, where the system can; the lock ends with the process."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise CommandError(ExitCode.FILE, f"another scan is writing to {path}: wait until it ends") from None
+
+
+def _crc_of(file: FileIO, size: int) -> int | None:
+    """Return the CRC-32 of the first ``size`` bytes; ``None`` if there are fewer."""
+    crc, left = 0, size
+    while left and (piece := file.read(min(left, 1 << 20))):
+        crc = crc32(piece, crc)
+        left -= len(piece)
+    return None if left else crc

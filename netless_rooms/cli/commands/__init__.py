@@ -1,0 +1,1 @@
+"""The commands; ``app`` imports only the module of the command that runs."""

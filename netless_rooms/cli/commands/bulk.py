@@ -1,0 +1,222 @@
+"""The commands ``disable`` and ``enable``: one room or several, with a result for each."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any, Final
+
+import anyio
+from attrs import frozen
+from cyclopts import Parameter, validators
+
+from netless_rooms._bulk import CONCURRENCY, Outcome, Outcomes
+from netless_rooms._validation import check_uuid
+from netless_rooms.cli.errors import CommandError, ExitCode, message
+from netless_rooms.cli.export import Columns, Format, Row, encode, format_for
+from netless_rooms.cli.options import FROM_ENVIRONMENT, AtLeastOne, FormatFlag, Settings, open_rooms
+from netless_rooms.cli.output import Stopwatch, count, is_terminal, progress, prompt, put, read_input, say
+from netless_rooms.errors import RoomsError, TooManyFailuresError
+
+OUTCOME: Final = Columns(fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0})
+MAX_FAILURES: Final = 100
+STDIN: Final = "-"
+EXPECTED: Final = "expected one uuid or JSON object per line"
+# Only this makes a lone hyphen an argument; so misspelled flags have to be rejected here.
+Uuids = Annotated[
+    str, Parameter(allow_leading_hyphen=True, help="The rooms; `-`, or no uuid and a pipe, reads stdin.")
+]
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class BulkOptions:
+    """How to make many calls."""
+
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask before changing several rooms.")] = False
+    dry_run: Annotated[bool, Parameter(negative="", help="Only show which rooms would change.")] = False
+    concurrency: Annotated[AtLeastOne, Parameter(help="Calls at once; 8.")] = CONCURRENCY
+    rate: Annotated[
+        Annotated[float, Parameter(validator=validators.Number(gt=0))] | None,
+        Parameter(help="Maximum of calls per second; default no limit."),
+    ] = None
+    max_failures: Annotated[AtLeastOne, Parameter(help="Start no more calls after this many failures; 100.")] = (
+        MAX_FAILURES
+    )
+
+
+DEFAULT_OPTIONS: Final = BulkOptions()
+
+
+@frozen
+class Selection:
+    """The rooms to change, each once, in the order in which they were given."""
+
+    uuids: tuple[str, ...]
+    from_stdin: bool
+
+
+def disable(
+    *uuids: Uuids,
+    options: BulkOptions = DEFAULT_OPTIONS,
+    format: FormatFlag = None,  # noqa: A002  the flag's own name
+    settings: Settings = FROM_ENVIRONMENT,
+) -> int:
+    """Disable rooms."""
+    return _change(uuids, "disable", options, format_for(format), settings)
+
+
+def enable(
+    *uuids: Uuids,
+    options: BulkOptions = DEFAULT_OPTIONS,
+    format: FormatFlag = None,  # noqa: A002
+    settings: Settings = FROM_ENVIRONMENT,
+) -> int:
+    """Enable rooms."""
+    return _change(uuids, "enable", options, format_for(format), settings)
+
+
+def _change(uuids: Sequence[str], verb: str, options: BulkOptions, format: Format, settings: Settings) -> int:  # noqa: A002
+    # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
+    selection = select(uuids, done=f"{verb}d")
+    report = Report(f"{verb}d", format)
+    if options.dry_run:
+        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in selection.uuids)
+        say(f"dry run: {count(len(selection.uuids), 'room')} would be {verb}d")
+        return ExitCode.DONE
+    if not options.yes:
+        _confirm(selection, verb)
+    return anyio.run(_make_calls, selection.uuids, verb, options, settings, report)
+
+
+async def _make_calls(
+    uuids: tuple[str, ...], verb: str, options: BulkOptions, settings: Settings, report: "Report"
+) -> int:
+    async with open_rooms(settings) as rooms:
+        call = rooms.disable_many if verb == "disable" else rooms.enable_many
+        calls = call(uuids, concurrency=options.concurrency, rate=options.rate, max_failures=options.max_failures)
+        return await report.follow(calls, len(uuids))
+
+
+def select(arguments: Sequence[str], *, done: str) -> Selection:
+    """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there is none and a pipe.
+
+    Stdin has one uuid or one JSON object per line, as ``scan`` and this command print.  Lines of this command's
+    own output whose ``outcome`` is ``done`` are left out, so that its output can be piped in again.
+    """
+    if STDIN in arguments and len(arguments) > 1:
+        raise CommandError(ExitCode.USAGE, "use either - or uuids, not both")
+    if STDIN not in arguments and (arguments or is_terminal(sys.stdin)):
+        if not arguments:
+            raise CommandError(ExitCode.USAGE, "pass uuids of rooms, or pipe them in; see --help")
+        return Selection(tuple(dict.fromkeys(map(_parse_argument, arguments))), from_stdin=False)
+    try:
+        text = read_input()
+    except UnicodeDecodeError:
+        raise CommandError(ExitCode.USAGE, f"the input is neither UTF-8 nor UTF-16; {EXPECTED}") from None
+    return Selection(tuple(dict.fromkeys(_parse_lines(text, done))), from_stdin=True)
+
+
+def _parse_argument(text: str) -> str:
+    if text.startswith("-"):
+        raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
+    try:
+        return check_uuid("a uuid", text)
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, str(error)) from None
+
+
+def _parse_lines(text: str, done: str) -> Iterable[str]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if content := line.strip():
+            row = _parse_row(content) if content.startswith("{") else {"uuid": content}
+            if row.get("outcome") != done:
+                yield _parse_uuid(number, row)
+
+
+def _parse_row(text: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return row
+
+
+def _parse_uuid(number: int, row: dict[str, Any]) -> str:
+    try:
+        return check_uuid(f"line {number}", row.get("uuid"))  # type: ignore[arg-type]  # or it raises
+    except TypeError:
+        raise CommandError(ExitCode.USAGE, f"line {number} has no uuid; {EXPECTED}") from None
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, f"{error}; {EXPECTED}") from None
+
+
+def _confirm(selection: Selection, verb: str) -> None:
+    if len(selection.uuids) <= 1:
+        return
+    rooms = count(len(selection.uuids), "room")
+    if selection.from_stdin or not is_terminal(sys.stdin):
+        raise CommandError(
+            ExitCode.USAGE,
+            f"nothing was changed: cannot prompt; pass --yes to {verb} {rooms}, or --dry-run to see them",
+        )
+    prompt(f"{verb.capitalize()} {rooms}? [y/N] ")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise CommandError(ExitCode.USAGE, "nothing was changed")
+
+
+class Report:
+    """Shows the outcome of each room as soon as it is known, and at the end the rooms without one."""
+
+    def __init__(self, done: str, format: Format) -> None:  # noqa: A002
+        self._done = done
+        self._format: Format = format
+        self._header = True
+        self._last_error: Exception | None = None
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Show rows."""
+        put(encode(list(rows), OUTCOME, self._format, header=self._header))
+        self._header = False
+
+    async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]], total: int) -> int:
+        """Make all calls and return the exit code."""
+        watch = Stopwatch()
+        try:
+            with progress(is_wanted=not is_terminal(sys.stdout)) as update:
+                async with calls as outcomes:
+                    async for outcome in outcomes:
+                        self.add([self._row(outcome)])
+                        done = f"{outcomes.done:,} of {count(total, 'room')}, {outcomes.failed:,} failed"
+                        update(f"{done}, {watch.rate(outcomes.done)}")
+        except TooManyFailuresError as error:
+            self._add_rest(outcomes)
+            say(message(error))
+            return ExitCode.PARTLY
+        except anyio.get_cancelled_exc_class():
+            self._add_rest(outcomes)
+            raise
+        return self._finish(outcomes, total)
+
+    def _add_rest(self, outcomes: Outcomes[str]) -> None:
+        self.add(self._row(outcome) for outcome in outcomes.unread)
+        self.add({"uuid": uuid, "outcome": "in_doubt", "error": None} for uuid in outcomes.in_doubt)
+        self.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in outcomes.not_attempted)
+
+    def _row(self, outcome: Outcome) -> Row:
+        error = outcome.error
+        if error is None:
+            return {"uuid": outcome.uuid, "outcome": self._done, "error": None}
+        self._last_error = error
+        text = message(error) if isinstance(error, RoomsError) else type(error).__name__
+        return {"uuid": outcome.uuid, "outcome": "failed", "error": text}
+
+    def _finish(self, outcomes: Outcomes[str], total: int) -> int:
+        if outcomes.failed == 0:
+            if is_terminal(sys.stderr):
+                say(f"{count(total, 'room')} {self._done}")
+            return ExitCode.DONE
+        if total == 1 and isinstance(self._last_error, RoomsError):
+            raise self._last_error
+        say(f"{outcomes.failed:,} of {count(total, 'room')} failed; pipe the jsonl output in to retry the rest")
+        return ExitCode.PARTLY

@@ -1,0 +1,116 @@
+"""The command ``emulate``: an emulated service on a local port."""
+
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import anyio
+from attrs import asdict, fields
+from cyclopts import Parameter, validators
+
+from netless_rooms._auth.tokens import AccessKey
+from netless_rooms.cli.errors import CommandError, ExitCode
+from netless_rooms.cli.options import (
+    KEY_FROM_ENVIRONMENT,
+    KeyFlags,
+    NotNegative,
+    access_key_of,
+    from_environment,
+)
+from netless_rooms.cli.output import count, put, say
+from netless_rooms.models import Region
+
+if TYPE_CHECKING:
+    from netless_rooms.emulator import Emulator
+
+PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
+REGION: Final = Region.US_SV.value
+BOOLEANS: Final = {"true": True, "false": False}
+
+
+async def emulate(
+    *,
+    rooms: Annotated[NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
+    port: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=65535), help="0 picks a free one; 8765.")
+    ] = 8765,
+    host: Annotated[str, Parameter(help="The address to listen on; 127.0.0.1, this machine only.")] = "127.0.0.1",
+    quirk: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", metavar="NAME=VALUE", help="Another behaviour, such as cursor=exclusive; repeatable."
+        ),
+    ] = (),
+    fault: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", metavar="FAULT", help="Fail a request, such as Failure=503,on=list; repeatable."),
+    ] = (),
+    key: KeyFlags = KEY_FROM_ENVIRONMENT,
+) -> None:
+    """Serve an emulated service until Ctrl-C, and print the settings for another terminal."""
+    emulator = _emulator(rooms, quirk, fault, access_key_of(key))
+    if not _is_loopback(host):
+        say("warning: other machines can reach it, its key may be public, and nothing is encrypted")
+    try:
+        async with emulator.serve(host=host, port=port) as base_url:
+            put(exports(base_url, emulator.key))
+            say(f"{count(rooms, 'room')} on {base_url}; run the lines above in another terminal; Ctrl-C stops it")
+            await anyio.sleep_forever()
+    except RuntimeError as error:
+        raise CommandError(ExitCode.SETTINGS, str(error)) from None
+
+
+def exports(base_url: str, key: AccessKey) -> str:
+    """Return the lines that set everything in a shell, without a secret that the environment already has."""
+    settings = {"BASE_URL": base_url, "ACCESS_KEY": key.access_key, "SECRET_KEY": key.secret_key, "REGION": REGION}
+    if key.secret_key == from_environment("secret_key") != PUBLIC_SECRET:
+        del settings["SECRET_KEY"]
+    return "".join(f"export NETLESS_{name}={quote(value)}\n" for name, value in settings.items())
+
+
+def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: AccessKey | None) -> "Emulator":
+    try:
+        from netless_rooms.emulator import Emulator, Quirks
+        from netless_rooms.emulator.faults import parse_fault
+    except ImportError as error:
+        raise CommandError(ExitCode.SETTINGS, str(error)) from None
+    options: dict[str, Any] = {} if key is None else asdict(key)
+    defaults = {each.name: each.default for each in fields(Quirks)}
+    try:
+        options["quirks"] = Quirks(**_parse_quirks(quirks, defaults))
+        options["faults"] = [parse_fault(text) for text in faults]
+        return Emulator(rooms=rooms, **options)
+    except (ValueError, TypeError) as error:
+        raise CommandError(ExitCode.USAGE, str(error)) from None
+
+
+def _parse_quirks(texts: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    quirks: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in defaults:
+            raise ValueError(f"unknown quirk {name!r}: use one of {', '.join(defaults)}")
+        quirks[name] = _parse_value(name, value, defaults[name])
+    return quirks
+
+
+def _parse_value(name: str, text: str, default: Any) -> Any:
+    """Return the value of a quirk, of the same type as its default."""
+    if isinstance(default, bool):
+        if text not in BOOLEANS:
+            raise ValueError(f"use {name}=true or {name}=false")
+        return BOOLEANS[text]
+    if default is None:
+        if not re.fullmatch("[0-9]{1,4}", text):
+            raise ValueError(f"use {name}=NUMBER, such as {name}=50")
+        return int(text)
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

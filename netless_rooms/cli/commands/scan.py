@@ -1,0 +1,264 @@
+"""The command ``scan``: all rooms, resumed where a scan stopped."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import anyio
+from attrs import asdict, evolve
+from cyclopts import Parameter
+
+from netless_rooms._client import AsyncRooms
+from netless_rooms._listing.scan import Scan
+from netless_rooms.cli.checkpoint_file import OutputFile, ScanState, StdoutWriter, Writer, read_state, write_state
+from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message, redact_message
+from netless_rooms.cli.export import (
+    ROOM,
+    ROOM_OR_INVALID,
+    Columns,
+    Format,
+    Row,
+    encode,
+    format_for,
+    invalid_row,
+    room_row,
+)
+from netless_rooms.cli.options import (
+    DEFAULT_OPTIONS,
+    FROM_ENVIRONMENT,
+    NO_FILTERS,
+    Filters,
+    FormatFlag,
+    ScanOptions,
+    Settings,
+    base_url_of,
+    open_rooms,
+)
+from netless_rooms.cli.output import Stopwatch, Update, count, is_pipe, is_terminal, progress, say
+from netless_rooms.errors import DecodeError, RoomsError
+from netless_rooms.models import InvalidRoom, Room
+
+MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
+
+
+async def scan(
+    *,
+    checkpoint: Annotated[Path | None, Parameter(help="Resume from this file, and keep it up to date.")] = None,
+    output: Annotated[
+        Path | None, Parameter(help="Write here, as CSV if it ends in .csv; default stdout.")
+    ] = None,
+    format: FormatFlag = None,  # noqa: A002  the flag's own name
+    on_invalid: Annotated[
+        Literal["raise", "skip", "yield"],
+        Parameter(help="What to do with unreadable rooms.", metavar="raise|skip|yield", show_choices=False),
+    ] = "raise",
+    options: ScanOptions = DEFAULT_OPTIONS,
+    filters: Filters = NO_FILTERS,
+    settings: Settings = FROM_ENVIRONMENT,
+) -> None:
+    """Show all rooms, each exactly once."""
+    chosen = _format(format, output)
+    has_invalid_column = on_invalid == "yield" and chosen != "jsonl"
+    _check_paths(checkpoint, output)
+    async with open_rooms(settings) as rooms:  # before any file is touched: it checks the settings
+        fixed = {
+            "format": chosen,
+            "output": output and redact_message(str(output.resolve())),
+            "base_url": base_url_of(settings),
+            "on_invalid": "yield" if has_invalid_column else None,
+            **filters.to_dict(),
+        }
+        saved = None if checkpoint is None else read_state(checkpoint, fixed)
+        state = saved or ScanState(options=fixed)
+        if state.ended:
+            say(f"{checkpoint} is of a scan that has ended, with {_seen(state)}: remove it to scan again")
+            return
+        scan = _start(rooms, state, checkpoint, on_invalid=on_invalid, **asdict(options))
+        columns = ROOM_OR_INVALID if has_invalid_column else ROOM
+        with _open_output(checkpoint, output, state, is_first=saved is None) as writer:
+            recorder = Recorder(state, checkpoint, writer, filters, columns, chosen)
+            await _record(scan, recorder, is_shown=output is not None or not is_terminal(sys.stdout))
+    if recorder.state.skipped:
+        say(f"{count(recorder.state.skipped, 'unreadable room')} left out")
+    if is_terminal(sys.stderr):
+        say(f"{_seen(recorder.state)} written")
+
+
+class Recorder:
+    """Takes the rooms of a scan one by one, and saves them together with the checkpoint after them."""
+
+    state: ScanState
+    """What is saved."""
+
+    def __init__(
+        self,
+        state: ScanState,
+        checkpoint: Path | None,
+        writer: Writer,
+        filters: Filters,
+        columns: Columns,
+        format: Format,  # noqa: A002
+    ) -> None:
+        self.state = self._start = state
+        self.checkpoint = checkpoint
+        self._writer = writer
+        self._filters = filters
+        self._columns = columns
+        self._format: Format = format
+        self._rows: list[Row] = []
+        self._taken = 0
+
+    def take(self, room: Room | InvalidRoom) -> None:
+        """Take the room that the scan has just returned."""
+        self._taken += 1
+        if isinstance(room, InvalidRoom):
+            self._rows.append(invalid_row(room))
+        elif self._filters.match(room):
+            self._rows.append(room_row(room))
+
+    def save(self, scan: Scan[Any], *, ended: bool = False) -> None:
+        """Write the rows, then the checkpoint; ``ended`` if no room follows.
+
+        Nothing is saved if the last room of ``scan`` was not taken, since the checkpoint counts it as done.
+        """
+        if self._taken != scan.room_count:
+            return
+        header = self.state.checkpoint is None
+        if self._rows or header:
+            self._writer.write(encode(self._rows, self._columns, self._format, header=header))
+        self.state = evolve(
+            self.state,
+            checkpoint=scan.checkpoint,
+            ended=ended,
+            size=self._writer.size,
+            crc=self._writer.crc,
+            rooms=self._start.rooms + scan.room_count,
+            rows=self.state.rows + len(self._rows),
+            skipped=self._start.skipped + scan.skipped_count,
+        )
+        self._rows = []
+        if self.checkpoint is not None:
+            try:
+                write_state(self.checkpoint, self.state)
+            except CommandError:
+                self._writer.undo()
+                raise
+
+
+def _check_paths(checkpoint: Path | None, output: Path | None) -> None:
+    if checkpoint is None:
+        return
+    if output is None and is_pipe(sys.stdout):
+        # Rows in a pipe, or in its reader's memory, may get lost, and the checkpoint would count them as done.
+        raise CommandError(
+            ExitCode.USAGE,
+            "--checkpoint needs --output FILE: what the reader of a pipe has done with its rows is unknown",
+        )
+    if output is not None and checkpoint.resolve() == output.resolve():
+        raise CommandError(ExitCode.USAGE, "--checkpoint and --output must be two files")
+
+
+def _start(rooms: AsyncRooms, state: ScanState, checkpoint: Path | None, **options: Any) -> Any:
+    try:
+        return rooms.scan(resume=state.checkpoint, **options)
+    except ValueError as error:  # all other arguments were checked before
+        raise CommandError(ExitCode.FILE, str(error).replace("resume", str(checkpoint), 1)) from None
+
+
+@contextmanager
+def _open_output(
+    checkpoint: Path | None, output: Path | None, state: ScanState, *, is_first: bool
+) -> Iterator[Writer]:
+    """Yield what takes the rows; ``CommandError`` if a file does not belong to this scan."""
+    if checkpoint is not None and is_first:
+        if output is not None and output.exists():
+            raise CommandError(
+                ExitCode.FILE, f"{output} exists, and {checkpoint} does not: remove it, or name another file"
+            )
+        write_state(checkpoint, state, is_first=True)
+    writer = StdoutWriter() if output is None else OutputFile(output, state, is_new=checkpoint is None)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+async def _record(scan: Any, recorder: Recorder, *, is_shown: bool) -> None:
+    """Take all rooms; if that fails, say how to resume."""
+    try:
+        with progress(is_wanted=is_shown) as update:
+            async with scan as entered:
+                await _take_all(entered, recorder, update)
+    except RoomsError as error:
+        raise CommandError(exit_code(error), f"{message(error)}; {_how_to_resume(error, recorder)}") from error
+    except anyio.get_cancelled_exc_class():
+        if recorder.checkpoint is not None:
+            say(f"stopped: {_how_to_resume(None, recorder)}")
+        raise
+
+
+async def _take_all(scan: Scan[Any], recorder: Recorder, update: Update) -> None:
+    watch, pages = Stopwatch(), 0
+
+    def save(*, ended: bool = False) -> None:
+        with _uninterrupted():
+            recorder.save(scan, ended=ended)
+        update(f"{count(scan.room_count, 'room')} in {count(pages, 'page')}, {watch.rate(scan.room_count)}")
+
+    try:
+        async for room in scan:
+            recorder.take(room)
+            if scan.page_count != pages:  # the first room of a page: the page before it is complete
+                pages = scan.page_count
+                save()
+    except (RoomsError, anyio.get_cancelled_exc_class()):
+        save()
+        raise
+    save(ended=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until rows and checkpoint agree: the second one raises wherever the program is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C goes to the main thread
+        return
+    held = 0
+
+    def hold(*_: object) -> None:
+        nonlocal held
+        held += 1
+        if held > MAX_HELD:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for _ in range(min(held, MAX_HELD)):
+            signal.raise_signal(signal.SIGINT)
+
+
+def _how_to_resume(error: RoomsError | None, recorder: Recorder) -> str:
+    if recorder.checkpoint is None:
+        return "use --checkpoint FILE to make a scan resumable"
+    skip = ", with --on-invalid skip to leave out unreadable rooms" if isinstance(error, DecodeError) else ""
+    return f"{_seen(recorder.state)} saved; repeat the command to resume{skip}"
+
+
+def _seen(state: ScanState) -> str:
+    rooms = count(state.rooms, "room")
+    return rooms if state.rows == state.rooms else f"{rooms} seen and {state.rows:,} of them"
+
+
+def _format(flag: Format | None, output: Path | None) -> Format:
+    if output is None:
+        return format_for(flag)
+    if flag == "table":
+        raise CommandError(ExitCode.USAGE, "a table cannot be written to a file: use --format jsonl or csv")
+    return flag or ("csv" if output.suffix.lower() == ".csv" else "jsonl")

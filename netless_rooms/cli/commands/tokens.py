@@ -1,0 +1,154 @@
+"""The commands ``token sdk``, ``token room``, ``token task`` and ``token read``."""
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter, Token
+
+from netless_rooms._auth.tokens import AccessKey, Role, read_token, verify_token
+from netless_rooms.cli.errors import CommandError, ExitCode
+from netless_rooms.cli.export import Columns, format_time, show_one
+from netless_rooms.cli.options import (
+    KEY_FROM_ENVIRONMENT,
+    FormatFlag,
+    KeyFlags,
+    Uuid,
+    access_key_of,
+    from_environment,
+)
+from netless_rooms.cli.output import is_terminal, put, read_input
+from netless_rooms.errors import TokenError
+
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+MAX_SIZE: Final = 1 << 16  # bytes to read, many times what a token has
+TOKEN: Final = Columns(
+    fields=("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce"), shown={}
+)
+
+
+def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
+    """Return the length of time that an argument names."""
+    found = re.fullmatch("([1-9][0-9]{0,5})([smhd])", tokens[0].value)
+    if found is None:
+        raise ValueError("use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def parse_role(_: object, tokens: Sequence[Token]) -> Role:
+    """Return the role that an argument names."""
+    try:
+        return Role[tokens[0].value.upper()]
+    except KeyError:
+        raise ValueError("use admin, writer or reader") from None
+
+
+RoleFlag = Annotated[
+    Role,
+    Parameter(
+        converter=parse_role,
+        metavar="admin|writer|reader",
+        show_choices=False,
+        help="What it permits; use the least that is enough.",
+    ),
+]
+LifetimeFlag = Annotated[
+    timedelta,
+    Parameter(
+        converter=parse_lifetime,
+        metavar="TIME",
+        show_default=False,
+        help="From now, such as 90s, 2h or 7d; default 10m.",
+    ),
+]
+TEN_MINUTES: Final = timedelta(minutes=10)
+
+app: Final = App(name="token", help="Create a token from the access key, or read one.")
+
+
+@app.command
+def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: KeyFlags = KEY_FROM_ENVIRONMENT) -> None:
+    """Print a new token for the whole project."""
+    put(f"{_access_key(key).sdk_token(role=role, lifetime=lifetime)}\n")
+
+
+@app.command
+def room(
+    uuid: Annotated[Uuid, Parameter(help="The uuid of the room or task.")],
+    /,
+    *,
+    role: RoleFlag,
+    lifetime: LifetimeFlag = TEN_MINUTES,
+    key: KeyFlags = KEY_FROM_ENVIRONMENT,
+) -> None:
+    """Print a new token for one room."""
+    put(f"{_access_key(key).room_token(uuid, role=role, lifetime=lifetime)}\n")
+
+
+@app.command
+def task(
+    uuid: Annotated[Uuid, Parameter(help="The uuid of the room or task.")],
+    /,
+    *,
+    role: RoleFlag,
+    lifetime: LifetimeFlag = TEN_MINUTES,
+    key: KeyFlags = KEY_FROM_ENVIRONMENT,
+) -> None:
+    """Print a new token for one file-conversion task."""
+    put(f"{_access_key(key).task_token(uuid, role=role, lifetime=lifetime)}\n")
+
+
+@app.command
+def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own name
+    """Show what is in a token: the one on stdin, or else NETLESS_TOKEN.
+
+    Its signature is checked if NETLESS_SECRET_KEY is set.
+    """
+    text = _piped_in() or from_environment("token")
+    if text is None:
+        raise CommandError(ExitCode.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
+    info = read_token(text)
+    show_one(
+        {
+            "kind": str(info.kind),
+            "role": info.role.name.lower(),
+            "uuid": info.uuid,
+            "access_key": info.access_key,
+            "expires_at": info.expires_at and format_time(info.expires_at),
+            "is_expired": info.expires_at is not None and info.expires_at <= datetime.now(UTC),
+            "signature": _signature(text),
+            "nonce": info.nonce,
+        },
+        TOKEN,
+        format,
+    )
+
+
+def _piped_in() -> str:
+    """Return what is piped in; empty without a pipe, where a person would have to type it."""
+    try:
+        return "" if is_terminal(sys.stdin) else read_input(MAX_SIZE).strip()
+    except UnicodeDecodeError:
+        raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
+
+
+def _access_key(flags: KeyFlags) -> AccessKey:
+    key = access_key_of(flags)
+    if key is None:
+        raise CommandError(
+            ExitCode.SETTINGS, "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"
+        )
+    return key
+
+
+def _signature(text: str) -> str:
+    secret_key = from_environment("secret_key")
+    if secret_key is None:
+        return "not checked"
+    try:
+        verify_token(text, secret_key)
+    except TokenError:
+        return "wrong"
+    return "right"

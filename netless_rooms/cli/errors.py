@@ -1,0 +1,131 @@
+"""Exit codes and one-line error messages."""
+
+import os
+import re
+from datetime import datetime
+from enum import IntEnum
+from typing import Final
+
+from netless_rooms._auth.redaction import redact
+from netless_rooms._validation import ROOMS_PATH
+from netless_rooms.errors import (
+    CheckpointError,
+    ClientUnusableError,
+    CreateOutcomeUnknownError,
+    ForbiddenError,
+    NotFoundError,
+    PaginationError,
+    RoomsError,
+    TimedOutError,
+    TokenError,
+    TooManyFailuresError,
+    TransportError,
+    UnauthorizedError,
+)
+
+
+class ExitCode(IntEnum):
+    """The exit codes; they are part of the command line's interface."""
+
+    DONE = 0
+    """Success."""
+    BUG = 1
+    """Internal error, with a traceback."""
+    USAGE = 2
+    """The arguments are invalid; nothing was sent."""
+    SETTINGS = 3
+    """A setting or an extra is missing or invalid; nothing was sent."""
+    TOKEN = 4
+    """The token was rejected, or lacks a permission."""
+    NOT_FOUND = 5
+    """The room does not exist."""
+    SERVICE = 6
+    """The service returned another failure, or an undocumented response."""
+    NETWORK = 7
+    """No usable response arrived."""
+    PARTLY = 8
+    """Of several rooms, some failed or were not attempted."""
+    IN_DOUBT = 9
+    """A room may have been created: look before you create again."""
+    FILE = 10
+    """A file or the output cannot be read or written, or does not belong to this scan."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    BROKEN_PIPE = 141
+    """The reader of the output has gone."""
+
+
+class CommandError(Exception):
+    """A command cannot continue: the message for the user, and the exit code."""
+
+    def __init__(self, code: ExitCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+EXIT_CODES: Final[tuple[tuple[type[RoomsError], ExitCode], ...]] = (
+    (UnauthorizedError, ExitCode.TOKEN),
+    (ForbiddenError, ExitCode.TOKEN),
+    (TokenError, ExitCode.TOKEN),
+    (NotFoundError, ExitCode.NOT_FOUND),
+    (ClientUnusableError, ExitCode.SETTINGS),  # here only if the environment does not let a client be made
+    (TransportError, ExitCode.NETWORK),
+    (TooManyFailuresError, ExitCode.PARTLY),
+    (CreateOutcomeUnknownError, ExitCode.IN_DOUBT),
+    (CheckpointError, ExitCode.FILE),
+    (RoomsError, ExitCode.SERVICE),
+)
+
+# The library's hints, in terms of the command line.
+HINTS: Final[dict[type[RoomsError], str]] = {
+    TimedOutError: "try again later, or from a machine nearer to the service",
+    TransportError: "check --base-url and the network",
+    PaginationError: "the rooms so far are correct; the service's list does not behave as documented",
+    CheckpointError: "use a token of the account that was scanned, or start again with another checkpoint file",
+    TooManyFailuresError: "fix the cause, then retry the rest",
+}
+NO_ROOM: Final = re.compile(rf"{ROOMS_PATH}(\?limit=\d+)?")
+UNCHECKED: Final = " (check_token=False skips this check)"
+OVER_HTTP: Final = "; allow_http=True permits it"
+USER_IN_URL: Final = re.compile(r"(?<=://)[^\s/?#]*@")
+
+
+def exit_code(error: RoomsError) -> ExitCode:
+    """Return the exit code for an error of the library."""
+    if _is_without_service(error):
+        return ExitCode.SERVICE
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def message(error: RoomsError) -> str:
+    """Return the message of an error of the library, with a hint that fits the command line, redacted."""
+    text = str(error).replace(UNCHECKED, "")
+    if error.hint:
+        text = text.replace(f"({error.hint})", f"({_hint(error)})")
+    return redact_message(text)
+
+
+def redact_message(text: str) -> str:
+    """Return ``text`` without tokens, the secrets of the environment, and credentials in a URL."""
+    for name in ("NETLESS_TOKEN", "NETLESS_SECRET_KEY"):
+        text = redact(text, os.environ.get(name, ""))
+    return USER_IN_URL.sub("…@", text)
+
+
+def may_exist(started_at: datetime) -> str:
+    """Return what to do when it is unknown whether a room was created."""
+    start = f"{started_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"the room may exist: check with netless-rooms scan --created-after {start} before you create again"
+
+
+def _is_without_service(error: RoomsError) -> bool:
+    """Whether a 404 is about an address without a room, so that no uuid can be wrong."""
+    return isinstance(error, NotFoundError) and NO_ROOM.fullmatch(error.path or "") is not None
+
+
+def _hint(error: RoomsError) -> str:
+    if isinstance(error, CreateOutcomeUnknownError):
+        return may_exist(error.started_at)
+    if _is_without_service(error):
+        return "check --base-url"
+    return HINTS.get(type(error), error.hint)
