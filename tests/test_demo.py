@@ -1,7 +1,6 @@
 """The demo, as a new user sees it: piped, in a terminal, and when something is wrong."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -10,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from netless_rooms import AsyncRooms, RoomPage
+from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Emulator
 from shell import Ran, Shell, Stream
 
@@ -21,10 +20,9 @@ Shown = Callable[..., Ran]
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     """Return what runs the demo with fewer rooms."""
 
-    def run(room_count: int, *, in_terminal: bool = False, out: Stream | None = None) -> Ran:
+    def run(room_count: int, *, out: Stream | None = None) -> Ran:
         monkeypatch.setattr("netless_rooms.cli.commands.demo.ROOMS", room_count)
-        terminals = frozenset({"stdout"} if in_terminal else ())
-        return Shell(Emulator(), terminals=terminals, transport=httpx.AsyncHTTPTransport())("demo", out=out)
+        return Shell(Emulator(), transport=httpx.AsyncHTTPTransport())("demo", out=out)
 
     return run
 
@@ -33,7 +31,6 @@ def test_the_demo_tells_in_plain_lines_what_it_saw(shown: Shown) -> None:
     ran = shown(6_000)
     assert (ran.code, ran.err) == (0, "")
     assert "\x1b" not in ran.out
-    assert re.findall(r"(?m)^  (5,\d\d\d|6,000) of 6,000 rooms, .* rooms a second$", ran.out)
     for step in (
         "✓ walked 6,000 rooms in ",
         "✓ 6,000 different uuids of 6,000, ",
@@ -46,24 +43,6 @@ def test_the_demo_tells_in_plain_lines_what_it_saw(shown: Shown) -> None:
     ):
         assert step in ran.out
     assert "✗" not in ran.out
-
-
-def test_the_demo_draws_a_bar_in_a_terminal(
-    shown: Shown, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pages = AsyncRooms.pages
-
-    def warning(rooms: AsyncRooms) -> AsyncGenerator[RoomPage, None]:
-        sys.stderr.write("a warning\n")
-        return pages(rooms)
-
-    monkeypatch.setattr(AsyncRooms, "pages", warning)
-    ran = shown(1_500, in_terminal=True)
-    assert (ran.code, ran.err) == (0, "a warning\n")
-    assert "rooms a second" in ran.out
-    assert "━" in ran.out
-    assert "a warning" not in ran.out
-    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ class Shell:
             code = main([str(each) for each in arguments])
             for name in self.closed:
                 getattr(sys, name).close()  # what the command line has put in its place
-        texts = [each.getvalue() if isinstance(each, Stream) else "" for each in streams.values()]
-        return Ran(code, *texts[1:])
+        written = [streams["stdout"], streams["stderr"]]
+        return Ran(code, *(each.getvalue() if isinstance(each, Stream) else "" for each in written))
 
     def fails(
         self, code: int, *arguments: object, typed: str | bytes | Stream = "", out: TextIO | None = None

@@ -3,30 +3,19 @@
 Starts the emulator on a local port, walks its 25,000 rooms, then creates, gets, disables and enables a room.
 """
 
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
-from time import perf_counter
-from typing import Final, Protocol
+from contextlib import aclosing
+from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.text import Text
 
 from netless_rooms._client import AsyncRooms
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.output import StdoutConsole
+from netless_rooms.cli.output import StdoutConsole, Stopwatch, progress
 from netless_rooms.errors import NotFoundError
 from netless_rooms.models import Region, Room
 
 ROOMS: Final = 25_000
-REPORT_EVERY: Final = 5_000  # rooms between two lines when there is no terminal to draw in
 NO_SUCH_ROOM: Final = "00000000000011ea0000000000000000"
-
-
-class Advance(Protocol):
-    """Counts rooms that were received."""
-
-    def __call__(self, rooms: int) -> None: ...
 
 
 async def demo() -> int:
@@ -42,7 +31,7 @@ async def run(console: Console, room_count: int) -> bool:
     except ImportError as error:
         raise CommandError(ExitCode.SETTINGS, str(error)) from None
     emulator = Emulator(rooms=room_count)
-    start = perf_counter()
+    watch = Stopwatch()
     async with (
         emulator.serve() as base_url,
         AsyncRooms.open(token=emulator.key, region=Region.US_SV, base_url=base_url) as rooms,
@@ -53,26 +42,24 @@ async def run(console: Console, room_count: int) -> bool:
         changed = await _change_one(console, rooms)
         await _fail_once(console, rooms)
     ok = walked and changed
-    seconds = perf_counter() - start
     verdict = "[green]All results are as expected[/green]" if ok else "[red]Some results are wrong[/red]"
-    console.print(f"\n{verdict}: {len(emulator.requests)} requests in {seconds:.1f} s.")
+    console.print(f"\n{verdict}: {len(emulator.requests)} requests in {watch.seconds:.1f} s.")
     console.print("Next: the README has ten lines to start from; docs/tutorial.md continues from there.")
     return ok
 
 
 async def _walk_all(console: Console, rooms: AsyncRooms, room_count: int) -> bool:
-    start = perf_counter()
-    uuids: set[str] = set()
+    watch, uuids = Stopwatch(), set[str]()
     disabled = received = 0
-    with _progress(console, room_count) as advance:
+    with progress() as update:
         async for page in rooms.pages():
             uuids.update(room.uuid for room in page)
             disabled += sum(room.is_ban for room in page)
             received += len(page)
-            advance(len(page))
-    seconds = perf_counter() - start
+            update(f"{received:,} of {room_count:,} rooms, {watch.rate(received)}")
+    seconds = watch.seconds
     ok = received == len(uuids) == room_count
-    _report(console, ok, f"walked {received:,} rooms in {seconds:.1f} s: {received / seconds:,.0f} rooms a second")
+    _report(console, ok, f"walked {received:,} rooms in {seconds:.1f} s: {watch.rate(received)}")
     _report(console, ok, f"{len(uuids):,} different uuids of {room_count:,}, {disabled:,} of the rooms disabled")
     return ok
 
@@ -110,32 +97,3 @@ async def _fail_once(console: Console, rooms: AsyncRooms) -> None:
 def _report(console: Console, ok: bool, text: str) -> None:
     good, bad = ("ok:", "wrong:") if console.options.ascii_only else ("✓", "✗")
     console.print(f"  {f'[green]{good}[/green]' if ok else f'[red]{bad}[/red]'} {text}")
-
-
-@contextmanager
-def _progress(console: Console, room_count: int) -> Iterator[Advance]:
-    """Show the progress of the walk: a bar in a terminal, a line every 5,000 rooms elsewhere."""
-    if console.is_terminal:
-        columns = (TextColumn("  walking"), BarColumn(), MofNCompleteColumn(), _RoomsPerSecond())
-        # With redirection, rich would draw in the terminal what others write to a redirected stderr.
-        with Progress(
-            *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-        ) as progress:
-            task = progress.add_task("walk", total=room_count)
-            yield lambda rooms: progress.advance(task, rooms)
-        return
-    received, start = 0, perf_counter()
-
-    def advance(rooms: int) -> None:
-        nonlocal received
-        before, received = received, received + rooms
-        if before // REPORT_EVERY < received // REPORT_EVERY:
-            rate = received / (perf_counter() - start)
-            console.print(f"  {received:,} of {room_count:,} rooms, {rate:,.0f} rooms a second")
-
-    yield advance
-
-
-class _RoomsPerSecond(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f} rooms a second")

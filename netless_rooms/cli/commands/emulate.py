@@ -1,7 +1,7 @@
 """The command ``emulate``: an emulated service on a local port."""
 
-import re
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
 REGION: Final = Region.US_SV.value
-BOOLEANS: Final = {"true": True, "false": False}
 
 
 async def emulate(
@@ -77,36 +76,23 @@ def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: Acc
     except ImportError as error:
         raise CommandError(ExitCode.SETTINGS, str(error)) from None
     options: dict[str, Any] = {} if key is None else asdict(key)
-    defaults = {each.name: each.default for each in fields(Quirks)}
+    names = [field.name for field in fields(Quirks)]
     try:
-        options["quirks"] = Quirks(**_parse_quirks(quirks, defaults))
+        options["quirks"] = Quirks(**dict(_parse_quirk(text, names) for text in quirks))
         options["faults"] = [parse_fault(text) for text in faults]
         return Emulator(rooms=rooms, **options)
     except (ValueError, TypeError) as error:
         raise CommandError(ExitCode.USAGE, str(error)) from None
 
 
-def _parse_quirks(texts: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    quirks: dict[str, Any] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in defaults:
-            raise ValueError(f"unknown quirk {name!r}: use one of {', '.join(defaults)}")
-        quirks[name] = _parse_value(name, value, defaults[name])
-    return quirks
-
-
-def _parse_value(name: str, text: str, default: Any) -> Any:
-    """Return the value of a quirk, of the same type as its default."""
-    if isinstance(default, bool):
-        if text not in BOOLEANS:
-            raise ValueError(f"use {name}=true or {name}=false")
-        return BOOLEANS[text]
-    if default is None:
-        if not re.fullmatch("[0-9]{1,4}", text):
-            raise ValueError(f"use {name}=NUMBER, such as {name}=50")
-        return int(text)
-    return text
+def _parse_quirk(text: str, names: Sequence[str]) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    if name not in names:
+        raise ValueError(f"unknown quirk {name!r}: use one of {', '.join(names)}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _is_loopback(host: str) -> bool:
