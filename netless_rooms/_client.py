@@ -135,7 +135,8 @@ class AsyncRooms:
 
         Returns an async context manager for one use.  It closes the client, of httpx, at the end.  The client
         waits at most 30 seconds to connect, to send, between two reads, and for a free connection.  Arguments and
-        errors are those of the class; wrong arguments raise on entering.
+        errors are those of the class; wrong arguments raise on entering.  So does ``ClientUnusableError``, if a
+        proxy or certificate variable of the environment prevents a client from being made.
 
         .. versionadded:: 0.1
         """

@@ -228,7 +228,7 @@ def test_an_environment_that_allows_no_client_is_told_in_a_line(name: str, value
     shell.environment |= {"SSL_CERT_FILE": "", name: value}
     shell.client = own_client
     said = shell.fails(3, "list")
-    assert said.startswith(f"the HTTP client cannot be made because of {name} (")
+    assert said.startswith(f"the HTTP client cannot be made because of {name}: ")
     assert "hush" not in said
 
 
@@ -236,8 +236,8 @@ def test_a_proxy_needs_no_scheme_and_another_cause_is_told_too(monkeypatch: pyte
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("HTTP_PROXY", "host:1")
     monkeypatch.setenv("HTTPS_PROXY", "host:1:1")
-    assert "because of HTTPS_PROXY (InvalidURL)" in str(client_error(httpx.InvalidURL("no"), httpx))
-    assert "because of the environment (OSError)" in str(client_error(OSError(), httpx))
+    assert "because of HTTPS_PROXY: InvalidURL" in str(client_error(httpx.InvalidURL("no"), httpx))
+    assert "because of the environment: OSError" in str(client_error(OSError(), httpx))
 
 
 # One room, and one page

@@ -17,7 +17,7 @@ from errno import EEXIST
 from io import FileIO
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from attrs import asdict, fields, frozen
@@ -33,21 +33,14 @@ KIND: Final = "netless-rooms scan 1"
 class ScanState:
     """How far a scan is."""
 
-    options: Mapping[str, Any]
-    """The options that must stay the same."""
-    checkpoint: str | None = None
-    """The scan's own checkpoint; ``None`` before the first room."""
+    options: Mapping[str, Any]  # those that must stay the same
+    checkpoint: str | None = None  # the scan's own; None before the first room
     ended: bool = False
-    size: int = 0
-    """How many bytes of the output are covered."""
-    crc: int = 0
-    """The CRC-32 of these bytes."""
-    rooms: int = 0
-    """How many rooms the scan returned."""
-    rows: int = 0
-    """How many rows were written, without the line of names."""
-    skipped: int = 0
-    """How many unreadable rooms were left out."""
+    size: int = 0  # how many bytes of the output are covered
+    crc: int = 0  # the CRC-32 of these bytes
+    rooms: int = 0  # how many rooms the scan returned
+    rows: int = 0  # how many were written, without the line of names
+    skipped: int = 0  # how many unreadable rooms were left out
 
 
 def read_state(path: Path, options: Mapping[str, Any]) -> ScanState | None:
@@ -101,29 +94,11 @@ def unusable(path: Path, error: Exception) -> CommandError:
     return CommandError(ExitCode.FILE, f"{path}: {reason}")
 
 
-class Writer(Protocol):
-    """Takes rows, as text."""
-
-    size: int
-    """How many bytes a later run can rely on."""
-    crc: int
-    """The CRC-32 of these bytes."""
-
-    def write(self, text: str) -> None:
-        """Write ``text`` and sync it."""
-
-    def undo(self) -> None:
-        """Take back what was written last, as far as the next run does not do so."""
-
-    def close(self) -> None:
-        """Write nothing more."""
-
-
 class StdoutWriter:
     """Writes to stdout, where a later run can take nothing back."""
 
-    size: int = 0
-    crc: int = 0
+    size: Final = 0
+    crc: Final = 0
 
     def __init__(self) -> None:
         self._written = 0
@@ -144,7 +119,9 @@ class OutputFile:
     """A file that holds exactly what its checkpoint file covers, and then new rows."""
 
     size: int
+    """How many bytes a later run can rely on."""
     crc: int
+    """The CRC-32 of these bytes."""
 
     def __init__(self, path: Path, state: ScanState, *, is_new: bool) -> None:
         """Open the file of ``state`` and cut off what that does not cover; or create a file."""
@@ -196,6 +173,9 @@ class OutputFile:
     def close(self) -> None:
         """Close the file, which unlocks it."""
         self._file.close()
+
+
+Writer: TypeAlias = StdoutWriter | OutputFile
 
 
 def _parse_state(members: dict[str, Any]) -> ScanState:

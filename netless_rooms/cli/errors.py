@@ -27,32 +27,19 @@ from netless_rooms.errors import (
 class ExitCode(IntEnum):
     """The exit codes; they are part of the command line's interface."""
 
-    DONE = 0
-    """Success."""
-    BUG = 1
-    """Internal error, with a traceback."""
-    USAGE = 2
-    """The arguments are invalid; nothing was sent."""
-    SETTINGS = 3
-    """A setting or an extra is missing or invalid; nothing was sent."""
-    TOKEN = 4
-    """The token was rejected, or lacks a permission."""
-    NOT_FOUND = 5
-    """The room does not exist."""
-    SERVICE = 6
-    """The service returned another failure, or an undocumented response."""
-    NETWORK = 7
-    """No usable response arrived."""
-    PARTLY = 8
-    """Of several rooms, some failed or were not attempted."""
-    IN_DOUBT = 9
-    """A room may have been created: look before you create again."""
-    FILE = 10
-    """A file or the output cannot be read or written, or does not belong to this scan."""
-    INTERRUPTED = 130
-    """Ctrl-C."""
-    BROKEN_PIPE = 141
-    """The reader of the output has gone."""
+    DONE = 0  # success
+    BUG = 1  # internal error, with a traceback
+    USAGE = 2  # the arguments are invalid; nothing was sent
+    SETTINGS = 3  # a setting or an extra is missing or invalid; nothing was sent
+    TOKEN = 4  # the token was rejected, or lacks a permission
+    NOT_FOUND = 5  # the room does not exist
+    SERVICE = 6  # the service returned another failure, or an undocumented response
+    NETWORK = 7  # no usable response arrived
+    PARTLY = 8  # of several rooms, some failed or were not attempted
+    IN_DOUBT = 9  # a room may have been created: look before you create again
+    FILE = 10  # a file or the output cannot be read or written, or does not belong to this scan
+    INTERRUPTED = 130  # Ctrl-C
+    BROKEN_PIPE = 141  # the reader of the output has gone
 
 
 class CommandError(Exception):
