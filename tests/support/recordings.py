@@ -1,7 +1,7 @@
-"""Replays the command-line recordings of the documentation and compares what they print.
+"""Runs the recorded commands of the documentation and compares what they print.
 
 A line of a ``console`` block that begins with ``$`` is a command: ``netless-rooms``, ``cat`` or ``echo $?``,
-joined by pipes, with ``<`` and ``>``.  The lines after it are its output, with ``...`` for what differs each
+joined by pipes, with ``<`` and ``>``.  The lines after it are its output; ``...`` stands for what differs each
 time.  The page's ``shell``, from a Python block above, runs the commands.
 """
 
@@ -59,7 +59,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 def pipeline(command: str, namespace: dict[str, Any]) -> str:
     """Return what a command line prints, on both streams."""
     shell: Shell = namespace["shell"]
-    piped, told = "", ""
+    piped, err = "", ""
     stages = [stage.strip() for stage in command.split("|")]
     for stage in stages:
         words = shlex.split(stage)
@@ -74,11 +74,11 @@ def pipeline(command: str, namespace: dict[str, Any]) -> str:
             ends = [] if typed else ["stdin"]
             ends += ["stdout"] if stage == stages[-1] and target is None else []
             ran = evolve(shell, terminals=frozenset(ends))(*words, typed=typed)
-            namespace[CODE], piped, told = ran.code, ran.out, told + ran.err
+            namespace[CODE], piped, err = ran.code, ran.out, err + ran.err
         if target:
             Path(target).write_text(piped, "utf-8")
             piped = ""
-    return piped + told
+    return piped + err
 
 
 def after(sign: str, words: list[str]) -> str | None:
