@@ -590,9 +590,9 @@ def test_what_somebody_else_wrote_is_not_cut_off(shell: Shell, output: Path) -> 
     assert output.stat().st_size == 700 + len("theirs\n")
 
 
-@pytest.mark.parametrize(("times", "code"), [(1, 130), (2, 130), (3, 130)])
+@pytest.mark.parametrize("times", [1, 2, 3])
 def test_ctrl_c_between_rows_and_checkpoint_repeats_no_row(
-    times: int, code: int, shell: Shell, checkpoint: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+    times: int, shell: Shell, checkpoint: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fsync = os.fsync
     with output.open("ab", buffering=0) as file, monkeypatch.context() as patched:
@@ -604,7 +604,7 @@ def test_ctrl_c_between_rows_and_checkpoint_repeats_no_row(
                     interrupt()
 
         patched.setattr("os.fsync", impatient)
-        assert shell("scan", "--checkpoint", checkpoint, *PAGE, out=Stream(raw=PartOf(file))).code == code
+        assert shell("scan", "--checkpoint", checkpoint, *PAGE, out=Stream(raw=PartOf(file))).code == 130
         patched.undo()
         kept = uuids_in(output)
         assert shell("scan", "--checkpoint", checkpoint, out=Stream(raw=PartOf(file))).code == 0
