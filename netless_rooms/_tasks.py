@@ -1,89 +1,144 @@
-"""Work that goes on while the body of an ``async with`` runs, and never outside it.
+"""Background work that runs while the body of an ``async with`` runs, and never outside it.
 
-A task group in an ``async with`` wraps what the body raises into a group, and an abandoned generator that holds
-one breaks the cancel scopes around it (PEP 789).  So the group stands in a context manager, and what the body
-raises comes out as it was.
-
-To forget that ``async with`` is easily done, and Python's own words for it name no way out: ``ToBeEntered`` does.
+A task group in an ``async with`` wraps what the body raises in a group, and an abandoned generator that holds one
+breaks the cancel scopes around it (PEP 789).  So ``background`` holds the task group, and an exception of the body
+passes unchanged.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ClassVar, NoReturn, ParamSpec, TypeAlias, TypeVar
 
-from anyio import CancelScope, create_task_group
+from anyio import CancelScope, Event, create_task_group, get_current_task
 
 Arguments = ParamSpec("Arguments")
 Entered = TypeVar("Entered")
 Opening: TypeAlias = Callable[Arguments, AbstractAsyncContextManager[Entered]]
 
 
-class ToBeEntered(AbstractAsyncContextManager[Entered]):
-    """A context manager for one use, which says how it is used to whoever takes it for what it gives."""
+class Notifier:
+    """Wakes the tasks that wait until something is true.  It belongs to no event loop."""
 
-    def __init__(self, inner: AbstractAsyncContextManager[Entered], use: str) -> None:
+    def __init__(self) -> None:
+        self._waiting: set[Event] = set()
+
+    def notify(self) -> None:
+        """Let every waiting task check its predicate again."""
+        for waiting in self._waiting:
+            waiting.set()
+
+    async def wait_for(self, predicate: Callable[[], object]) -> None:
+        """Wait until ``predicate()`` is true; return without a checkpoint if it is already."""
+        while not predicate():
+            notified = Event()
+            self._waiting.add(notified)
+            try:
+                await notified.wait()
+            finally:
+                self._waiting.remove(notified)
+
+
+class AsyncWithOnly:
+    """A mixin for objects that work only inside ``async with``: any other use raises and shows the right one.
+
+    ``_usage`` is that use, as a line of Python.
+    """
+
+    _usage: ClassVar[str] = ""
+    _was_entered: bool = False
+
+    def _enter_once(self) -> None:
+        if self._was_entered:
+            raise RuntimeError(f"this can be entered only once; make a new one: {self._usage}")
+        self._was_entered = True
+
+    def _check_entered(self) -> None:
+        if not self._was_entered:
+            self._refuse()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(f"this must be entered first: {self._usage}")
+
+    __await__ = __enter__ = __exit__ = _refuse
+
+
+class ToBeEntered(AsyncWithOnly, AbstractAsyncContextManager[Entered]):
+    """A context manager to be entered once, whose value is another object."""
+
+    def __init__(self, inner: AbstractAsyncContextManager[Entered], usage: str) -> None:
         self._inner = inner
-        self._use = use
-        self._is_entered = False
+        self._usage = usage  # type: ignore[misc]  # each function has its own
 
-    def __aenter__(self) -> Coroutine[Any, Any, Entered]:  # no coroutine itself: no traceback has a frame of it
-        if self._is_entered:
-            raise RuntimeError(f"this is for one use, and was entered before; make another one: {self._use}")
-        self._is_entered = True
+    def __aenter__(self) -> Coroutine[Any, Any, Entered]:  # no coroutine function: adds no frame to a traceback
+        self._enter_once()
         return self._inner.__aenter__()
 
     def __aexit__(self, *raised: Any) -> Coroutine[Any, Any, bool | None]:
         return self._inner.__aexit__(*raised)
 
     def __aiter__(self) -> NoReturn:
-        raise TypeError(f"this has to be entered first: {self._use}")
+        self._refuse()
 
-    __await__ = __aiter__
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"this has no {name!r} and must be entered first: {self._usage}")
 
 
-def to_be_entered(use: str) -> Callable[[Opening[Arguments, Entered]], Opening[Arguments, Entered]]:
-    """Let a function return its context managers as ``ToBeEntered``; ``use`` is how, as a line of Python."""
+def to_be_entered(usage: str) -> Callable[[Opening[Arguments, Entered]], Opening[Arguments, Entered]]:
+    """Let a function return its context managers as ``ToBeEntered``."""
 
     def decorate(opening: Opening[Arguments, Entered]) -> Opening[Arguments, Entered]:
         @wraps(opening)
         def opened(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ToBeEntered[Entered]:
-            return ToBeEntered(opening(*args, **kwargs), use)
+            return ToBeEntered(opening(*args, **kwargs), usage)
 
         return opened
 
     return decorate
 
 
-@asynccontextmanager
-async def background(
-    work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]], *, shield: bool = False
-) -> AsyncGenerator[None, None]:
-    """Run ``work`` beside the body; behind the body run ``leave``, then cancel what is left of ``work``.
+class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib
+    """Run ``work`` beside the body; after the body run ``leave``, then cancel what is left of ``work``.
 
-    ``leave`` runs however the body ended, and no cancellation disturbs it, so it has to come to an end by itself,
-    and soon.  What cancels the body from outside cancels ``work`` too, unless there is a ``shield``.
+    ``leave`` runs however the body ended, and no cancellation disturbs it, so it must end by itself, and soon.
+    With ``shield``, no cancellation from outside reaches ``work`` either, until ``leave`` has ended.
     """
-    raised: BaseException | None = None
-    scope = CancelScope(shield=shield)
 
-    async def run() -> None:
-        with scope:
-            await work()
+    def __init__(
+        self, work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]], *, shield: bool = False
+    ) -> None:
+        self._work = work
+        self._leave = leave
+        self._shield = shield
 
-    async with create_task_group() as group:
-        group.start_soon(run)
-        try:
-            yield
-        except BaseException as error:  # not lost: raised again below, when the group has ended
-            raised = error
-        group.cancel_scope.shield = True  # or a cancellation from outside would be raised instead of ``raised``
-        try:
-            await leave()
-        finally:
-            scope.cancel()
-    if raised is not None:
-        try:
-            raise raised
-        finally:
-            del raised  # or it would keep this frame, and this frame it
+    async def __aenter__(self) -> None:
+        self._entered_by: object = get_current_task().coro  # an id could be used again by a later task
+        self._scope = CancelScope(shield=self._shield)
+        self._group = create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._run_work)
+
+    async def __aexit__(self, *raised: object) -> None:
+        if get_current_task().coro is not self._entered_by:
+            self._scope.cancel()
+            raise RuntimeError(
+                "this was entered in one task and left in another, as generators and fixtures may do; "
+                "enter and leave it in the same task"
+            )
+        self._entered_by = None
+        # What is raised from here on would replace what the body raised, so a cancel scope outside must wait.
+        self._group.cancel_scope.shield = True
+        # In a task, because asyncio's own cancel() reaches the task that waits here and no shield stops it.
+        self._group.start_soon(self._run_leave)
+        await self._group.__aexit__(None, None, None)
+
+    async def _run_work(self) -> None:
+        with self._scope:
+            await self._work()
+
+    async def _run_leave(self) -> None:
+        with CancelScope(shield=True):
+            try:
+                await self._leave()
+            finally:
+                self._scope.cancel()

@@ -1,5 +1,6 @@
 """Work beside a body ends with the body, and a context manager that is not entered says how it is used."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from traceback import extract_tb
@@ -12,7 +13,7 @@ import pytest
 from cancelling import running_tasks
 from netless_rooms import AsyncRooms
 from netless_rooms import _tasks as background_module
-from netless_rooms._tasks import background
+from netless_rooms._tasks import Notifier, background
 from netless_rooms.emulator import Emulator
 from selection import on_both_loops
 
@@ -59,6 +60,69 @@ async def test_what_leave_raises_ends_work_too() -> None:
     assert await running_tasks() == before
 
 
+@on_both_loops
+async def test_a_cancellation_from_outside_disturbs_neither_leave_nor_what_the_body_raises() -> None:
+    left = []
+
+    async def leave() -> None:
+        await anyio.sleep(0.02)
+        left.append(True)
+
+    with pytest.raises(ZeroDivisionError), anyio.CancelScope() as scope:
+        async with background(anyio.sleep_forever, leave):
+            await anyio.lowlevel.checkpoint()
+            scope.cancel()  # work that has no shield is cancelled while leave waits
+            raise ZeroDivisionError
+    assert left == [True]
+
+
+async def test_leaving_in_another_task_is_an_error_and_ends_the_work() -> None:
+    ended = anyio.Event()
+
+    async def work() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    block = background(work, anyio.sleep_forever)
+
+    async def enter() -> None:
+        await block.__aenter__()
+        await anyio.lowlevel.checkpoint()
+
+    await asyncio.create_task(enter())
+    with pytest.raises(RuntimeError, match="entered in one task and left in another"):
+        await asyncio.create_task(block.__aexit__())
+    await ended.wait()
+
+
+# Waiting
+
+
+notifier = Notifier()  # outside any event loop, and used in several
+
+
+@on_both_loops
+async def test_a_notifier_wakes_every_task_until_its_predicate_holds() -> None:
+    reached, woken = 0, list[int]()
+
+    async def wait(least: int) -> None:
+        await notifier.wait_for(lambda: reached >= least)
+        woken.append(least)
+
+    async with anyio.create_task_group() as tasks:
+        for least in (0, 1, 2, 2):
+            tasks.start_soon(wait, least)
+        for reached in range(3):
+            notifier.notify()
+            await anyio.wait_all_tasks_blocked()
+            assert sorted(woken) == [least for least in (0, 1, 2, 2) if least <= reached]
+        tasks.start_soon(wait, 9)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+
 # Context managers
 
 OUTCOMES = "async with rooms.{}(...) as outcomes: async for outcome in outcomes"
@@ -82,7 +146,9 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
             pass
     with pytest.raises(TypeError) as awaited:
         await made
-    assert str(iterated.value) == str(awaited.value) == f"this has to be entered first: {use}: ..."
+    with pytest.raises(TypeError) as opened, made:
+        pass
+    assert {str(each.value) for each in (iterated, awaited, opened)} == {f"this must be entered first: {use}: ..."}
     async with made:
         with pytest.raises(RuntimeError) as inside:
             await AsyncExitStack().enter_async_context(made)
@@ -90,7 +156,7 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
         async with made:
             pass
     assert str(inside.value) == str(after.value)
-    assert str(after.value).startswith("this is for one use, and was entered before")
+    assert str(after.value).startswith("this can be entered only once; make a new one: ")
     assert use in str(after.value)
     assert {request.method for request in emulator.requests} <= {"GET"}
 
