@@ -16,7 +16,7 @@ from netless_rooms._api.session import Session, wall_clock
 from netless_rooms._auth.providers import Clock, TokenSource, make_provider
 from netless_rooms._bulk import CONCURRENCY, BulkOptions, Outcomes, call_each, check_uuids
 from netless_rooms._listing.cursor import start_walk
-from netless_rooms._listing.scan import OnInvalid, Scan, scanning, split
+from netless_rooms._listing.scan import OnInvalid, Scan, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import to_be_entered
@@ -243,7 +243,7 @@ class AsyncRooms:
         """Return an async generator of all rooms, in the service's order.  Safe to repeat.
 
         It yields every room that existed when the walk began exactly once; a room created meanwhile may or may not
-        be yielded.  The end is proven: the service was asked for rooms after the last one and had none.  Rooms may
+        be yielded.  The end is proven: two requests for rooms after the last one returned none.  Rooms may
         be disabled and enabled during the walk.  Nothing is held open between two rooms, so you may stop anywhere.
         Use ``contextlib.aclosing`` if you stop early on Trio, which warns about unclosed generators.
 
@@ -279,9 +279,9 @@ class AsyncRooms:
         prefetch: int = ...,
         shards: int = ...,
         resume: str | None = ...,
-        known: str | None = ...,
+        split_hint: str | None = ...,
         on_invalid: Literal["raise", "skip"] = ...,
-    ) -> AbstractAsyncContextManager[Scan[Room]]: ...
+    ) -> Scan[Room]: ...
     @overload
     def scan(
         self,
@@ -290,9 +290,9 @@ class AsyncRooms:
         prefetch: int = ...,
         shards: int = ...,
         resume: str | None = ...,
-        known: str | None = ...,
+        split_hint: str | None = ...,
         on_invalid: Literal["yield"],
-    ) -> AbstractAsyncContextManager[Scan[Room | InvalidRoom]]: ...
+    ) -> Scan[Room | InvalidRoom]: ...
     def scan(
         self,
         *,
@@ -300,9 +300,9 @@ class AsyncRooms:
         prefetch: int = 1,
         shards: int = 1,
         resume: str | None = None,
-        known: str | None = None,
+        split_hint: str | None = None,
         on_invalid: OnInvalid = "raise",
-    ) -> AbstractAsyncContextManager[Scan[Any]]:
+    ) -> Scan[Any]:
         """Scan all rooms, with the next pages requested while you work.  Safe to repeat.
 
         Enter it, then iterate: ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The
@@ -312,15 +312,15 @@ class AsyncRooms:
         - ``page_size``: rooms per request, 1 to 1000.
         - ``prefetch``: the most pages buffered for each shard, 0 to 100.
         - ``shards``: into how many ranges of uuids to split the list, and how many to scan at once, 1 to 1000;
-          never more than the client has connections.  Rooms are then in the order of the uuids within each range
-          only.  A few small requests find the split points, because it is undocumented whether the service
+          give at most the client's ``max_connections``.  Rooms are then in the order of the uuids within each
+          range only.  A few small requests find the split points, because it is undocumented whether the service
           continues from a ``beginUUID`` that names no room.  If it does not, the list is split at rooms from
-          ``known``, or else scanned sequentially; ``scan.mode`` says which.  A range that does not reach the start
-          of the next raises ``PaginationError``.
+          ``split_hint``, or else scanned sequentially; ``scan.mode`` says which.  A range that does not reach
+          the start of the next raises ``PaginationError``.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
           ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
-        - ``known``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split at.
-          Ignored if ``shards`` is 1.  Not together with ``resume``.
+        - ``split_hint``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split
+          at.  Ignored if ``shards`` is 1.  Not together with ``resume``.
         - ``on_invalid``: what to do with a room that cannot be read.  ``"raise"`` raises ``DecodeError``;
           ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A
           room without a readable uuid may be repeated after a resume.
@@ -330,18 +330,18 @@ class AsyncRooms:
         scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
         without ``resume`` could not start.
         """
-        options: dict[str, Any] = {"resume": resume, "known": known, "on_invalid": on_invalid}
-        return scanning(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)
+        options: dict[str, Any] = {"resume": resume, "split_hint": split_hint, "on_invalid": on_invalid}
+        return Scan(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)
 
-    async def split(self, shards: int, *, known: str | None = None) -> tuple[str, ...]:
+    async def split(self, shards: int, *, split_hint: str | None = None) -> tuple[str, ...]:
         """Return shards of the list, for ``scan(resume=shard)`` in any process.  Safe to repeat.
 
         A shard is a short text without secrets, valid for the same region and account.  Together they are the
-        whole list: a scan of each reaches the start of the next, or raises.  There may be fewer than ``shards``, 1
-        to 1000, and only one if the list cannot be split; see ``scan()`` for that and for ``known``.  Sends one
-        small request for each shard, and one more.
+        whole list: a scan of each reaches the start of the next, or raises.  There may be fewer than ``shards``,
+        1 to 1000, and only one if the list cannot be split; see ``scan()`` for that and for ``split_hint``.
+        Sends one small request for each shard, and one more.
         """
-        return await split(self._session, shards, known)
+        return await split(self._session, shards, split_hint)
 
     async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
         """Return the rooms created from ``start`` to ``end``, both inclusive, oldest first.  Safe to repeat.

@@ -17,11 +17,11 @@ from netless_rooms._listing.checkpoints import (
     ScanMode,
     SplitPointSampler,
     account_of,
-    behind,
-    bounds,
-    cuts,
+    next_uuid,
     ranges_between,
     read_checkpoint,
+    split_candidates,
+    split_points,
     spread,
 )
 from samples import UUID
@@ -37,14 +37,14 @@ CHECKPOINTS = st.builds(
     mode=st.sampled_from(ScanMode),
     account=st.none() | st.text(max_size=9).map(account_of),
     ranges=st.lists(st.builds(Range, st.none() | UUIDS, st.none() | UUIDS), max_size=6).map(tuple),
-    known=st.lists(UUIDS, max_size=MAX_SPLIT_POINTS).map(tuple),
+    samples=st.lists(UUIDS, max_size=MAX_SPLIT_POINTS).map(tuple),
 )
 FULL = Checkpoint(
     region="us-sv",
     mode=ScanMode.SHARDS,
     account=account_of("team"),
     ranges=(Range(None, "11"), Range("22", "33"), Range("44")),
-    known=("11", "44"),
+    samples=("11", "44"),
 )
 
 
@@ -64,7 +64,7 @@ def test_a_checkpoint_is_read_back_from_its_text_of_few_characters(checkpoint: C
 
 
 def test_the_text_of_this_release_stays_readable() -> None:
-    assert str(Checkpoint(region="us-sv")) == "scan1~us-sv~line~~.~~f18a7541"
+    assert str(Checkpoint(region="us-sv")) == "scan1~us-sv~sequential~~.~~ebbe2b3b"
     assert str(FULL) == "scan1~us-sv~shards~ca8b22d0db83~.11,22.33,44.~11.44~8fafa6cc"
 
 
@@ -97,12 +97,15 @@ def test_any_text_with_any_character_changed_is_refused(checkpoint: Checkpoint, 
         (UUID, r"resume must be a checkpoint of a scan: it looks like a room's uuid, .* walk\(after=...\)"),
         ("", "resume must be a checkpoint of a scan$"),
         ("~", "resume must be a checkpoint of a scan$"),
-        ("scan2~eu~line~~.~~00000000", "resume was made by another release"),
+        ("scan2~eu~sequential~~.~~00000000", "resume was made by another release"),
         ("scan10", "must be a checkpoint of a scan"),
-        ("scan1~eu~line~~.~~00000000", "resume is damaged: a checkpoint must be kept whole"),
+        ("scan1~eu~sequential~~.~~00000000", "resume is damaged: a checkpoint must be kept whole"),
         ("scan1~eu~circle~~.~~6f7edee4", "resume is damaged"),  # with the right checksum
-        ("scan1~eu~line~~.~~x~174a66f7", "resume is damaged"),  # with the right checksum, but a field too many
-        (str(FULL), "resume is of the region 'us-sv', and these rooms are asked of 'eu'"),
+        (
+            "scan1~eu~sequential~~.~~x~ee35f427",
+            "resume is damaged",
+        ),  # a field too many
+        (str(FULL), "resume is of the region 'us-sv', but these rooms are in 'eu'"),
     ],
 )
 def test_the_error_says_what_is_wrong_with_a_text(text: str, words: str) -> None:
@@ -116,9 +119,9 @@ def test_only_a_string_can_be_a_checkpoint(text: Any) -> None:
         read_checkpoint("resume", text, "eu")
 
 
-@pytest.mark.parametrize("fields", ["x/y.~", ".x/y~", ".~x/y"], ids=["after", "through", "known"])
+@pytest.mark.parametrize("fields", ["x/y.~", ".x/y~", ".~x/y"], ids=["after", "last_uuid", "samples"])
 def test_uuids_in_a_text_are_checked(fields: str) -> None:
-    body = f"scan1~eu~line~~{fields}"
+    body = f"scan1~eu~sequential~~{fields}"
     with pytest.raises(ValueError, match=r"resume must be letters, .* not 'x/y'"):
         read_checkpoint("resume", f"{body}~{crc32(body.encode()):08x}", "eu")
 
@@ -153,8 +156,8 @@ def test_ranges_follow_each_other_from_the_start_to_the_end() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 1000])
-def test_bounds_split_the_uuids_into_equal_parts(count: int) -> None:
-    uuids = list(bounds(count))
+def test_candidates_split_the_uuids_into_equal_parts(count: int) -> None:
+    uuids = split_candidates(count)
     numbers = [int(uuid, 16) for uuid in uuids]
     parts = [other - one for one, other in pairwise([0, *numbers, 1 << 128])]
     assert len(parts) == count
@@ -178,11 +181,11 @@ def test_bounds_split_the_uuids_into_equal_parts(count: int) -> None:
     ],
 )
 def test_only_a_documented_uuid_has_a_next_one(uuid: str, following: str | None) -> None:
-    assert behind(uuid) == following
+    assert next_uuid(uuid) == following
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "cut"),
+    ("candidates", "found", "points"),
     [
         ("", [], ()),
         ("24", ["3", "5"], ("3", "5")),
@@ -198,12 +201,12 @@ def test_only_a_documented_uuid_has_a_next_one(uuid: str, following: str | None)
     ],
 )
 def test_only_a_list_that_continues_at_the_next_greater_uuid_is_split(
-    asked: str, first: list[str | None], cut: tuple[str, ...] | None
+    candidates: str, found: list[str | None], points: tuple[str, ...] | None
 ) -> None:
-    assert cuts(list(asked), first) == cut
+    assert split_points(list(candidates), found) == points
 
 
-# Known rooms
+# Sampled rooms
 
 
 @law
@@ -221,22 +224,22 @@ def test_spread_keeps_that_many_in_order_and_evenly(length: int, count: int) -> 
 
 
 @pytest.mark.parametrize("count", [0, 1, 14, 15, 16, 30, 31, 32, 1000])
-def test_landmarks_are_few_and_spread_over_the_rooms_seen(count: int) -> None:
-    landmarks = SplitPointSampler()
+def test_samples_are_few_and_spread_over_the_rooms_seen(count: int) -> None:
+    sampler = SplitPointSampler()
     uuids = [f"{place:05}" for place in range(count)]
     for uuid in uuids:
-        landmarks.pass_by(uuid)
-        assert len(landmarks.kept) <= 2 * MAX_SPLIT_POINTS == 30
-    few = landmarks.few()
-    assert set(few) <= set(uuids)
-    assert list(few) == sorted(set(few))
-    assert len(few) == min(count, MAX_SPLIT_POINTS)
-    gaps = [int(other) - int(one) for one, other in pairwise([-1, *map(int, few), count])]
+        sampler.observe(uuid)
+        assert len(sampler.kept) <= 2 * MAX_SPLIT_POINTS == 30
+    samples = sampler.sample()
+    assert set(samples) <= set(uuids)
+    assert list(samples) == sorted(set(samples))
+    assert len(samples) == min(count, MAX_SPLIT_POINTS)
+    gaps = [int(other) - int(one) for one, other in pairwise([-1, *map(int, samples), count])]
     assert max(gaps) <= 1 + count // 4
 
 
-def test_landmarks_of_concurrent_ranges_are_sorted_and_unique() -> None:
-    landmarks = SplitPointSampler(["b"])
+def test_samples_of_concurrent_ranges_are_sorted_and_unique() -> None:
+    sampler = SplitPointSampler(["b"])
     for uuid in ["c", "a", "c", "b"]:
-        landmarks.pass_by(uuid)
-    assert landmarks.few() == ("a", "b", "c")
+        sampler.observe(uuid)
+    assert sampler.sample() == ("a", "b", "c")

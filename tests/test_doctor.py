@@ -85,7 +85,7 @@ async def test_the_truth_is_told_of_every_quirk_by_reading_only(quirks: Quirks) 
         quirks, count=130, sees_disabled=sees_disabled
     )
     splits = quirks.order == "uuid" and quirks.unknown_begin == "seek"
-    assert (found["walk"], found["shards"]) == ("works", "8" if splits else "line")
+    assert (found["walk"], found["shards"]) == ("works", "8" if splits else "sequential")
     assert {request.method for request in emulator.requests} == {"GET"}
     assert int(found["requests"]) == len(emulator.requests) < 3 * MOST_PAGES + 30
 
@@ -125,8 +125,11 @@ UUIDS = hexes(70)
 @pytest.mark.parametrize(
     ("service", "answers"),
     [
-        (World(UUIDS, unknown="null"), {"unknown_begin": "unreadable", "cursor": "inclusive", "shards": "line"}),
-        (World(UUIDS, unknown=500), {"unknown_begin": "refused", "cursor": "inclusive", "shards": "line"}),
+        (
+            World(UUIDS, unknown="null"),
+            {"unknown_begin": "unreadable", "cursor": "inclusive", "shards": "sequential"},
+        ),
+        (World(UUIDS, unknown=500), {"unknown_begin": "refused", "cursor": "inclusive", "shards": "sequential"}),
         (lambda _, limit: UUIDS[: min(limit, 25)], {"cursor": "ignored", "walk": "breaks", "page_cap": "unknown"}),
         (lambda begin, _: UUIDS[UUIDS.index(begin) if begin in UUIDS else 0 :], {"page_cap": "ignored"}),
     ],

@@ -50,9 +50,9 @@ def pages_of(
         wanted = cursor.next_request()
         assert cursor.next_request() == wanted
         assert 1 <= wanted.limit <= 1000
-        answer = listing(wanted.begin, wanted.limit)
+        answer = listing(wanted.begin_uuid, wanted.limit)
         if new := list(answer[cursor.advance(answer)]):
-            assert cursor.last == new[-1]
+            assert cursor.position == new[-1]
             yield new
         if cursor.ended:
             return
@@ -101,7 +101,7 @@ def test_every_small_list_is_walked_exactly_from_every_room() -> None:
         for place in range(len(uuids)):
             listing, start = FixedList(uuids, inclusive, cap), uuids[place]
             assert rooms_of(listing, Cursor(after=start, page_size=size)) == uuids[place + 1 :]
-            assert rooms_of(listing, Cursor(begin=start, page_size=size)) == uuids[place + (not inclusive) :]
+            assert rooms_of(listing, Cursor(begin_uuid=start, page_size=size)) == uuids[place + (not inclusive) :]
         pages = list(pages_of(FixedList(uuids, inclusive, cap), Cursor(page_size=size)))
         assert [uuid for page in pages for uuid in page] == uuids
         assert all(len(page) <= size for page in pages)
@@ -115,7 +115,7 @@ def test_a_walk_returns_every_room_once_in_order_in_about_twice_as_many_requests
     pages = list(pages_of(listing, Cursor(page_size=page_size)))
     assert [uuid for page in pages for uuid in page] == listing.uuids
     assert all(len(page) <= page_size for page in pages)
-    assert listing.requests <= 2 * len(listing.uuids) + 4
+    assert listing.requests <= 2 * len(listing.uuids) + 5
     if listing.uuids:
         place %= len(listing.uuids)
         cursor = Cursor(after=listing.uuids[place], page_size=page_size)
@@ -148,7 +148,7 @@ def test_pages_are_as_large_as_asked_despite_the_overlap() -> None:
     assert [len(page) for page in pages] == [100, 100, 50]
     listing = FixedList(uuids)
     assert [len(page) for page in pages_of(listing, Cursor(page_size=1000))] == [1000, 999]
-    assert listing.requests == 3
+    assert listing.requests == 4
 
 
 FIRST, SECOND = "37875f5089c611eaa629dbb375b5adfc", "4a5b5f5089c611eaa629dbb375b5adfc"
@@ -160,22 +160,27 @@ END = None
     ("options", "answers", "new", "following"),
     [
         pytest.param({"page_size": 7}, [], 0, (None, 7), id="nothing repeats the first page"),
-        pytest.param({"page_size": 7, "begin": "b"}, [], 0, ("b", 7), id="nor the room to begin with"),
+        pytest.param({"page_size": 7, "begin_uuid": "b"}, [], 0, ("b", 7), id="nor the room to begin with"),
         pytest.param({"page_size": 7, "after": "b"}, [], 0, ("b", 8), id="one more, as the cursor is repeated"),
         pytest.param({"page_size": 10}, ["ab"], 2, ("b", 11), id="one more after each page"),
         pytest.param({"page_size": 1000}, ["ab"], 2, ("b", 1000), id="1000 at most"),
         pytest.param({"page_size": 10}, ["ab", "b"], 0, ("b", 1000), id="largest page before the end"),
-        pytest.param({"page_size": 10}, ["ab", "b", "b"], 0, END, id="end after the largest page"),
+        pytest.param({"page_size": 10}, ["ab", "b", "b"], 0, ("b", 999), id="another size to confirm the end"),
+        pytest.param({"page_size": 10}, ["ab", "b", "b", "b"], 0, END, id="end after two responses"),
         pytest.param({"page_size": 998}, ["ab", "b"], 0, ("b", 1000), id="999 is not the largest"),
-        pytest.param({"page_size": 999}, ["ab", "b"], 0, END, id="1000 is the largest"),
+        pytest.param({"page_size": 999}, ["ab", "b"], 0, ("b", 999), id="1000 is the largest"),
+        pytest.param({"page_size": 9}, ["ab", "b", "b", "bc"], 1, ("c", 10), id="continues after no end"),
+        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"cc"], 0, ("c", 998), id="wary after no end"),
+        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"ccccc"], 0, ("c", 995), id="five times"),
+        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"cccccc"], 0, END, id="end after six responses"),
         pytest.param({"page_size": 998}, ["a", "a", "ab"], 1, ("b", 999), id="usual size after a short page"),
-        pytest.param({"page_size": 9}, ["ab", "", ""], 0, END, id="end of an exclusive list"),
-        pytest.param({"page_size": 9}, ["", ""], 0, END, id="end of an empty list"),
+        pytest.param({"page_size": 9}, ["ab", "", "", ""], 0, END, id="end of an exclusive list"),
+        pytest.param({"page_size": 9}, ["", "", ""], 0, END, id="end of an empty list"),
         pytest.param({"page_size": 10, "after": DASHED}, [[FIRST, SECOND]], 1, (SECOND, 11), id="other spelling"),
-        pytest.param({"page_size": 1000, "begin": "b"}, ["cd", "d"], 0, END, id="begin sought, then inclusive"),
-        pytest.param({"page_size": 1000, "after": "b"}, ["cd", "d"], 0, END, id="after sought, then inclusive"),
+        pytest.param({"page_size": 1000, "begin_uuid": "b"}, ["cd", "d", "d"], 0, END, id="begin sought"),
+        pytest.param({"page_size": 1000, "after": "b"}, ["cd", "d", "d"], 0, END, id="after sought"),
         pytest.param({"page_size": 1000}, ["ab", "bc", "de"], 2, ("e", 1000), id="vanished cursor sought"),
-        pytest.param({"page_size": 1000}, ["ab", "bc", "de", "e"], 0, END, id="end after a vanished cursor"),
+        pytest.param({"page_size": 1000}, ["ab", "bc", "de", "e", "e"], 0, END, id="end after a vanished cursor"),
         pytest.param({"page_size": 1}, ["a", "bc"], 1, ("b", 2), id="no more than the page size"),
         pytest.param({"page_size": 1}, ["a", "bc", "bc"], 1, ("c", 2), id="inclusive after a vanished cursor"),
         pytest.param({"page_size": 9}, ["ba"], 2, ("a", 10), id="any order on the first page"),
@@ -185,9 +190,9 @@ END = None
         pytest.param({"page_size": 1}, ["b", "c", "ca", "b"], 0, ("b", 1000), id="collects up to the last room"),
         pytest.param({"page_size": 1}, ["b", "c", "ca", "b", "bcax"], 0, ("c", 2), id="takes no more than that"),
         pytest.param({"page_size": 9, "after": "b"}, ["ba"], 1, ("a", 10), id="a walk may fall"),
-        pytest.param({"page_size": 9, "through": "b"}, ["abc"], 2, END, id="range ends with its last room"),
-        pytest.param({"page_size": 9, "through": "c"}, ["ab"], 2, ("b", 10), id="range goes on before it"),
-        pytest.param({"page_size": 9, "in_order": True}, ["ab", "b", "b"], 0, END, id="last range ends"),
+        pytest.param({"page_size": 9, "last_uuid": "b"}, ["abc"], 2, END, id="range ends with its last room"),
+        pytest.param({"page_size": 9, "last_uuid": "c"}, ["ab"], 2, ("b", 10), id="range goes on before it"),
+        pytest.param({"page_size": 9, "in_order": True}, ["ab", "b", "b", "b"], 0, END, id="last range ends"),
         pytest.param({"page_size": 9}, [[None, "b", None]], 2, ("b", 10), id="unreadable uuid before another"),
         pytest.param({"page_size": 1, "after": "a"}, ["a", ["a", None, "b"]], 2, ("b", 2), id="between two"),
         pytest.param({"page_size": 1}, ["a", [None, "b", "c"]], 2, ("b", 2), id="exclusive and unreadable"),
@@ -221,7 +226,7 @@ def test_no_uuids_are_kept_of_a_list_in_the_documented_order() -> None:
     for page in range(20):
         uuids = [Uuid(f"{page:02}{n:02}x") for n in range(99)]
         references += [weakref.ref(uuid) for uuid in uuids]
-        cursor.advance([str(cursor.last), *uuids])
+        cursor.advance([str(cursor.position), *uuids])
         del uuids
     gc.collect()
     assert sum(reference() is not None for reference in references) <= 1
@@ -237,34 +242,34 @@ RINGS = st.lists(st.sampled_from(MANY), min_size=2, unique=True)
 @pytest.mark.parametrize(
     ("options", "answers", "words"),
     [
-        ({}, ["ab", "bcb"], "asked from b on, it came in place 2"),
+        ({}, ["ab", "bcb"], "the page from b on has that room in place 2"),
         ({}, ["ab", "bcdeb"], "place 4"),
         ({}, ["aa"], "repeats a"),
         ({}, ["bab"], "repeats b"),
         ({}, ["bc", "ca", "bca", "cb"], "repeats b"),
         ({}, ["bc", "ca", "bb"], "repeats b"),
         ({}, ["bc", "cb", "bc"], "jumped back from c to b"),
-        ({}, ["bc", "ca", "bd", "d"], "asked again from where the walk set out, it ends before c"),
-        ({"page_size": 1}, ["b", "c", "a", *ENDLESS], "does not come to c"),
-        ({}, ["bc", "ca", ""], "from the start on nothing came"),
-        ({}, ["bc", "ca", "bc", "c"], "ends without a, which it had before"),
-        ({}, ["bc", "cb", "cb"], "2 rooms came up to c, asked again only 1 did"),
-        ({}, ["a", "ab", ""], "from b on nothing came"),
-        ({"page_size": 3}, ["a", "a", ""], "from a on nothing came"),
-        ({}, ["a", "b", "b"], "it stalls: b came alone"),
-        ({"page_size": 2}, ["ab", "", "b"], "it stalls: b came alone"),
-        ({"start": "a"}, ["bc", "ab"], "asked from c on, it began again with a"),
-        ({"after": "b"}, ["abc"], "it came in place 1"),
-        ({"after": DASHED}, [["0", FIRST, SECOND]], f"came back to {DASHED}, where the walk set out"),
-        ({"begin": "b"}, ["bc", "cdb"], "came back to b, where the walk set out"),
-        ({"after": "b", "in_order": True}, ["ba"], r"a comes too late .* scan anew with shards=1"),
-        ({"after": "b", "through": "c"}, ["ba"], "a comes too late"),
-        ({"in_order": True}, ["ab", "bca"], "a comes too late"),
-        ({"through": "b"}, ["ac"], "it passes b, where the next range begins, without it"),
-        ({"through": "b"}, ["a", "a"], "it ends before b, where the next range begins"),
-        ({}, [["b", "c", None], ["c", None]], "behind c come only rooms whose uuid cannot be read"),
-        ({}, [[None]], "behind its start come only rooms whose uuid cannot be read"),
-        ({"after": "b"}, [[None, "b", "c"]], "asked from b on, a room came before it"),
+        ({}, ["bc", "ca", "bd", "d", "d"], "walked again from the start, it ends before c"),
+        ({"page_size": 1}, ["b", "c", "a", *ENDLESS], "it does not reach c"),
+        ({}, ["bc", "ca", ""], "the page from the start on is empty"),
+        ({}, ["bc", "ca", "bc", "c", "c"], "ends without a, which it had before"),
+        ({}, ["bc", "cb", "cb"], "2 rooms came up to c, when walked again only 1"),
+        ({}, ["a", "ab", ""], "the page from b on is empty"),
+        ({"page_size": 3}, ["a", "a", ""], "the page from a on is empty"),
+        ({}, ["a", "b", "b"], "it stalls: the page from b on has only that room"),
+        ({"page_size": 2}, ["ab", "", "b"], "it stalls: the page from b on has only that room"),
+        ({"first_uuid": "a"}, ["bc", "ab"], "the page from c on starts again with a"),
+        ({"after": "b"}, ["abc"], "in place 1"),
+        ({"after": DASHED}, [["0", FIRST, SECOND]], f"came back to {DASHED}, where the walk started"),
+        ({"begin_uuid": "b"}, ["bc", "cdb"], "came back to b, where the walk started"),
+        ({"after": "b", "in_order": True}, ["ba"], "a is out of uuid order: scan again with shards=1"),
+        ({"after": "b", "last_uuid": "c"}, ["ba"], "a is out of uuid order"),
+        ({"in_order": True}, ["ab", "bca"], "a is out of uuid order"),
+        ({"last_uuid": "b"}, ["ac"], "it passes b, after which the next range begins"),
+        ({"last_uuid": "b"}, ["a", "a", "a"], "it ends before b, after which the next range begins"),
+        ({}, [["b", "c", None], *[["c", None]] * 2], "after c it has only rooms whose uuid cannot be read"),
+        ({}, [[None]] * 2, "after its start it has only rooms whose uuid cannot be read"),
+        ({"after": "b"}, [[None, "b", "c"]], "a room came before b in the page that begins with it"),
     ],
 )  # fmt: skip
 def test_the_error_says_how_the_list_broke_the_contract(
@@ -377,10 +382,10 @@ def test_ranges_between_any_rooms_return_each_room_once(
     creates = data.draw(st.booleans())
     seen: list[str | None] = []
     for after, through in pairwise([None, *cuts, None]):
-        cursor = Cursor(after=after, through=through, in_order=True, page_size=page_size)
+        cursor = Cursor(after=after, last_uuid=through, in_order=True, page_size=page_size)
         seen += rooms_of(listing, cursor, between=create if creates else lambda: None)
-        assert cursor.last == (through or cursor.last)
-        assert cursor.rises
+        assert cursor.position == (through or cursor.position)
+        assert cursor.is_ascending
     assert seen == sorted(set(seen), key=str)
     assert [uuid for uuid in seen if uuid in before] == before
     assert creates or seen == before
@@ -395,8 +400,8 @@ def test_a_range_whose_last_room_is_missing_never_ends_quietly(
     if through in listing.uuids:
         listing.uuids.remove(through)
     after = data.draw(st.sampled_from([None, *(uuid for uuid in listing.uuids if uuid < through)]))
-    cursor = Cursor(after=after, through=through, page_size=page_size)
-    with pytest.raises(InconsistentListError, match=f"{through}, where the next range begins"):
+    cursor = Cursor(after=after, last_uuid=through, page_size=page_size)
+    with pytest.raises(InconsistentListError, match=f"{through}, after which the next range begins"):
         rooms_of(listing, cursor)
     assert not cursor.ended
 
@@ -404,7 +409,7 @@ def test_a_range_whose_last_room_is_missing_never_ends_quietly(
 def test_a_range_of_a_list_in_another_order_is_whole_or_an_error() -> None:
     for order, page_size, through in product(permutations("abcd"), (1, 2, 1000), (None, "d", "b")):
         uuids = list(order)
-        cursor = Cursor(through=through, in_order=True, page_size=page_size)
+        cursor = Cursor(last_uuid=through, in_order=True, page_size=page_size)
         try:
             seen = rooms_of(FixedList(uuids), cursor)
         except InconsistentListError:
@@ -437,7 +442,7 @@ def test_rooms_without_a_uuid_are_returned_in_their_place(
     cuts = sorted(data.draw(st.sets(st.sampled_from(uuids))) - unreadable) if uuids else []
     seen: list[str | None] = []
     for after, through in pairwise([None, *cuts, None]):
-        cursor = Cursor(after=after, through=through, in_order=bool(cuts), page_size=page_size)
+        cursor = Cursor(after=after, last_uuid=through, in_order=bool(cuts), page_size=page_size)
         seen += rooms_of(hiding(listing, unreadable), cursor)
     assert seen == hidden(uuids, unreadable)
 
@@ -458,6 +463,6 @@ def test_rooms_without_a_uuid_are_never_lost_or_repeated_quietly(
 
 def test_a_room_without_a_uuid_after_the_last_of_a_range_is_in_the_next() -> None:
     listing = hiding(FixedList(["a", "b", "c", "d"]), {"c"})
-    assert rooms_of(listing, Cursor(through="b", page_size=9)) == ["a", "b"]
+    assert rooms_of(listing, Cursor(last_uuid="b", page_size=9)) == ["a", "b"]
     assert rooms_of(listing, Cursor(after="b", page_size=9)) == [None, "d"]
-    assert rooms_of(listing, Cursor(after="b", through="d", page_size=1)) == [None, "d"]
+    assert rooms_of(listing, Cursor(after="b", last_uuid="d", page_size=1)) == [None, "d"]

@@ -34,7 +34,7 @@ from netless_rooms import (
     TransportError,
     UnauthorizedError,
 )
-from netless_rooms._listing.checkpoints import behind, read_checkpoint
+from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
 from selection import exhaustive
 from virtual_time import VirtualTime
@@ -133,12 +133,12 @@ async def test_the_mode_follows_from_what_the_service_makes_of_an_unknown_uuid(
             assert exactly(seen, world.uuids)
             assert (seen == world.uuids) is (unknown != "seek")
         known = scan.checkpoint
-        async with rooms.scan(shards=3, page_size=7, known=known) as scan:
+        async with rooms.scan(shards=3, page_size=7, split_hint=known) as scan:
             assert scan.mode is (ScanMode.SHARDS if unknown == "seek" else ScanMode.KNOWN_ROOMS)
             assert len(read_checkpoint("", scan.checkpoint, "sg").ranges) == 3
             assert repr(scan) == f"<Scan in mode {scan.mode.value!r}, 0 rooms so far>"
             assert exactly(await uuids_of(scan), world.uuids)
-        parts = await rooms.split(4, known=known)
+        parts = await rooms.split(4, split_hint=known)
         assert len(parts) == 4
         assert [uuid for part in parts for uuid in await scanned(rooms, resume=part, page_size=2)] == world.uuids
 
@@ -150,7 +150,7 @@ async def test_a_scan_is_exact_around_full_pages_and_of_hardly_any_rooms(count: 
     async with rooms_of(Service(world)) as rooms:
         known = None
         for shards in (1, 2, 8):
-            async with rooms.scan(shards=shards, known=known) as scan:
+            async with rooms.scan(shards=shards, split_hint=known) as scan:
                 assert exactly(await uuids_of(scan), world.uuids)
             known = scan.checkpoint
             assert known.count(".") < 40
@@ -171,7 +171,7 @@ async def test_rooms_created_during_a_scan_neither_hide_nor_repeat_others(
     def listing(begin: str | None, limit: int) -> Any:
         for _ in range(chance.randint(0, 2)):
             near = chance.choice(world.uuids)  # often the border of a range
-            new = chance.choice([behind(near), f"{int(near, 16) - 1:032x}", *hexes(1, chance)])
+            new = chance.choice([next_uuid(near), f"{int(near, 16) - 1:032x}", *hexes(1, chance)])
             if new not in world.uuids:
                 world.add(str(new))
         return world(begin, limit)
@@ -209,7 +209,7 @@ async def test_rooms_that_leave_the_list_when_disabled_hide_no_other_quietly(
             await uuids_of(scan)
         known = chance.choice([None, scan.checkpoint])
         try:
-            async with rooms.scan(page_size=chance.choice([1, 3, 1000]), known=known, **options) as scan:
+            async with rooms.scan(page_size=chance.choice([1, 3, 1000]), split_hint=known, **options) as scan:
                 await disable_some(scan)
             async with rooms.scan(resume=scan.checkpoint, page_size=3) as scan:
                 await disable_some(scan)
@@ -228,7 +228,7 @@ async def test_a_cursor_that_left_the_list_is_not_taken_for_the_end() -> None:
         seen = await uuids_of(scan, 2)
         world.uuids.remove(seen[1])
         for _ in range(2):
-            with pytest.raises(PaginationError, match=f"from {seen[1]} on nothing came, though"):
+            with pytest.raises(PaginationError, match=f"from {seen[1]} on is empty, though"):
                 await anext(scan)
         world.add(seen[1])
         assert seen + await uuids_of(scan) == world.uuids
@@ -243,19 +243,32 @@ async def test_a_cursor_that_left_the_list_does_not_start_it_again(inclusive: bo
         world.uuids.remove(seen[6])
         async with rooms.scan(resume=scan.checkpoint, page_size=2) as resumed:
             for _ in range(2):
-                with pytest.raises(PaginationError, match=f"from {seen[6]} on, it began again with {seen[0]}"):
+                with pytest.raises(PaginationError, match=f"from {seen[6]} on starts again with {seen[0]}"):
                     await anext(resumed)
             world.add(seen[6])
             assert seen + await uuids_of(resumed) == world.uuids
+
+
+async def test_a_newest_first_list_resumes_though_a_room_is_created_before_the_first_page() -> None:
+    world = World(hexes(6)[::-1])
+
+    def listing(begin: str | None, limit: int) -> Any:
+        page = world(begin, limit)
+        world.uuids.insert(0, f"f{len(world.uuids):031x}")  # after the first room was noted
+        return page
+
+    async with rooms_of(Service(listing)) as rooms:
+        (shard,) = await rooms.split(2)
+        assert set(hexes(6)) <= set(await scanned(rooms, resume=shard))
 
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_an_end_without_rooms_is_proven_by_the_first_room(count: int) -> None:
     uuids = hexes(count)
     for world, requests in [
-        (World(uuids, inclusive=False), [None, uuids[-1], None, uuids[0]]),
-        (World(uuids), [None, uuids[-1]]),
-        (World([], inclusive=False), [None]),
+        (World(uuids, inclusive=False), [None, uuids[-1], uuids[-1], None, uuids[0]]),
+        (World(uuids), [None, uuids[-1], uuids[-1]]),
+        (World([], inclusive=False), [None, None]),
     ]:
         service = Service(world)
         async with rooms_of(service) as rooms:
@@ -303,7 +316,7 @@ async def test_a_wrong_answer_is_an_error_and_makes_no_hole(
         async with rooms.scan() as scan:
             await uuids_of(scan)
         seen: list[str] = []
-        async with rooms.scan(shards=4, page_size=page_size, known=scan.checkpoint) as scan:
+        async with rooms.scan(shards=4, page_size=page_size, split_hint=scan.checkpoint) as scan:
             assert scan.mode is mode
             service.listing = lying
             errors = [await error_of(scan, seen) for _ in range(3)]
@@ -329,7 +342,7 @@ async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(status: int, 
         assert exactly(await scanned(rooms, shards=4), world.uuids)
 
 
-async def test_a_probe_whose_response_is_lost_is_an_error_and_ends_the_probing() -> None:
+async def test_a_probe_whose_response_is_lost_is_an_error() -> None:
     for at in range(5):
         service = Service(in_turn(World(hexes(40)), *[None] * at, httpx.ReadError("cut")))
         async with rooms_of(service) as rooms:
@@ -362,12 +375,12 @@ async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: str, at: i
         pytest.param([], ScanMode.SEQUENTIAL, id="no room"),
         pytest.param(["a"], ScanMode.SEQUENTIAL, id="one other uuid"),
         pytest.param(["a", "b", "c"], ScanMode.SEQUENTIAL, id="other uuids"),
-        pytest.param([hexes(1)[0], str(behind(hexes(1)[0]))], ScanMode.SEQUENTIAL, id="no gap"),
+        pytest.param([hexes(1)[0], str(next_uuid(hexes(1)[0]))], ScanMode.SEQUENTIAL, id="no gap"),
         pytest.param(["x", "f" * 32], ScanMode.SEQUENTIAL, id="no next uuid"),
         pytest.param([hexes(4)[3]], ScanMode.SEQUENTIAL, id="one room"),
         pytest.param([f"f{n}{hexes(1)[0][2:]}" for n in range(4)], ScanMode.SEQUENTIAL, id="all in the last part"),
         pytest.param([*hexes(4)[:2], "x" * 32], ScanMode.SHARDS, id="other uuid after a gap"),
-        pytest.param(sorted([*hexes(4), str(behind(hexes(1)[0]))]), ScanMode.SHARDS, id="gap after two without"),
+        pytest.param(sorted([*hexes(4), str(next_uuid(hexes(1)[0]))]), ScanMode.SHARDS, id="gap after two"),
     ],
 )
 async def test_only_a_list_with_a_gap_to_probe_is_split(uuids: list[str], mode: ScanMode) -> None:
@@ -384,7 +397,7 @@ async def test_a_list_in_order_of_creation_that_seeks_is_not_split(cap: int | No
     async with emulated(emulator) as rooms, rooms.scan(shards=16, page_size=9) as scan:
         assert scan.mode is ScanMode.SEQUENTIAL
         assert await uuids_of(scan) == list(emulator.uuids())
-        assert read_checkpoint("", scan.checkpoint, "sg").known == ()
+        assert read_checkpoint("", scan.checkpoint, "sg").samples == ()
 
 
 # Checkpoints
@@ -426,8 +439,8 @@ async def test_a_checkpoint_holds_no_secret_and_is_refused_for_another_account_o
         assert TOKEN not in scan.checkpoint
     async with rooms_of(Service(other)) as rooms:
         for call in (
-            lambda: scanned(rooms, shards=2, known=scan.checkpoint),
-            lambda: rooms.split(2, known=scan.checkpoint),
+            lambda: scanned(rooms, shards=2, split_hint=scan.checkpoint),
+            lambda: rooms.split(2, split_hint=scan.checkpoint),
             lambda: scanned(rooms, resume=scan.checkpoint),
         ):
             with pytest.raises(CheckpointError, match="the checkpoint is of another account") as caught:
@@ -439,10 +452,10 @@ async def test_a_checkpoint_holds_no_secret_and_is_refused_for_another_account_o
         eu = rooms.with_options(region="eu")
         with pytest.raises(ValueError, match="resume is of the region 'sg'"):
             eu.scan(resume=scan.checkpoint)
-        with pytest.raises(ValueError, match="known is of the region 'sg'"):
-            eu.scan(known=scan.checkpoint)
-        with pytest.raises(ValueError, match="known is of the region 'sg'"):
-            await eu.split(3, known=scan.checkpoint)
+        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
+            eu.scan(split_hint=scan.checkpoint)
+        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
+            await eu.split(3, split_hint=scan.checkpoint)
 
 
 async def test_the_shard_of_a_list_that_cannot_be_split_keeps_its_account() -> None:
@@ -476,7 +489,7 @@ async def test_a_checkpoint_without_rooms_is_valid_for_every_account() -> None:
         world.uuids = hexes(24)
         assert await scanned(rooms, resume=scan.checkpoint) == []
         assert await scanned(rooms, resume=start) == world.uuids
-        assert exactly(await scanned(rooms, shards=3, known=start), world.uuids)
+        assert exactly(await scanned(rooms, shards=3, split_hint=start), world.uuids)
 
 
 @pytest.mark.parametrize(
@@ -491,8 +504,8 @@ async def test_a_checkpoint_without_rooms_is_valid_for_every_account() -> None:
         ({"shards": 1001}, ValueError, "shards"),
         ({"on_invalid": "ignore"}, ValueError, "on_invalid must be one of 'raise', 'skip', 'yield'"),
         ({"resume": hexes(1)[0]}, ValueError, "resume must be a checkpoint"),
-        ({"known": "scan1"}, ValueError, "known"),
-        ({"resume": "a", "known": "b"}, ValueError, "give resume or known, not both"),
+        ({"split_hint": "scan1"}, ValueError, "split_hint"),
+        ({"resume": "a", "split_hint": "b"}, ValueError, "give resume or split_hint, not both"),
     ],
 )
 async def test_a_wrong_argument_is_refused_at_the_call(
@@ -523,7 +536,7 @@ async def test_exactly_prefetch_pages_are_requested_ahead(prefetch: int) -> None
             await anext(scan)
             await anyio.sleep(0.3)
             expected = place // 5 + 1 + prefetch
-            assert min(12, expected) <= len(service.asked) <= expected + (expected > 12)
+            assert min(12, expected) <= len(service.asked) <= expected + 2 * (expected > 12)
 
 
 @pytest.mark.parametrize("prefetch", [1, *exhaustive([0, 3])])
@@ -548,6 +561,13 @@ async def test_fewer_ranges_than_shards_have_fewer_pages_ahead() -> None:
         async with rooms.scan(resume=line, shards=8, prefetch=2, page_size=5):
             await anyio.sleep(9)
     assert len(service.asked) == 2
+
+
+async def test_at_most_shards_requests_are_concurrent() -> None:
+    service = Service(World(hexes(60)), seconds=0.1)
+    async with rooms_of(service) as rooms:
+        assert exactly(await scanned(rooms, shards=5, page_size=4, prefetch=3), hexes(60))
+    assert service.most_at_once == 5
 
 
 # Failures
@@ -772,7 +792,7 @@ async def test_iterating_after_the_block_is_an_error_and_not_an_end(most: int) -
             await uuids_of(scan, most)
         left_at = scan.checkpoint
         for _ in range(2):
-            with pytest.raises(RuntimeError, match=r"this scan was left; go on .* scan\(resume=scan.checkpoint\)"):
+            with pytest.raises(RuntimeError, match=r"this scan was left; resume .* scan\(resume="):
                 await uuids_of(scan)
         assert scan.checkpoint == left_at
         assert len(await scanned(rooms, resume=left_at)) == 20 - most
@@ -955,6 +975,23 @@ async def test_a_task_cancelled_as_a_page_arrives_loses_nothing(options: dict[st
                 await asyncio.wait([task])
                 await work()
             assert exactly(seen, world.uuids)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
+async def test_a_task_cancelled_while_it_leaves_cuts_no_request() -> None:
+    service = Service(World(hexes(12)), seconds=0.5)
+    async with rooms_of(service) as rooms:
+
+        async def work() -> None:
+            async with rooms.scan():
+                await anyio.sleep(0.1)
+
+        task = asyncio.create_task(work())
+        await anyio.sleep(0.2)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    assert service.cancelled == 0
 
 
 @pytest.mark.parametrize("times", [1, 3, *exhaustive([2, 4, 5])])

@@ -21,7 +21,7 @@ from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import findings, readings
 from netless_rooms._doctor.findings import Finding, Reply
 from netless_rooms._doctor.readings import Answered, Page
-from netless_rooms._listing.checkpoints import behind, read_checkpoint
+from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
 from netless_rooms._listing.walk import each_room
@@ -244,7 +244,7 @@ def _middle(places: list[tuple[int, str]]) -> tuple[int, str] | None:
 
 def _absent(listing: _Listing, uuid: str) -> str | None:
     """Return the uuid next behind ``uuid``, if no room has it."""
-    absent = behind(uuid)
+    absent = next_uuid(uuid)
     return None if absent in listing.uuids else absent
 
 

@@ -261,13 +261,13 @@ def shards(wanted: int, ranges: int, mode: ScanMode, *, order: str, cursor: str)
             seen=f"scan(shards={wanted}) goes through {ranges} parts of the list at once",
         )
     means = {
-        "uuid": "scan once, then give known=scan.checkpoint to split at rooms that it saw",
+        "uuid": "scan once, then give split_hint=scan.checkpoint to split at rooms that it saw",
         "creation": "only a list in the order of uuids can be split",
         "other": "only a list in the order of uuids can be split",
     }
     return Finding(
         name="shards",
-        answer="line",
+        answer="sequential",
         seen=f"scan(shards={wanted}) goes through the list in one line",
         means=means.get(order, "ask again with more rooms") if cursor in CURSORS else "",
     )

@@ -1,16 +1,16 @@
-"""Where a scan stands, as a value and as a short text.  Pure.
+"""Checkpoints of a scan, as values and as text, and where a list is split into shards.
 
-A list is scanned in one range, or in several that follow each other: each begins behind a room and goes through
-another, behind which the next begins.  What is left of them is where a scan stands.
+A list is scanned in one range or in several that follow each other.  Each begins after a room and ends with
+another, after which the next begins.  A checkpoint is what is left of them.
 
-The text is six fields and a check sum, joined by ``~``: version, region, mode, account, ranges, known rooms.  All
-of it is letters, digits and ``-_.,~%``.  The account is told by a digest, so that a text of another one is
-refused; uuids of rooms stand in it, but no token and no secret.
+The text has six fields and a checksum, joined by ``~``: version, region, mode, account, ranges, sampled rooms.  It
+has only letters, digits and ``-_.,~%``.  The account is a digest, so that a checkpoint of another account can be
+refused.  The text has uuids of rooms, but no token and no secret.  Pure.
 """
 
 import re
 from bisect import insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from hashlib import sha256
 from itertools import pairwise
@@ -24,115 +24,117 @@ from netless_rooms._validation import check_uuid
 from netless_rooms.models import is_uuid
 
 VERSION: Final = "scan1"
-MAX_SPLIT_POINTS: Final = 15  # known rooms in a text; they split a list into one more
+MAX_SPLIT_POINTS: Final = 15  # sampled rooms in a text; they split a list into one range more
 
 
 class ScanMode(StrEnum):
-    """How a scan goes through the list.
+    """How a scan reads the list.
 
     .. versionadded:: 0.1
     """
 
-    SEQUENTIAL = "line"
-    """In one line, page after page."""
+    SEQUENTIAL = "sequential"
+    """In one range, page after page."""
     SHARDS = "shards"
-    """In ranges of the uuids, several at once: the service goes on from a ``beginUUID`` that names no room."""
+    """In ranges of uuids, concurrently: the service continues after a ``beginUUID`` that names no room."""
     KNOWN_ROOMS = "known-rooms"
-    """In ranges between rooms that an earlier scan has seen, several at once."""
+    """In ranges between rooms that an earlier scan saw, concurrently."""
 
 
 @frozen
 class Range:
-    """The rooms behind ``after`` (``None``: from the first on), through ``through`` (``None``: to the last)."""
+    """The rooms after ``after`` (``None``: from the first) up to ``last_uuid`` (``None``: to the end)."""
 
     after: str | None = None
-    through: str | None = None
+    last_uuid: str | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left of it; of an open range nobody can tell without asking."""
-        return self.through is not None and self.after == self.through
+        """Whether nothing is left of it; of a range without ``last_uuid`` only a request can tell."""
+        return self.last_uuid is not None and self.after == self.last_uuid
 
 
 @frozen(kw_only=True)
 class Checkpoint:
-    """Where a scan stands."""
+    """What is left of a scan."""
 
     region: str
     mode: ScanMode = ScanMode.SEQUENTIAL
     account: str | None = None
-    """The digest of the account that the rooms are of; ``None`` before any room was seen."""
+    """The digest of the account of the rooms; ``None`` before the first room."""
     ranges: tuple[Range, ...] = (Range(),)
-    """What is left, in the order of the list; nothing when all rooms came."""
-    known: tuple[str, ...] = ()
-    """Some rooms, in the order of their uuids, to split a later scan at."""
+    """What is left, in the order of the list; empty when the scan has ended."""
+    samples: tuple[str, ...] = ()
+    """Some rooms, in the order of their uuids, at which a later scan can split the list."""
 
     def __str__(self) -> str:
-        ranges = ",".join(f"{part.after or ''}.{part.through or ''}" for part in self.ranges)
+        ranges = ",".join(f"{part.after or ''}.{part.last_uuid or ''}" for part in self.ranges)
         region = quote(self.region, safe="").replace("~", "%7E")
-        fields = [VERSION, region, self.mode, self.account or "", ranges]
-        text = "~".join([*fields, ".".join(self.known)])
-        return f"{text}~{_sum(text)}"
+        text = "~".join([VERSION, region, self.mode, self.account or "", ranges, ".".join(self.samples)])
+        return f"{text}~{_checksum(text)}"
 
 
 def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
-    """Return what ``text`` says; ``ValueError`` if it is no whole checkpoint, or of another region."""
+    """Return the checkpoint in ``text``; ``ValueError`` if it is damaged or of another region.
+
+    ``name`` is the argument that the error is about.
+    """
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a string, not {type(text).__name__}")
-    body, _, total = text.rpartition("~")
+    body, _, checksum = text.rpartition("~")
     version, *fields = body.split("~")
     if re.fullmatch("scan[0-9]+", version) and version != VERSION:
         raise ValueError(f"{name} was made by another release, and this one cannot read it")
     if version != VERSION:
-        uuid = ": it looks like a room's uuid, behind which walk(after=...) goes on" if is_uuid(text) else ""
-        raise ValueError(f"{name} must be a checkpoint of a scan{uuid}")
-    if total != _sum(body) or len(fields) != 5 or fields[1] not in list(ScanMode):
+        remark = ": it looks like a room's uuid, from which walk(after=...) resumes" if is_uuid(text) else ""
+        raise ValueError(f"{name} must be a checkpoint of a scan{remark}")
+    if checksum != _checksum(body) or len(fields) != 5 or fields[1] not in list(ScanMode):
         raise ValueError(f"{name} is damaged: a checkpoint must be kept whole")
-    of, mode, account, ranges, known = fields
-    if unquote(of) != region:
-        raise ValueError(f"{name} is of the region {unquote(of)!r}, and these rooms are asked of {region!r}")
+    scanned_region, mode, account, ranges, samples = fields
+    if unquote(scanned_region) != region:
+        raise ValueError(f"{name} is of the region {unquote(scanned_region)!r}, but these rooms are in {region!r}")
     return Checkpoint(
         region=region,
         mode=ScanMode(mode),
         account=account or None,
-        ranges=tuple(_range(name, part) for part in ranges.split(",")) if ranges else (),
-        known=tuple(check_uuid(name, uuid) for uuid in known.split(".")) if known else (),
+        ranges=tuple(_read_range(name, part) for part in ranges.split(",")) if ranges else (),
+        samples=tuple(check_uuid(name, uuid) for uuid in samples.split(".")) if samples else (),
     )
 
 
-def _range(name: str, text: str) -> Range:
-    after, _, through = text.partition(".")
-    return Range(check_uuid(name, after) if after else None, check_uuid(name, through) if through else None)
+def _read_range(name: str, text: str) -> Range:
+    after, _, last_uuid = text.partition(".")
+    return Range(check_uuid(name, after) if after else None, check_uuid(name, last_uuid) if last_uuid else None)
 
 
-def _sum(text: str) -> str:
+def _checksum(text: str) -> str:
     return f"{crc32(text.encode(errors='backslashreplace')):08x}"
 
 
 def account_of(team_uuid: str) -> str:
-    """Return the digest by which a checkpoint tells the account."""
+    """Return the digest of an account in a checkpoint."""
     return sha256(team_uuid.encode()).hexdigest()[:12]
 
 
 @define
 class SplitPointSampler:
-    """Some rooms of a list, spread evenly over what was seen of it."""
+    """Samples rooms of a list, evenly over what was observed of it, in bounded memory."""
 
     kept: list[str] = field(factory=list)
     every: int = 1
-    passed: int = 0
+    observed: int = 0
 
-    def pass_by(self, uuid: str) -> None:
-        """Keep the last room of a page, or not."""
-        self.passed += 1
-        if self.passed % self.every == 0 and uuid not in self.kept:
+    def observe(self, uuid: str) -> None:
+        """Take the last room of a page into account."""
+        self.observed += 1
+        if self.observed % self.every == 0 and uuid not in self.kept:
             insort(self.kept, uuid)
             if len(self.kept) > 2 * MAX_SPLIT_POINTS:
                 self.kept = self.kept[1::2]
                 self.every *= 2
 
-    def few(self) -> tuple[str, ...]:
-        """Return at most ``MAX_SPLIT_POINTS`` of them."""
+    def sample(self) -> tuple[str, ...]:
+        """Return at most ``MAX_SPLIT_POINTS`` rooms, in the order of their uuids."""
         return spread(self.kept, MAX_SPLIT_POINTS)
 
 
@@ -143,37 +145,37 @@ def spread(uuids: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(uuids[(place + 1) * len(uuids) // (count + 1)] for place in range(count))
 
 
-def ranges_between(rooms: Iterable[str]) -> tuple[Range, ...]:
-    """Return the ranges of a list that is cut behind each of ``rooms``, which rise."""
-    return tuple(Range(after, through) for after, through in pairwise((None, *rooms, None)))
+def ranges_between(uuids: Iterable[str]) -> tuple[Range, ...]:
+    """Return the ranges of a list that is split after each of ``uuids``, which must ascend."""
+    return tuple(Range(after, last_uuid) for after, last_uuid in pairwise((None, *uuids, None)))
 
 
-def bounds(count: int) -> Iterator[str]:
-    """Yield what cuts the space of uuids into ``count`` equal parts; no room has such a uuid.
+def split_candidates(count: int) -> tuple[str, ...]:
+    """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
 
-    They look like version-1 UUIDs.  The first digits of those are the low bits of the time, which run through all
-    values every 429.5 seconds, so rooms are spread evenly.
+    They look like version-1 UUIDs.  The first digits of those are the low bits of the time, which take all values
+    every 429.5 seconds, so rooms are spread evenly.
     """
-    for place in range(1, count):
-        yield f"{(place << 32) // count:08x}000010008000000000000000"
+    return tuple(f"{(place << 32) // count:08x}000010008000000000000000" for place in range(1, count))
 
 
-def behind(uuid: str) -> str | None:
-    """Return the uuid next behind ``uuid``; ``None`` if that is no UUID as documented, or the last of all."""
+def next_uuid(uuid: str) -> str | None:
+    """Return the next greater uuid; ``None`` if ``uuid`` is not a documented one, or is the greatest."""
     if not re.fullmatch("[0-9a-f]{32}", uuid) or not uuid.strip("f"):
         return None
     return f"{int(uuid, 16) + 1:032x}"
 
 
-def cuts(asked: Sequence[str], first: Sequence[str | None]) -> tuple[str, ...] | None:
-    """Return where to cut a list whose page from ``asked[i]`` on begins with ``first[i]``, if that can be.
+def split_points(candidates: Sequence[str], found: Sequence[str | None]) -> tuple[str, ...] | None:
+    """Return the rooms at which to split a list; ``None`` if it does not seek in the order of uuids.
 
-    From a uuid on that names no room, the list goes on at the next greater, and behind the last room with nothing.
+    ``found[i]`` is the first room of the page from ``candidates[i]`` on, ``None`` if that page is empty.  A list
+    that seeks continues at the next greater uuid, and has nothing after its last room.
     """
-    came = [uuid for uuid in first if uuid is not None]
-    rises = all(one <= other for one, other in pairwise(came))
-    if not rises or any(uuid is not None for uuid in first[len(came) :]):
+    rooms = [uuid for uuid in found if uuid is not None]
+    ascends = all(one <= other for one, other in pairwise(rooms))
+    if not ascends or any(uuid is not None for uuid in found[len(rooms) :]):
         return None
-    if any(uuid < begin for begin, uuid in zip(asked, came, strict=False)):
+    if any(uuid < candidate for candidate, uuid in zip(candidates, rooms, strict=False)):
         return None
-    return tuple(dict.fromkeys(came))
+    return tuple(dict.fromkeys(rooms))

@@ -1,41 +1,63 @@
-"""Which page next, what in it is new, and is this the end?  A pure state machine; no await, no rooms, only uuids.
+"""Pagination state machine: the next request, the new rooms of a response, and the end of the list.
 
 What is promised
 ----------------
-The service keeps a list in some fixed order and answers "from room c on, at most n".  Whatever that order, whether
-c itself is in the answer (inclusive) or not, and however short the service cuts a page, a walk brings every room
-that was there when it began exactly once, in the service's order, or ends in ``InconsistentListError``.  Assumed
-is that the largest page from c on holds a room besides c unless c is the last, and that a room which leaves the
-list while it is the cursor is sought: the service goes on at the next one, or says that it does not know the room.
+The service keeps a list in a fixed order and answers "from room c on, at most n".  A walk returns every room that
+existed when it began exactly once, in the service's order, or it ends in ``InconsistentListError``.  That holds in
+any order, whether or not c itself is in the response (inclusive or exclusive), and however short pages are.
+
+Assumed is:
+
+- The largest page from c on, or one a few rooms smaller, holds a room besides c unless c is the last.
+- From a cursor that has left the list, the service continues at the next room or says that it does not know c.
 
 How it works
 ------------
-``next_request`` says what to ask.  ``advance`` takes the uuids of the answer and returns which are new.  The
-cursor is always the last room that came out, so a page is never trusted further than it reached.
+``next_request`` says what to request.  ``advance`` takes the uuids of the response and returns which are new.  The
+cursor is always the last room returned, so a page is never trusted further than it reached.
 
-The end: an answer *to the largest page* with nothing but the cursor.  A smaller page that brings nothing new is
-asked again at the largest, so neither a short page nor a page of one is ever taken for the end.
+*No repeats, in constant memory.* While uuids ascend (the documented order), a uuid above the last cannot have
+been returned before.  At the first that does not ascend, the list is in another order or is broken, and only
+memory can tell.  The walk then starts over, *verifying*: it collects the uuids up to the last room returned
+without returning them again, and remembers all from there on.  Rooms still come once, and every request must
+bring something new, so there are about twice as many requests as pages.
 
-No repeats, in constant memory: while uuids rise strictly (the documented order), a new one above the last cannot
-have come before.  At the first uuid that does not rise, the list is in another order or is broken, and only
-memory can tell: the walk starts over *recalling*, collects the uuids up to the last room that came out without
-bringing them again, and from there on remembers all.  So rooms come out once even then, and each request must
-bring something new, which bounds the number of requests by about twice the number of pages.
+*A walk breaks* at each of these:
 
-What breaks a walk: a uuid that already came; the cursor anywhere but first in its own answer (the cursor was
-ignored); the list from its start again, if that is known; an end of the other reading (nothing at all behind an
-inclusive cursor, the cursor alone behind an exclusive one: the list stalls); recalling that does not come to the
-last room again, or finds fewer than came out; an end without the uuid that made it recall.
+- a uuid that was returned before;
+- the cursor anywhere but first in its own response: the cursor was ignored;
+- the first room of the list, where it is known, in the response to a cursor;
+- an end under the other semantics: nothing at all from an inclusive cursor, or the cursor alone from an exclusive
+  one (the list stalls);
+- verifying that does not reach the last room again, or finds fewer rooms than were returned;
+- an end without the uuid that made it verify.
 
-A range of a list that is walked in several at once ends with a room, ``through``, which is where the next range
-begins.  There the order of uuids is a condition: what comes in another order, passes that room without bringing it
-or ends before it breaks the walk, so that between two ranges there is no hole.
+*A range* of a list that is scanned in shards ends with the room ``last_uuid``, after which the next range begins.
+Uuids must ascend in it.  A response in another order, past that room without it, or ending before it breaks the
+walk, so there is no gap between two ranges.
 
-A room whose uuid cannot be read can be no cursor.  It comes out with the next one that can; if there is none to
-come, nobody can say whether the list goes on behind it, and the walk breaks.
+*A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
+follows, nobody can tell whether the list continues, and the walk breaks.
 
-The subtle case: an exclusive cursor and one whose room has just left the list look the same, so the reading may
-rise from exclusive to inclusive while pages bring rooms, but never falls.
+*Cursor semantics.*  An exclusive cursor and one whose room has just left the list look the same.  So semantics may
+change from exclusive to inclusive while pages bring rooms, but never back.
+
+The end
+-------
+The end is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
+requested again as the largest, so neither a short page nor a page of one is taken for the end.
+
+One response proves nothing where a replica lags, a cache is stale, or the cursor is ignored once.  So an end is
+confirmed by a second response from the same cursor, to a page of one room less, which no cache has.  It costs
+one small request for each walk, and for each range that has no ``last_uuid``.  If new rooms come instead, the
+walk continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The same cursor is requested
+rather than the room before it, because that room may have left the list, and a cursor that has left may be
+refused.
+
+What remains undecidable: a service that tells the same untruth every time it is asked from one room.  A replica
+that keeps lagging looks like a list that ends there.  A service that ignores the cursor and never lists more than
+one room looks like a list of one room.  Rooms that a response leaves out between two others cannot be noticed.
+Pure.
 """
 
 from bisect import bisect_left
@@ -49,6 +71,7 @@ from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
 from netless_rooms.models import normalize_uuid, same_uuid
 
 NOTHING: Final = slice(0, 0)
+WARY_CONFIRMATIONS: Final = 5  # of an end, once an end turned out to be none
 
 
 class InconsistentListError(Exception):
@@ -65,56 +88,63 @@ class CursorSemantics(Enum):
 
 @frozen
 class PageRequest:
-    """What to ask for: ``begin`` is ``None`` for the start of the list."""
+    """What to request: ``begin_uuid`` is ``None`` for the start of the list."""
 
-    begin: str | None
+    begin_uuid: str | None
     limit: int
 
 
 class Cursor:
-    """The position of one walk: ask ``next_request``, give the answer's uuids to ``advance``, until ``ended``.
+    """The position of one walk: send ``next_request``, give the response to ``advance``, until ``ended``.
 
-    ``page_size`` is 1 to 1000.  ``begin`` is a room to start with, ``after`` one to start behind; not both.
-    ``through`` is the room to end with, and asks for ``in_order``: that uuids rise.  ``start`` is the first room
-    of the list, if that is known.  ``last`` is the last room that came out; before the first it is ``after``.
+    - ``begin_uuid``: the room to start with.  ``after``: the room to start after.  Not both.
+    - ``last_uuid``: the room to end with; requires uuids to ascend, as ``in_order`` does.
+    - ``first_uuid``: the first room of the list, if it is known.
+    - ``page_size``: 1 to 1000.
     """
 
     def __init__(
         self,
         *,
-        begin: str | None = None,
+        begin_uuid: str | None = None,
         after: str | None = None,
-        through: str | None = None,
+        last_uuid: str | None = None,
         in_order: bool = False,
-        start: str | None = None,
+        first_uuid: str | None = None,
         page_size: int,
     ) -> None:
         self.ended: bool = False
-        self.last = after
-        self.through = through
-        self._in_order = in_order or through is not None
-        self._start = start
+        self.position = after
+        """The last room that was returned; before the first it is ``after``."""
+        self.last_uuid = last_uuid
+        self.semantics: CursorSemantics = CursorSemantics.UNKNOWN
+        self.is_ascending: bool = True
+        """Whether every uuid so far was above the one before."""
+        self._in_order = in_order or last_uuid is not None
+        self._first_uuid = first_uuid
         self._page_size = page_size
-        self._origin = begin if after is None else after
+        self._origin = begin_uuid if after is None else after
         self._origin_as_listed = None if self._origin is None else normalize_uuid(self._origin)
-        self._origin_is_out = after is not None
-        self._came = 0  # how many rooms came out of this walk
-        self.reading: CursorSemantics = CursorSemantics.UNKNOWN
-        self.rises: bool = True  # whether every uuid so far was above the one before
-        self._known: set[str] = set()  # once they do not rise: every room that came out
-        self._suspect: str | None = None  # the first uuid that did not rise
-        self._recalls = False
+        self._origin_is_returned = after is not None
+        self._returned_count = 0
+        self._seen: set[str] = set()  # every room returned, once uuids do not ascend
+        self._first_descending: str | None = None
+        self._is_verifying = False
+        self._confirmations = 1
+        self._end_request = 0  # 1 for the largest page, more for the confirmations
         self._go_to_origin()
 
     def next_request(self) -> PageRequest:
-        """Return what to ask next; looking twice changes nothing."""
-        if self._asks_largest or self._recalls:
+        """Return what to request next; this changes nothing."""
+        if self._end_request:
+            return PageRequest(self._cursor, MAX_PAGE_SIZE + 1 - self._end_request)
+        if self._is_verifying:
             return PageRequest(self._cursor, MAX_PAGE_SIZE)
-        # One more than wanted, because the cursor itself may come again.
-        return PageRequest(self._cursor, min(self._page_size + self._cursor_is_out, MAX_PAGE_SIZE))
+        # One more than wanted, because the cursor itself may be in the response.
+        return PageRequest(self._cursor, min(self._page_size + self._cursor_is_returned, MAX_PAGE_SIZE))
 
     def advance(self, uuids: Sequence[str | None]) -> slice:
-        """Take the answer to ``next_request``; return which part of it is new: ``page_size`` rooms at most.
+        """Take the response to ``next_request``; return which part of it is new: at most ``page_size`` rooms.
 
         ``None`` stands for a room whose uuid cannot be read.
         """
@@ -126,7 +156,7 @@ class Cursor:
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]
         named = [uuid for uuid in uuids if uuid is not None]
         if uuids[0] is None and named and self._holds_cursor(named):
-            raise InconsistentListError(f"asked from {self._cursor} on, a room came before it")
+            raise InconsistentListError(f"a room came before {self._cursor} in the page that begins with it")
         part = self._advance(named, is_all=False)
         if part == NOTHING:
             return NOTHING
@@ -138,134 +168,142 @@ class Cursor:
     def _advance(self, uuids: Sequence[str], *, is_all: bool) -> slice:
         held = self._holds_cursor(uuids)
         self._check_place(uuids)
-        start = 1 if held and self._cursor_is_out else 0
+        start = 1 if held and self._cursor_is_returned else 0
         if len(uuids) == start:
-            return self._nothing_new(held=held, is_all=is_all)
-        self._learn_reading(held=held)
-        if self._recalls:
-            return self._recall(uuids[start:])
+            return self._advance_past_nothing(held=held, is_all=is_all)
+        if self._end_request > 1:
+            self._confirmations = WARY_CONFIRMATIONS
+        self._learn_semantics(held=held)
+        if self._is_verifying:
+            return self._verify(uuids[start:])
         stop = min(start + self._page_size, len(uuids))
-        return self._bring_out(uuids[start:stop], slice(start, stop))
+        return self._return(uuids[start:stop], slice(start, stop))
 
     def _check_place(self, uuids: Sequence[str]) -> None:
-        """Only the answer to a room holds that room, in the first place, and none holds where the walk set out."""
+        """Only the response to a cursor holds it, in the first place, and none holds where the walk started."""
         if self._cursor in uuids[1:]:
             raise InconsistentListError(
-                f"asked from {self._cursor} on, it came in place {uuids.index(self._cursor, 1)}"
+                f"the page from {self._cursor} on has that room in place {uuids.index(self._cursor, 1)}"
             )
         if self._origin_as_listed in uuids[self._cursor == self._origin :]:
-            raise InconsistentListError(f"it came back to {self._origin}, where the walk set out")
+            raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
 
-    def _bring_out(self, new: Sequence[str], part: slice) -> slice:
-        falling = self._first_that_falls(new) if self.rises else None
-        if falling is not None:
-            if self._in_order:
-                raise InconsistentListError(
-                    f"{falling} comes too late for the order of uuids: scan anew with shards=1"
-                )
-            if falling == self._start:
-                raise InconsistentListError(f"asked from {self._cursor} on, it began again with {falling}")
-            self.rises = False
-            if self._came:
-                self._suspect = falling
-                self._recalls = True
+    def _return(self, new: Sequence[str], part: slice) -> slice:
+        descending = self._first_not_ascending(new) if self.is_ascending else None
+        if descending is not None:
+            self._check_may_descend(descending)
+            self.is_ascending = False
+            if self._returned_count:
+                self._first_descending = descending
+                self._is_verifying = True
                 self._go_to_origin()
                 return NOTHING
-        if not self.rises:
+        if not self.is_ascending:
             self._remember(new)
-        if self.through is not None and new[-1] >= self.through:
-            new = new[: bisect_left(new, self.through) + 1]
-            if new[-1] != self.through:
-                raise InconsistentListError(f"it passes {self.through}, where the next range begins, without it")
+        if self.last_uuid is not None and new[-1] >= self.last_uuid:
+            new = new[: bisect_left(new, self.last_uuid) + 1]
+            if new[-1] != self.last_uuid:
+                raise InconsistentListError(f"it passes {self.last_uuid}, after which the next range begins")
             part = slice(part.start, part.start + len(new))
             self.ended = True
-        self._came += len(new)
-        self.last = new[-1]
+        self._returned_count += len(new)
+        self.position = new[-1]
         self._go_to(new[-1])
         return part
 
-    def _nothing_new(self, *, held: bool, is_all: bool) -> slice:
-        if held and self.reading is CursorSemantics.EXCLUSIVE:
+    def _check_may_descend(self, uuid: str) -> None:
+        if self._in_order:
+            raise InconsistentListError(f"{uuid} is out of uuid order: scan again with shards=1")
+        # From the start of the list, the first room may follow one that was created since.
+        if uuid == self._first_uuid and self._cursor is not None:
+            raise InconsistentListError(f"the page from {self._cursor} on starts again with {uuid}")
+
+    def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
+        if held and self.semantics is CursorSemantics.EXCLUSIVE:
             raise InconsistentListError(
-                f"it stalls: {self._cursor} came alone, though earlier answers began behind their room"
+                f"it stalls: the page from {self._cursor} on has only that room, but it was exclusive before"
             )
-        if not held and self.reading is CursorSemantics.INCLUSIVE:
+        if not held and self.semantics is CursorSemantics.INCLUSIVE:
             raise InconsistentListError(
-                f"from {self._cursor or 'the start'} on nothing came, though earlier answers began with their room"
+                f"the page from {self._cursor or 'the start'} on is empty, but it was inclusive before"
             )
-        self._learn_reading(held=held)
-        if self.next_request().limit < MAX_PAGE_SIZE:
-            self._asks_largest = True
-        elif self._recalls:
-            raise InconsistentListError(f"asked again from where the walk set out, it ends before {self.last}")
-        elif self._suspect is not None and self._suspect not in self._known:
-            raise InconsistentListError(f"it ends without {self._suspect}, which it had before")
-        elif not is_all:
-            raise InconsistentListError(
-                f"behind {self._cursor or 'its start'} come only rooms whose uuid cannot be read, "
-                "so nobody can tell whether it goes on behind them"
-            )
-        elif self.through is not None:
-            raise InconsistentListError(f"it ends before {self.through}, where the next range begins")
+        self._learn_semantics(held=held)
+        request = max(1, self._end_request)
+        if self.next_request().limit == MAX_PAGE_SIZE or self._end_request:
+            request += 1
+        if request <= 1 + self._confirmations:
+            self._end_request = request
         else:
+            self._check_may_end(is_all=is_all)
             self.ended = True
         return NOTHING
 
-    def _learn_reading(self, *, held: bool) -> None:
-        if held:
-            self.reading = CursorSemantics.INCLUSIVE
-        elif self._came and self.reading is CursorSemantics.UNKNOWN:
-            # Only a room that this walk saw is sure to exist; behind any other the service may have sought.
-            self.reading = CursorSemantics.EXCLUSIVE
+    def _check_may_end(self, *, is_all: bool) -> None:
+        if self._is_verifying:
+            raise InconsistentListError(f"walked again from the start, it ends before {self.position}")
+        if self._first_descending is not None and self._first_descending not in self._seen:
+            raise InconsistentListError(f"it ends without {self._first_descending}, which it had before")
+        if not is_all:
+            raise InconsistentListError(
+                f"after {self._cursor or 'its start'} it has only rooms whose uuid cannot be read, "
+                "so nobody can tell whether it continues after them"
+            )
+        if self.last_uuid is not None:
+            raise InconsistentListError(f"it ends before {self.last_uuid}, after which the next range begins")
 
-    def _first_that_falls(self, new: Sequence[str]) -> str | None:
-        previous = self.last or ""
+    def _learn_semantics(self, *, held: bool) -> None:
+        if held:
+            self.semantics = CursorSemantics.INCLUSIVE
+        elif self._returned_count and self.semantics is CursorSemantics.UNKNOWN:
+            # Only a room that this walk saw certainly exists; from any other the service may have sought the next.
+            self.semantics = CursorSemantics.EXCLUSIVE
+
+    def _first_not_ascending(self, new: Sequence[str]) -> str | None:
+        previous = self.position or ""
         for uuid in new:
             if uuid <= previous:
                 return uuid
             previous = uuid
         return None
 
-    def _recall(self, uuids: Sequence[str]) -> slice:
-        """Remember what came out before, up to ``last``, without bringing it again."""
-        until = uuids.index(self.last) + 1 if self.last in uuids else len(uuids)
+    def _verify(self, uuids: Sequence[str]) -> slice:
+        """Remember what was returned before, up to ``position``, without returning it again."""
+        until = uuids.index(self.position) + 1 if self.position in uuids else len(uuids)
         self._remember(uuids[:until])
         self._go_to(uuids[until - 1])
-        recalled = len(self._known)
-        if self._cursor == self.last:
-            if self._suspect in self._known:
-                raise InconsistentListError(f"it jumped back from {self.last} to {self._suspect}")
-            if recalled < self._came:
+        verified = len(self._seen)
+        if self._cursor == self.position:
+            if self._first_descending in self._seen:
+                raise InconsistentListError(f"it jumped back from {self.position} to {self._first_descending}")
+            if verified < self._returned_count:
                 raise InconsistentListError(
-                    f"{self._came} rooms came up to {self.last}, asked again only {recalled} did"
+                    f"{self._returned_count} rooms came up to {self.position}, when walked again only {verified}"
                 )
-            self._recalls = False
-        elif recalled > 2 * self._came + MAX_PAGE_SIZE:
-            raise InconsistentListError(
-                f"asked again from where the walk set out, it does not come to {self.last}"
-            )
+            self._is_verifying = False
+        elif verified > 2 * self._returned_count + MAX_PAGE_SIZE:
+            raise InconsistentListError(f"walked again from the start, it does not reach {self.position}")
         return NOTHING
 
     def _remember(self, uuids: Sequence[str]) -> None:
         new = set(uuids)
-        if len(new) < len(uuids) or not self._known.isdisjoint(new):
-            repeated = next(u for place, u in enumerate(uuids) if u in self._known or u in uuids[:place])
+        if len(new) < len(uuids) or not self._seen.isdisjoint(new):
+            repeated = next(u for place, u in enumerate(uuids) if u in self._seen or u in uuids[:place])
             raise InconsistentListError(f"it repeats {repeated}")
-        self._known |= new
+        self._seen |= new
 
     def _go_to_origin(self) -> None:
         self._cursor = self._origin
-        self._cursor_is_out = self._origin_is_out
-        self._asks_largest = False
+        self._cursor_is_returned = self._origin_is_returned
+        self._end_request = 0
 
     def _go_to(self, uuid: str) -> None:
         self._cursor = uuid
-        self._cursor_is_out = True
-        self._asks_largest = False
+        self._cursor_is_returned = True
+        self._end_request = 0
 
 
 def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None = None) -> Cursor:
-    """Return the cursor of a walk that has not asked anything yet; refuses arguments that cannot be right."""
+    """Return the cursor of a new walk; raises ``ValueError`` or ``TypeError`` for a wrong argument."""
     if begin_uuid is not None and after is not None:
         raise ValueError("give begin_uuid or after, not both")
     if begin_uuid is not None:
@@ -276,4 +314,4 @@ def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_ro
     if max_rooms is not None:
         # Nobody wants a page of 1000 for the sake of 3 rooms.
         page_size = min(page_size, max(1, check_count("max_rooms", max_rooms, at_least=0)))
-    return Cursor(begin=begin_uuid, after=after, page_size=page_size)
+    return Cursor(begin_uuid=begin_uuid, after=after, page_size=page_size)

@@ -1,37 +1,38 @@
-"""A scan of the whole list: pages fetched ahead, in one range or several at once, exact to the room.
+"""A scan of the whole list: pages are fetched ahead, in one range or several at once, exact to the room.
 
 How it works
 ------------
-Each range has a cursor of its own.  In the background a few tasks take one range after the other and fetch its
-pages into a queue; the caller's ``async for`` takes them out.  A fetch needs a permit.  There are ``prefetch`` of
-them for each task, and one more whenever the caller waits for a page: so many pages are ahead of the caller, and
-no more.  What a fetch raises goes through the queue like a page, behind the rooms that came before, and its range
-waits until the caller goes on.  Then all ranges that failed meanwhile go on, and what they raised is forgotten.
+Each range has its own cursor.  In the background, a few tasks take one range after the other and put its pages
+into a queue, from which the caller's ``async for`` takes them.  A page needs a permit.  There are ``prefetch``
+permits for each task, and one more whenever the caller waits for a page, so at most ``prefetch`` pages are
+buffered per task.
 
-A page that was fetched but not gone through is in no checkpoint: only what the caller took counts.
+A failure goes through the queue like a page, after the rooms before it, and its range waits.  When the caller
+iterates again, all ranges that failed meanwhile are retried, and their failures are forgotten.
+
+Only rooms that the caller took count for a checkpoint, however many were fetched.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
 import anyio
 from anyio.lowlevel import checkpoint
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from netless_rooms._api.session import Session
-from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, SplitPointSampler, read_checkpoint
+from netless_rooms._listing.checkpoints import Range, ScanMode, SplitPointSampler, read_checkpoint
 from netless_rooms._listing.cursor import Cursor
-from netless_rooms._listing.shards import account_in, at_once, begin, check_account, check_end
-from netless_rooms._listing.walk import next_rooms
-from netless_rooms._tasks import background, to_be_entered
+from netless_rooms._listing.shards import account_in, check_account, check_end, plan_scan
+from netless_rooms._listing.walk import request_page
+from netless_rooms._tasks import AsyncWithOnly, Notifier, background
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
 from netless_rooms.errors import RoomsError
-from netless_rooms.models import InvalidRoom, Room
+from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
 
-DRAIN: Final = 1.0  # seconds that leaving a scan waits for the requests under way, before it cancels them
+DRAIN_TIMEOUT: Final = 1.0  # seconds that leaving a scan waits for the requests in flight, before it cancels them
 MAX_SKIPPED_KEPT: Final = 1000  # of the rooms that were skipped
 MAX_PREFETCH: Final = 100  # pages; each is some megabyte
 MAX_SHARDS: Final = 1000
@@ -40,154 +41,188 @@ OnInvalid: TypeAlias = Literal["raise", "skip", "yield"]
 Item = TypeVar("Item", Room, Room | InvalidRoom)
 
 
-@frozen(kw_only=True)
-class Options:
-    """What a scan was asked to do, checked."""
+@define(eq=False)
+class RangeState:
+    """One range of a scan in progress."""
 
-    page_size: int
-    prefetch: int
-    shards: int
-    on_invalid: OnInvalid
-
-
-def scanning(
-    session: Session,
-    *,
-    page_size: int,
-    prefetch: int,
-    shards: int,
-    resume: str | None,
-    known: str | None,
-    on_invalid: OnInvalid,
-) -> AbstractAsyncContextManager["Scan[Any]"]:
-    """Return a scan to be entered; refuses arguments that cannot be right."""
-    if on_invalid not in get_args(OnInvalid):
-        raise ValueError(f"on_invalid must be one of {', '.join(map(repr, get_args(OnInvalid)))}")
-    if resume is not None and known is not None:
-        raise ValueError("give resume or known, not both: a checkpoint to go on from is split as it was")
-    options = Options(
-        page_size=check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE),
-        prefetch=check_count("prefetch", prefetch, at_least=0, at_most=MAX_PREFETCH),
-        shards=check_count("shards", shards, at_least=1, at_most=MAX_SHARDS),
-        on_invalid=on_invalid,
-    )
-    return _scanning(
-        session,
-        options,
-        None if resume is None else read_checkpoint("resume", resume, session.region),
-        None if known is None else read_checkpoint("known", known, session.region),
-    )
+    cursor: Cursor
+    """What was fetched of it."""
+    position: str | None
+    """The last room that the caller took, or the room to start after."""
+    is_fetched: bool = False
+    """Whether all of it was fetched, and its end is proven."""
+    is_done: bool = False
+    """Whether the caller took all of it."""
 
 
-async def split(session: Session, shards: int, known: str | None) -> tuple[str, ...]:
-    """Return the checkpoint of each range of a scan that has not begun."""
+@frozen(eq=False)
+class FetchedPage:
+    """Queue item: new rooms of a range, at least one."""
+
+    range: RangeState
+    rooms: RoomPage | MixedPage
+
+
+@frozen(eq=False)
+class RangeEnd:
+    """Queue item: nothing more comes from a range."""
+
+    range: RangeState
+
+
+@frozen(eq=False)
+class FailedRange:
+    """Queue item: a request failed, and its range waits for a retry."""
+
+    error: Exception
+
+
+async def split(session: Session, shards: int, split_hint: str | None) -> tuple[str, ...]:
+    """Return the checkpoint of each range of a new scan."""
     shards = check_count("shards", shards, at_least=1, at_most=MAX_SHARDS)
-    start = await begin(
-        session, shards, None if known is None else read_checkpoint("known", known, session.region)
-    )
+    hint = None if split_hint is None else read_checkpoint("split_hint", split_hint, session.region)
+    start = await plan_scan(session, shards, hint)
     return tuple(str(evolve(start, ranges=(part,))) for part in start.ranges)
 
 
-@to_be_entered("async with rooms.scan(...) as scan: async for room in scan: ...")
-@asynccontextmanager
-async def _scanning(
-    session: Session, options: Options, resume: Checkpoint | None, known: Checkpoint | None
-) -> AsyncGenerator["Scan[Any]", None]:
-    first = None
-    try:
-        if resume is not None:
-            first = await check_account(session, resume)
-        start = resume or await begin(session, options.shards, known)
-    except RoomsError as error:
-        error.checkpoint = None if resume is None else str(resume)
-        raise
-    scan: Scan[Any] = Scan(session, start, options, first)
-    async with background(scan._work, scan._leave, shield=True):
-        yield scan
+class Scan(AsyncWithOnly, Generic[Item]):
+    """A scan of all rooms: an async context manager, and inside it an async iterable of rooms.
 
-
-class Scan(Generic[Item]):
-    """A scan under way, inside its ``async with``: an async iterable of rooms.
-
-    Stop iterating and begin again as you like, after an error or a cancelled wait too: it goes on behind the last
-    room that came out.  Only one task at a time may wait for the next room.  Behind the ``async with``, a scan
-    that had not come to its end raises ``RuntimeError``.
+    It is entered once.  Stop iterating and iterate again as you like, also after an error or a cancelled wait: it
+    resumes after the last room returned.  Only one task at a time may wait for the next room.  Enter and leave it
+    in the same task.  After the ``async with``, iterating a scan that had not ended raises ``RuntimeError``.
 
     .. versionadded:: 0.1
     """
 
-    mode: ScanMode
-    """How it goes through the list; ``SEQUENTIAL`` too if it was to be in shards, but could not."""
+    _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
+
     room_count: int
-    """How many rooms came out since the scan was begun or gone on with."""
+    """How many rooms were returned since this scan began or resumed."""
     page_count: int
-    """How many pages were gone through, or begun."""
+    """How many pages were taken, the present one included."""
     skipped_count: int
     """How many rooms were skipped because they could not be read."""
     skipped: list[InvalidRoom]
-    """The first thousand of them."""
+    """The first 1000 of them."""
+    _page: Iterator[tuple[RangeState, Any]]
 
-    def __init__(self, session: Session, start: Checkpoint, options: Options, first: str | None) -> None:
-        self.mode = start.mode
+    def __init__(
+        self,
+        session: Session,
+        *,
+        page_size: int,
+        prefetch: int,
+        shards: int,
+        resume: str | None,
+        split_hint: str | None,
+        on_invalid: OnInvalid,
+    ) -> None:
+        if on_invalid not in get_args(OnInvalid):
+            raise ValueError(f"on_invalid must be one of {', '.join(map(repr, get_args(OnInvalid)))}")
+        if resume is not None and split_hint is not None:
+            raise ValueError("give resume or split_hint, not both: a resumed scan keeps its ranges")
         self.room_count = self.page_count = self.skipped_count = 0
         self.skipped = []
         self._session = session
-        self._start = start
-        self._account = start.account
-        self._on_invalid = options.on_invalid
-        self._lanes = [
-            RangeState(part, options.page_size, first, in_order=start.mode is not ScanMode.SEQUENTIAL)
-            for part in start.ranges
-        ]
-        self._landmarks = SplitPointSampler(list(start.known))
-        self._at_once = at_once(session, max(1, min(options.shards, len(start.ranges))))
-        self._permits = anyio.Semaphore(options.prefetch * self._at_once)
-        # What came, in order.  No stream: a page on its way out of one is lost if its receiver is cancelled.
-        self._came: deque[tuple[RangeState, Any]] = deque()
-        self._has_come = anyio.Event()
-        self._page: Iterator[tuple[RangeState, Any]] = iter(())  # what is left of the one that is gone through
-        self._is_waiting = self._is_asked = self._has_raised = False
-        self._asking = 0
-        self._is_left = False
-        self._calm = anyio.Event()
+        self._page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
+        self._prefetch = check_count("prefetch", prefetch, at_least=0, at_most=MAX_PREFETCH)
+        self._shards = check_count("shards", shards, at_least=1, at_most=MAX_SHARDS)
+        self._on_invalid = on_invalid
+        # Before the scan is entered this is the checkpoint to resume from, afterwards the one that it began with.
+        self._start = None if resume is None else read_checkpoint("resume", resume, session.region)
+        self._hint = None if split_hint is None else read_checkpoint("split_hint", split_hint, session.region)
+        self._ranges: list[RangeState] | None = None
+        # No stream: a page on its way out of one is lost if its receiver is cancelled.
+        self._queue: deque[FetchedPage | RangeEnd | FailedRange] = deque()
+        self._page = iter(())  # the rest of the current page
+        self._changed = Notifier()
+        self._pages_wanted = 0  # how many pages the caller waited for
+        self._retries = 0  # how often the ranges that failed were retried
+        self._request_count = 0  # requests in flight
+        self._is_waiting = self._has_raised = self._is_left = False
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} in mode {self.mode.value!r}, {self.room_count} rooms so far>"
+        mode = "not entered" if self._ranges is None else f"in mode {self.mode.value!r}"
+        return f"<{type(self).__name__} {mode}, {self.room_count} rooms so far>"
+
+    async def __aenter__(self) -> Self:
+        self._enter_once()
+        session, resume, first_uuid = self._session, self._start, None
+        try:
+            if resume is not None:
+                first_uuid = await check_account(session, resume)
+            start = resume or await plan_scan(session, self._shards, self._hint)
+        except RoomsError as error:
+            error.checkpoint = None if resume is None else str(resume)
+            raise
+        self._start = start
+        self._account = start.account
+        self._sampler = SplitPointSampler(list(start.samples))
+        self._ranges = [self._range_state(part, start.mode, first_uuid) for part in start.ranges]
+        self._concurrency = max(1, min(self._shards, len(self._ranges)))
+        self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
+        self._background = background(self._fetch_all, self._leave, shield=True)
+        await self._background.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._background.__aexit__(*raised)
+
+    def _range_state(self, part: Range, mode: ScanMode, first_uuid: str | None) -> RangeState:
+        cursor = Cursor(
+            after=part.after,
+            last_uuid=part.last_uuid,
+            in_order=mode is not ScanMode.SEQUENTIAL,
+            first_uuid=first_uuid,
+            page_size=self._page_size,
+        )
+        return RangeState(cursor, part.after)
+
+    @property
+    def mode(self) -> ScanMode:
+        """How it reads the list: ``SEQUENTIAL`` also if it was to be in shards, but the list cannot be split."""
+        if self._start is None or self._ranges is None:
+            self._refuse()
+        return self._start.mode
 
     @property
     def checkpoint(self) -> str:
-        """Where to go on, as a short text: ``scan(resume=scan.checkpoint)`` brings all rooms not come yet.
+        """Where to resume, as a short text: ``scan(resume=scan.checkpoint)`` returns all rooms not returned yet.
 
-        It is exact to the room: the last one that came out counts as done, so take the checkpoint when you are
-        done with that room.  It is good in another process and with a later release, for the same region and
-        account; a scan that has ended has one too, which brings nothing.  It holds uuids of rooms and no secret.
-
-        .. versionadded:: 0.1
+        It is exact to the room.  The last room returned counts as done, so take the checkpoint when you are done
+        with that room.  It is valid in another process and in a later release, for the same region and account.
+        The checkpoint of a scan that has ended is valid too, and returns nothing.  It has uuids of rooms and no
+        secret.
         """
-        left = (Range(lane.last, lane.through) for lane in self._lanes if not lane.is_done)
-        in_order = all(lane.cursor.rises for lane in self._lanes)
+        if self._start is None or self._ranges is None:
+            self._refuse()
+        left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
+        in_order = all(each.cursor.is_ascending for each in self._ranges)
         return str(
             evolve(
                 self._start,
                 account=self._account,
                 ranges=tuple(part for part in left if not part.is_done),
-                known=self._landmarks.few() if in_order else (),
+                samples=self._sampler.sample() if in_order else (),
             )
         )
 
     def __aiter__(self) -> Self:
+        if self._ranges is None:
+            self._refuse()
         return self
 
     async def __anext__(self) -> Item:
-        # No generator: one that was cancelled, raised or was closed is dead, and would end quietly ever after.
+        # No generator: one that was cancelled, raised or was closed is dead, and ends quietly ever after.
         while True:
-            for lane, item in self._page:
-                lane.last = item.uuid or lane.last
-                if self._on_invalid == "skip" and isinstance(item, InvalidRoom):
-                    self._skip(item)
+            for state, room in self._page:
+                state.position = room.uuid or state.position
+                if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
+                    self._skip(room)
                     continue
                 self.room_count += 1
-                return cast("Item", item)
+                return cast("Item", room)
             await self._turn_page()
 
     def _skip(self, room: InvalidRoom) -> None:
@@ -197,136 +232,122 @@ class Scan(Generic[Item]):
 
     async def _turn_page(self) -> None:
         """Take the next page; nothing is taken before it is there, so nothing is lost if the wait is cancelled."""
-        if self._is_asked:
+        if self._is_waiting:
             raise RuntimeError("another task waits for the next room of this scan; iterate in one task at a time")
-        self._is_asked = True
+        self._is_waiting = True
         try:
-            lane, part = await self._next_part()
+            item = await self._next_item()
         finally:
-            self._is_asked = False
-        if isinstance(part, Exception):
+            self._is_waiting = False
+        if isinstance(item, FailedRange):
             self._has_raised = True
-            if isinstance(part, RoomsError):
-                part.checkpoint = self.checkpoint
+            if isinstance(item.error, RoomsError):
+                item.error.checkpoint = self.checkpoint
             try:
-                raise part
+                raise item.error
             finally:
-                del part  # or it would keep this frame, and this frame it
-        self._is_waiting = False
+                del item  # breaks the cycle of exception, traceback and frame
         self.page_count += 1
-        self._account = self._account or account_in(part)
-        self._landmarks.pass_by(part[-1].uuid)  # behind a room without one no page ends
-        self._page = zip(repeat(lane), part, strict=False)
+        self._account = self._account or account_in(item.rooms)
+        self._sampler.observe(cast("str", item.rooms[-1].uuid))  # a page ends with a room that has one
+        self._page = zip(repeat(item.range), item.rooms, strict=False)
 
-    async def _next_part(self) -> tuple["RangeState", Any]:
+    async def _next_item(self) -> FetchedPage | FailedRange:
         if self._has_raised:
             self._has_raised = False
-            for failed in self._lanes:
-                failed.go_on.set()
+            self._retry_failed()
         while True:
-            self._stop_if_over()
-            if not self._is_waiting:  # else the page that was waited for has not come yet
-                self._is_waiting = True
+            self._raise_if_over()
+            if self._pages_wanted == self.page_count:  # else the page that was waited for has not come yet
+                self._pages_wanted += 1
                 self._permits.release()
             await checkpoint()
-            while not self._came and not self._is_left:
-                self._has_come = anyio.Event()
-                await self._has_come.wait()
-            self._stop_if_over()
-            lane, part = self._came.popleft()
-            if isinstance(part, Exception) and lane.go_on.is_set():
-                continue  # tried again already, when the scan went on after the failure of another range
-            if part != ():
-                return lane, part
-            lane.is_done = True
+            await self._changed.wait_for(lambda: self._queue or self._is_left)
+            self._raise_if_over()
+            item = self._queue.popleft()
+            if not isinstance(item, RangeEnd):
+                return item
+            item.range.is_done = True
 
-    def _stop_if_over(self) -> None:
-        if all(lane.is_done for lane in self._lanes):
+    def _retry_failed(self) -> None:
+        self._queue = deque(item for item in self._queue if not isinstance(item, FailedRange))
+        self._retries += 1
+        self._changed.notify()
+
+    def _raise_if_over(self) -> None:
+        if self._ranges is None:
+            self._refuse()
+        if all(each.is_done for each in self._ranges):
             raise StopAsyncIteration
         if self._is_left:
-            raise RuntimeError("this scan was left; go on in a new one, with scan(resume=scan.checkpoint)")
+            raise RuntimeError("this scan was left; resume in a new one, with scan(resume=scan.checkpoint)")
 
-    # What runs in the background
+    # In the background
 
-    async def _work(self) -> None:
+    async def _fetch_all(self) -> None:
         """Fetch all ranges, a few at a time."""
-        waiting = iter(self._lanes)
+        waiting = iter(self._ranges or ())
 
         async def fetch_some() -> None:
-            for lane in waiting:
-                await self._fetch(lane)
+            for state in waiting:
+                await self._fetch_range(state)
 
         async with anyio.create_task_group() as group:
-            for _ in range(self._at_once):
+            for _ in range(self._concurrency):
                 group.start_soon(fetch_some)
 
-    async def _fetch(self, lane: "RangeState") -> None:
-        has_more = True
-        while has_more:
+    async def _fetch_range(self, state: RangeState) -> None:
+        while not state.is_fetched:
             await self._permits.acquire()
-            has_more = await self._fetch_page(lane)
-        self._permits.release()  # the end is no page
+            while not await self._fetch_page(state):
+                await self._until_retried()
+        self._permits.release()  # the end is not a page
 
-    async def _fetch_page(self, lane: "RangeState") -> bool:
-        part: Any
-        while isinstance(part := await self._ask(lane), Exception):
-            lane.go_on = anyio.Event()
-            self._bring(lane, part)
-            del part  # the caller's, with all that its traceback keeps
-            await lane.go_on.wait()
-        self._bring(lane, part)
-        return bool(part)
+    async def _until_retried(self) -> None:
+        before = self._retries
+        await self._changed.wait_for(lambda: self._retries > before)
 
-    def _bring(self, lane: "RangeState", part: Any) -> None:
-        self._came.append((lane, part))
-        self._has_come.set()
+    async def _fetch_page(self, state: RangeState) -> bool:
+        """Queue the next page of a range, or its end; return ``False`` if a failure was queued instead."""
+        try:
+            page = await self._request_rooms(state)
+        except Exception as error:
+            self._put(FailedRange(error))
+            return False
+        self._put(RangeEnd(state) if page is None else FetchedPage(state, page))
+        return True
 
-    async def _ask(self, lane: "RangeState") -> Any:
-        """Return the next rooms of a range, none at its end, or what was raised."""
-        rooms: tuple[Any, ...] = ()
-        while not rooms and not lane.has_ended:
+    def _put(self, item: FetchedPage | RangeEnd | FailedRange) -> None:
+        self._queue.append(item)
+        self._changed.notify()
+
+    async def _request_rooms(self, state: RangeState) -> RoomPage | MixedPage | None:
+        """Return the next rooms of a range; ``None`` at its end."""
+        page: RoomPage | MixedPage
+        while not state.is_fetched:
             if self._is_left:
                 await anyio.sleep_forever()
-            self._asking += 1
+            self._request_count += 1
             try:
-                if lane.cursor.ended:
-                    await check_end(self._session, lane.cursor)
-                    lane.has_ended = True
+                if state.cursor.ended:
+                    await check_end(self._session, state.cursor)
+                    state.is_fetched = True
                 else:
-                    rooms = await next_rooms(self._session, lane.cursor, tolerant=self._on_invalid != "raise")
-            except Exception as error:
-                return error
+                    page = await request_page(self._session, state.cursor, tolerant=self._on_invalid != "raise")
+                    if page:
+                        return page
             finally:
-                self._asking -= 1
-                if self._is_left and not self._asking:
-                    self._calm.set()
-        return rooms
+                self._request_count -= 1
+                self._changed.notify()
+        return None
 
     async def _leave(self) -> None:
-        """Let requests under way come to an end, as far as that does not take long, and ask for nothing more.
+        """Wait a short time for the requests in flight, and send no more.
 
         httpx loses a connection when a request is cancelled that waits for one or opens one.
         """
         self._is_left = True
         self._page = iter(())
-        self._has_come.set()
-        if self._asking:
-            with anyio.move_on_after(DRAIN):
-                await self._calm.wait()
-
-
-class RangeState:
-    """One range under way."""
-
-    def __init__(self, part: Range, page_size: int, first: str | None, *, in_order: bool) -> None:
-        self.through = part.through
-        self.last = part.after
-        """The last room that the caller took, or the one to begin behind."""
-        self.is_done = False
-        """Whether the caller has gone through all of it."""
-        self.has_ended = False
-        """Whether there is nothing more to fetch, and that is proven."""
-        self.cursor = Cursor(
-            after=part.after, through=part.through, in_order=in_order, start=first, page_size=page_size
-        )
-        self.go_on = anyio.Event()
+        self._changed.notify()
+        with anyio.move_on_after(DRAIN_TIMEOUT):
+            await self._changed.wait_for(lambda: not self._request_count)

@@ -1,8 +1,7 @@
-"""Where a scan begins: whether the list can be split and where, and whether a checkpoint is of this account.
+"""Where a scan begins: whether and where the list can be split, and whether a checkpoint is of this account.
 
-Only where to split hangs on what the service makes of a ``beginUUID`` that names no room.  Every range begins
-behind a room that is there and must come to the room behind which the next begins, so a wrong answer here makes no
-hole.
+Only the split depends on what the service makes of a ``beginUUID`` that names no room.  Every range begins after
+an existing room and must reach the room after which the next begins, so a wrong answer here makes no gap.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +18,10 @@ from netless_rooms._listing.checkpoints import (
     Checkpoint,
     ScanMode,
     account_of,
-    behind,
-    bounds,
-    cuts,
+    next_uuid,
     ranges_between,
+    split_candidates,
+    split_points,
     spread,
 )
 from netless_rooms._listing.cursor import Cursor, CursorSemantics
@@ -38,114 +37,110 @@ from netless_rooms.errors import (
 )
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
-FEW: Final = 10  # rooms, of which one at least can be read
-ELSE: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # says nothing about what was asked for
+SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
+UNRELATED_FAILURES: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # whatever was requested
 
 
-def at_once(_: Session, wanted: int) -> int:
-    """Return how many requests to make at once."""
-    return wanted
-
-
-async def begin(session: Session, shards: int, known: Checkpoint | None) -> Checkpoint:
-    """Return the start of a scan in ``shards`` ranges, or in as many as can be."""
-    line = Checkpoint(region=session.region)
+async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None) -> Checkpoint:
+    """Return the start of a scan in ``shards`` ranges, or in fewer if the list cannot be split so."""
+    start = Checkpoint(region=session.region)
     if shards == 1:
-        return line
-    first = await _rooms_from(session, None)
-    if known is not None and known.account is not None:
-        _check_account(first, known.account)
-    line = evolve(line, account=account_in(first))
-    rooms = await _rooms_to_cut_at(session, shards, first)
-    if rooms:
-        return evolve(line, mode=ScanMode.SHARDS, ranges=ranges_between(rooms))
-    if known is not None and known.known:
-        rooms = spread(known.known, shards - 1)
-        return evolve(line, mode=ScanMode.KNOWN_ROOMS, ranges=ranges_between(rooms))
-    return line
+        return start
+    first = await _sample_from(session, None)
+    if split_hint is not None and split_hint.account is not None:
+        _check_account(first, split_hint.account)
+    start = evolve(start, account=account_in(first))
+    points = await _find_split_points(session, shards, first)
+    if points:
+        return evolve(start, mode=ScanMode.SHARDS, ranges=ranges_between(points))
+    if split_hint is not None and split_hint.samples:
+        points = spread(split_hint.samples, shards - 1)
+        return evolve(start, mode=ScanMode.KNOWN_ROOMS, ranges=ranges_between(points))
+    return start
 
 
 async def check_account(session: Session, resume: Checkpoint) -> str | None:
-    """Return the first room of the list; ``CheckpointError`` if it is of another account than the checkpoint."""
+    """Return the first room of the list; ``CheckpointError`` if the checkpoint is of another account."""
     if resume.account is None:
         return None
-    first = await _rooms_from(session, None)
+    first = await _sample_from(session, None)
     _check_account(first, resume.account)
     return _first_named(first)
 
 
 async def check_end(session: Session, cursor: Cursor) -> None:
-    """Raise ``PaginationError`` if an end with nothing at all is none.
+    """Raise ``PaginationError`` if the list did not end although an empty page says so.
 
-    To a room that has left the list the service may answer with nothing, as one that reads its cursor exclusively
-    does to the last room; then it is no end, and what comes from the first room on tells one from the other.
+    An empty page is how an exclusive cursor ends, and how a service may answer to a cursor that has left the list.
+    The page from the first room on tells which: it begins with that room only if the cursor is inclusive.
     """
-    if cursor.last is None or cursor.through is not None or cursor.reading is CursorSemantics.INCLUSIVE:
+    if cursor.position is None or cursor.last_uuid is not None or cursor.semantics is CursorSemantics.INCLUSIVE:
         return
-    first = _first_named(await _rooms_from(session, None))
-    if first is None or _first_named(await _rooms_from(session, first)) != first:
+    first = _first_named(await _sample_from(session, None))
+    if first is None or _first_named(await _sample_from(session, first)) != first:
         return
-    cursor.ended = False  # asked again, it may be there again
+    cursor.ended = False  # the cursor may be listed again later
     raise PaginationError(
-        f"from {cursor.last} on nothing came, though from {first} on that room itself does",
+        f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room",
         method="GET",
         path=ROOMS_PATH,
     )
 
 
-def _check_account(first: MixedPage, told: str) -> None:
+def _check_account(first: MixedPage, expected: str) -> None:
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
-    # Of rooms that cannot be read nobody knows the account; no rooms are not those that the checkpoint is of.
-    if told not in accounts and (accounts or not first):
+    # Unreadable rooms do not tell their account, but an empty list is not the one of the checkpoint.
+    if expected not in accounts and (accounts or not first):
         raise CheckpointError(
-            "the checkpoint is of another account: none of the first rooms is of the one that it tells",
+            "the checkpoint is of another account: none of the first rooms belongs to it",
             method="GET",
             path=ROOMS_PATH,
         )
 
 
 def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
-    """Return the digest of the account that ``rooms`` are of, if one can be read."""
+    """Return the digest of the account of ``rooms``; ``None`` if none can be read."""
     return next((account_of(room.team_uuid) for room in rooms if isinstance(room, Room)), None)
 
 
-async def _rooms_from(session: Session, begin_uuid: str | None) -> MixedPage:
-    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=FEW, tolerant=True))
+async def _sample_from(session: Session, begin_uuid: str | None) -> MixedPage:
+    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=SAMPLE_SIZE, tolerant=True))
 
 
-async def _rooms_to_cut_at(session: Session, shards: int, first: MixedPage) -> tuple[str, ...] | None:
+async def _find_split_points(session: Session, shards: int, first: MixedPage) -> tuple[str, ...] | None:
     """Return rooms with about as many between each two; ``None`` if the service does not help to find any."""
     listed = [room.uuid for room in first]
-    if len(listed) == 1:  # a page may be short, and a gap lies between two rooms
-        listed += [room.uuid for room in await _rooms_from(session, listed[0])]
-    gap = _gap(listed)
+    if len(listed) == 1:  # a page may be short, and a gap needs two rooms
+        listed += [room.uuid for room in await _sample_from(session, listed[0])]
+    gap = _find_gap(listed)
     if gap is None:
         return None
+    absent, following = gap
     try:
-        probed = await _rooms_from(session, gap[0])
-        if not probed or probed[0].uuid != gap[1]:
+        probed = await _sample_from(session, absent)
+        if not probed or probed[0].uuid != following:
             return None
-        asked = list(bounds(shards))
-        pages = await _pages_from(session, asked)
-    except ELSE:
+        candidates = split_candidates(shards)
+        pages = await _sample_from_each(session, candidates)
+    except UNRELATED_FAILURES:
         raise
-    except StatusError as error:  # an unknown uuid may be called a bad request, or not found
+    except StatusError as error:  # the service may refuse an unknown uuid
         if error.status in GATEWAY:
             raise
         return None
-    except DecodeError:  # or be answered with no list
+    except DecodeError:  # or answer without a list
         return None
-    rooms = cuts(asked, [_first_named(page) for page in pages])
-    # To cut behind the first room is no use, and a list in another order, which seeks in that, begins so from all.
-    return rooms and tuple(uuid for uuid in rooms if uuid != _first_named(first))
+    points = split_points(candidates, [_first_named(page) for page in pages])
+    # A list that seeks in another order answers to every candidate with its first room, which is no split point.
+    return points and tuple(uuid for uuid in points if uuid != _first_named(first))
 
 
-def _gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:
-    """Return a uuid that names no room, and the room behind it."""
+def _find_gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:
+    """Return a uuid that names no room, and the room after it."""
     for one, other in pairwise(uuids):
-        between = behind(one or "")
-        if between is not None and other is not None and between < other:
-            return between, other
+        absent = next_uuid(one or "")
+        if absent is not None and other is not None and absent < other:
+            return absent, other
     return None
 
 
@@ -153,24 +148,20 @@ def _first_named(rooms: MixedPage) -> str | None:
     return next((room.uuid for room in rooms if room.uuid is not None), None)
 
 
-async def _pages_from(session: Session, asked: Sequence[str]) -> list[MixedPage]:
-    """Return the page from each of ``asked`` on, several asked for at once."""
+async def _sample_from_each(session: Session, candidates: Sequence[str]) -> list[MixedPage]:
+    """Return the page from each of ``candidates`` on, all requested at once; raise the first failure."""
     pages: dict[str, MixedPage] = {}
     failed: list[Exception] = []
-    waiting = iter(asked)
 
-    async def ask_some() -> None:
-        for uuid in waiting:
-            if failed:
-                return
-            try:
-                pages[uuid] = await _rooms_from(session, uuid)
-            except Exception as error:
-                failed.append(error)
+    async def request(candidate: str) -> None:
+        try:
+            pages[candidate] = await _sample_from(session, candidate)
+        except Exception as error:
+            failed.append(error)
 
     async with anyio.create_task_group() as group:
-        for _ in range(at_once(session, len(asked))):
-            group.start_soon(ask_some)
+        for candidate in candidates:
+            group.start_soon(request, candidate)
     if failed:
         raise failed[0]
-    return [pages[uuid] for uuid in asked]
+    return [pages[candidate] for candidate in candidates]

@@ -1,9 +1,11 @@
-"""How the list is gone through: a cursor says what to ask, a caller asks it."""
+"""Walk the list: a cursor decides what to request, a session sends it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from attrs import evolve
 
 from netless_rooms._api.requests import ApiRequest, list_rooms
 from netless_rooms._api.session import Session
@@ -12,59 +14,60 @@ from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH
 from netless_rooms.errors import PaginationError, RoomsError
 from netless_rooms.models import Room, RoomPage, uuid1_time
 
-BLUR: Final = timedelta(milliseconds=1)
+TIME_RESOLUTION: Final = timedelta(milliseconds=1)  # of the service's timestamps
 
 
 async def each_room(session: Session, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
-    """Go through the rooms of ``cursor``, at most ``max_rooms``; nothing is held open across a ``yield``."""
+    """Yield the rooms of ``cursor``, at most ``max_rooms``; nothing is held open across a ``yield``."""
     left = max_rooms
-    while left != 0 and (page := await next_page(session, cursor)):
+    while left != 0 and (page := await _next_page(session, cursor)):
         for room in page[:left]:
             yield room
         left = left and max(0, left - len(page))
 
 
 async def each_page(session: Session, cursor: Cursor) -> AsyncGenerator[RoomPage, None]:
-    """Go through the rooms of ``cursor``, page by page."""
-    while page := await next_page(session, cursor):
+    """Yield the rooms of ``cursor``, page by page."""
+    while page := await _next_page(session, cursor):
         yield page
 
 
-async def next_page(session: Session, cursor: Cursor) -> RoomPage:
-    """Return the next rooms that are new; none is the proven end."""
-    rooms: tuple[Room, ...] = ()
-    while not rooms and not cursor.ended:
-        rooms = await next_rooms(session, cursor, tolerant=False)
-    return RoomPage(rooms)
+async def _next_page(session: Session, cursor: Cursor) -> RoomPage:
+    page = RoomPage()
+    while not page and not cursor.ended:
+        page = await request_page(session, cursor, tolerant=False)
+    return page
 
 
-async def next_rooms(session: Session, cursor: Cursor, *, tolerant: bool) -> tuple[Any, ...]:
-    """Make one request and return what is new in its answer; there may be more if it is nothing.
+async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> Any:
+    """Send one request and return the new rooms of its response; an empty page is not yet the end.
 
-    What cannot be read is an ``InvalidRoom`` if ``tolerant``.
+    It is a ``MixedPage`` if ``tolerant``, else a ``RoomPage``.
     """
     wanted = cursor.next_request()
+    request: ApiRequest[Any] = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
     try:
-        asked: ApiRequest[Any] = list_rooms(begin_uuid=wanted.begin, limit=wanted.limit, tolerant=tolerant)
-        answered = await session.request(asked)
-        rooms: tuple[Any, ...] = answered[cursor.advance([room.uuid for room in answered])]
+        page = await session.request(request)
+        new = cursor.advance([room.uuid for room in page])
     except InconsistentListError as broken:
         error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
-        error.checkpoint = cursor.last
+        error.checkpoint = cursor.position
         raise error from None
     except RoomsError as error:
-        error.checkpoint = cursor.last
+        error.checkpoint = cursor.position
         raise
-    return rooms
+    return evolve(page, rooms=page.rooms[new])
 
 
 async def created_between(session: Session, start: datetime, end: datetime) -> tuple[Room, ...]:
     """Return the rooms that were created from ``start`` to ``end``, the oldest first."""
 
     def is_in_time(room: Room) -> bool:
-        # The service tells a room's time in whole milliseconds, so it may lie on either side of the true one.
+        # Timestamps have whole milliseconds, so the true time may be on either side.
         times = (room.created_at, uuid1_time(room.uuid))
-        return any(start - time < BLUR and time - end < BLUR for time in times if time is not None)
+        return any(
+            start - time < TIME_RESOLUTION and time - end < TIME_RESOLUTION for time in times if time is not None
+        )
 
     async with aclosing(each_room(session, start_walk(None, None, MAX_PAGE_SIZE), None)) as rooms:
         found = [room async for room in rooms if is_in_time(room)]
