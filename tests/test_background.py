@@ -1,6 +1,7 @@
 """Work beside a body ends with the body, and a context manager that is not entered says how it is used."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from traceback import extract_tb
@@ -149,6 +150,8 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
     with pytest.raises(TypeError) as opened, made:
         pass
     assert {str(each.value) for each in (iterated, awaited, opened)} == {f"this must be entered first: {use}: ..."}
+    with pytest.raises((TypeError, AttributeError), match=f"must be entered first: {re.escape(use)}"):
+        made.checkpoint  # noqa: B018  of a scan only, but any name will do
     async with made:
         with pytest.raises(RuntimeError) as inside:
             await AsyncExitStack().enter_async_context(made)
@@ -159,6 +162,15 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
     assert str(after.value).startswith("this can be entered only once; make a new one: ")
     assert use in str(after.value)
     assert {request.method for request in emulator.requests} <= {"GET"}
+
+
+async def test_a_scan_that_is_not_entered_has_no_mode_and_no_next_room(rooms: AsyncRooms) -> None:
+    scan = rooms.scan()
+    assert repr(scan) == "<Scan not entered, 0 rooms so far>"
+    with pytest.raises(TypeError, match="must be entered first"):
+        scan.mode  # noqa: B018
+    with pytest.raises(TypeError, match="must be entered first"):
+        await anext(scan)
 
 
 @each

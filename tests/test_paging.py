@@ -12,7 +12,7 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
+from hypothesis_profiles import examples, is_thorough
 from netless_rooms._listing.cursor import Cursor, InconsistentListError, PageRequest
 
 Listing = Callable[[str | None, int], Sequence[str | None]]
@@ -359,6 +359,62 @@ def test_starting_over_does_not_follow_an_endless_list() -> None:
         return next(first, None) or [next(endless) for _ in range(limit)]
 
     assert rooms_before_the_error(listing, Cursor(page_size=1), 5) == ["b", "c"]
+
+
+# Services that lie: an answer that looks like an end
+
+
+def lagging(listing: FixedList, begin: str | None, limit: int, chance: Random) -> list[str]:
+    """Return what a replica returns that has only the first rooms."""
+    known = listing.uuids[: chance.randint(0, len(listing.uuids))]
+    place = known.index(begin) + (not listing.inclusive) if begin in known else len(known) if begin else 0
+    return known[place : place + min(limit, listing.cap)]
+
+
+Lie = Callable[[FixedList, str | None, int, Random], Sequence[str]]
+LIES: dict[str, Lie] = {
+    "the cursor alone": lambda listing, begin, *_: [begin] if begin else listing.uuids[:1],
+    "nothing": lambda *_: [],
+    "the first rooms": lambda listing, _, limit, __: listing.uuids[: min(limit, listing.cap)],
+    "the first room": lambda listing, *_: listing.uuids[:1],
+    "what a lagging replica has": lagging,
+}
+
+
+def ends_quietly_without_rooms(listing: FixedList, page_size: int, lies_at: Callable[[int], Lie | None]) -> bool:
+    chance = Random(len(listing.uuids))
+
+    def answer(begin: str | None, limit: int) -> Sequence[str]:
+        lie = lies_at(listing.requests)
+        truth = listing(begin, limit)
+        return truth if lie is None else lie(listing, begin, limit, chance)
+
+    try:
+        seen = rooms_of(answer, Cursor(page_size=page_size))
+    except InconsistentListError:
+        return False
+    assert len(seen) == len(set(seen))
+    return seen != listing.uuids
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_one_lie_never_ends_a_walk_quietly_without_all_rooms(lie: str) -> None:
+    orders = ("abcde", "edcba", "cab", "a")
+    for order, inclusive, cap, size, at in product(orders, (True, False), (2, 1000), (1, 3, 1000), range(9)):
+        assert not ends_quietly_without_rooms(FixedList(list(order), inclusive, cap), size, {at: LIES[lie]}.get)
+
+
+def test_a_service_that_lies_in_a_third_of_its_answers_seldom_ends_a_walk_quietly() -> None:
+    chance, cases, losses = Random(15), 6000 if is_thorough() else 600, 0
+
+    def lies_at(_: int) -> Lie | None:
+        return chance.choice(list(LIES.values())) if chance.random() < 0.3 else None
+
+    for _ in range(cases):
+        uuids = sorted({f"{chance.getrandbits(20):05x}" for _ in range(chance.choice([1, 3, 10, 30]))})
+        listing = FixedList(uuids, chance.random() < 0.5, chance.choice([2, 7, 1000]))
+        losses += ends_quietly_without_rooms(listing, chance.choice([1, 5, 1000]), lies_at)
+    assert losses / cases < 0.02  # 0.08 without a second response
 
 
 # Ranges of a list in order

@@ -118,7 +118,7 @@ def test_what_else_can_be_done_than_to_scan_in_one_line_hangs_on_the_order() -> 
     def meant(order: str, cursor: str = "inclusive") -> str:
         return readings.shards(8, 1, ScanMode.SEQUENTIAL, order=order, cursor=cursor).means
 
-    assert "known=scan.checkpoint" in meant("uuid")
+    assert "split_hint=scan.checkpoint" in meant("uuid")
     assert "only a list in the order of uuids" in meant("creation")
     assert "more rooms" in meant("unknown")
     assert meant("uuid", "ignored") == ""
