@@ -40,10 +40,7 @@ class Notifier:
 
 
 class AsyncWithOnly:
-    """A mixin for objects that work only inside ``async with``: any other use raises and shows the right one.
-
-    ``_usage`` is that use, as a line of Python.
-    """
+    """A mixin for objects that work only inside ``async with``: any other use raises and shows ``_usage``."""
 
     _usage: ClassVar[str] = ""
     _was_entered: bool = False
@@ -52,10 +49,6 @@ class AsyncWithOnly:
         if self._was_entered:
             raise RuntimeError(f"this can be entered only once; make a new one: {self._usage}")
         self._was_entered = True
-
-    def _check_entered(self) -> None:
-        if not self._was_entered:
-            self._refuse()
 
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")

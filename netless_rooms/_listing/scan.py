@@ -20,10 +20,10 @@ from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast,
 
 import anyio
 from anyio.lowlevel import checkpoint
-from attrs import define, evolve, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from netless_rooms._api.session import Session
-from netless_rooms._listing.checkpoints import Range, ScanMode, SplitPointSampler, read_checkpoint
+from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, SplitPointSampler, read_checkpoint
 from netless_rooms._listing.cursor import Cursor
 from netless_rooms._listing.shards import account_in, check_account, check_end, plan_scan
 from netless_rooms._listing.walk import request_page
@@ -46,8 +46,8 @@ class RangeState:
     """One range of a scan in progress."""
 
     cursor: Cursor
-    """What was fetched of it."""
-    position: str | None
+    """How far it was fetched."""
+    position: str | None = field(default=Factory(lambda state: state.cursor.position, takes_self=True))
     """The last room that the caller took, or the room to start after."""
     is_fetched: bool = False
     """Whether all of it was fetched, and its end is proven."""
@@ -129,10 +129,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._prefetch = check_count("prefetch", prefetch, at_least=0, at_most=MAX_PREFETCH)
         self._shards = check_count("shards", shards, at_least=1, at_most=MAX_SHARDS)
         self._on_invalid = on_invalid
-        # Before the scan is entered this is the checkpoint to resume from, afterwards the one that it began with.
-        self._start = None if resume is None else read_checkpoint("resume", resume, session.region)
+        self._resume = None if resume is None else read_checkpoint("resume", resume, session.region)
         self._hint = None if split_hint is None else read_checkpoint("split_hint", split_hint, session.region)
-        self._ranges: list[RangeState] | None = None
+        self._start: Checkpoint | None = None  # set on entering
+        self._ranges: list[RangeState] = []
         # No stream: a page on its way out of one is lost if its receiver is cancelled.
         self._queue: deque[FetchedPage | RangeEnd | FailedRange] = deque()
         self._page = iter(())  # the rest of the current page
@@ -143,23 +143,35 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._is_waiting = self._has_raised = self._is_left = False
 
     def __repr__(self) -> str:
-        mode = "not entered" if self._ranges is None else f"in mode {self.mode.value!r}"
+        mode = "not entered" if self._start is None else f"in mode {self.mode.value!r}"
         return f"<{type(self).__name__} {mode}, {self.room_count} rooms so far>"
 
     async def __aenter__(self) -> Self:
         self._enter_once()
-        session, resume, first_uuid = self._session, self._start, None
+        first_uuid = None
         try:
-            if resume is not None:
-                first_uuid = await check_account(session, resume)
-            start = resume or await plan_scan(session, self._shards, self._hint)
+            if self._resume is not None:
+                first_uuid = await check_account(self._session, self._resume)
+            start = self._resume or await plan_scan(self._session, self._shards, self._hint)
         except RoomsError as error:
-            error.checkpoint = None if resume is None else str(resume)
+            error.checkpoint = None if self._resume is None else str(self._resume)
             raise
         self._start = start
         self._account = start.account
         self._sampler = SplitPointSampler(list(start.samples))
-        self._ranges = [self._range_state(part, start.mode, first_uuid) for part in start.ranges]
+        in_order = start.mode is not ScanMode.SEQUENTIAL
+        self._ranges = [
+            RangeState(
+                Cursor(
+                    after=part.after,
+                    last_uuid=part.last_uuid,
+                    in_order=in_order,
+                    first_uuid=first_uuid,
+                    page_size=self._page_size,
+                )
+            )
+            for part in start.ranges
+        ]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
         self._background = background(self._fetch_all, self._leave, shield=True)
@@ -169,22 +181,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
     async def __aexit__(self, *raised: object) -> None:
         await self._background.__aexit__(*raised)
 
-    def _range_state(self, part: Range, mode: ScanMode, first_uuid: str | None) -> RangeState:
-        cursor = Cursor(
-            after=part.after,
-            last_uuid=part.last_uuid,
-            in_order=mode is not ScanMode.SEQUENTIAL,
-            first_uuid=first_uuid,
-            page_size=self._page_size,
-        )
-        return RangeState(cursor, part.after)
-
     @property
     def mode(self) -> ScanMode:
         """How it reads the list: ``SEQUENTIAL`` also if it was to be in shards, but the list cannot be split."""
-        if self._start is None or self._ranges is None:
-            self._refuse()
-        return self._start.mode
+        return self._entered().mode
 
     @property
     def checkpoint(self) -> str:
@@ -195,13 +195,12 @@ class Scan(AsyncWithOnly, Generic[Item]):
         The checkpoint of a scan that has ended is valid too, and returns nothing.  It has uuids of rooms and no
         secret.
         """
-        if self._start is None or self._ranges is None:
-            self._refuse()
+        start = self._entered()
         left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
         in_order = all(each.cursor.is_ascending for each in self._ranges)
         return str(
             evolve(
-                self._start,
+                start,
                 account=self._account,
                 ranges=tuple(part for part in left if not part.is_done),
                 samples=self._sampler.sample() if in_order else (),
@@ -209,9 +208,13 @@ class Scan(AsyncWithOnly, Generic[Item]):
         )
 
     def __aiter__(self) -> Self:
-        if self._ranges is None:
-            self._refuse()
+        self._entered()
         return self
+
+    def _entered(self) -> Checkpoint:
+        if self._start is None:
+            self._refuse()
+        return self._start
 
     async def __anext__(self) -> Item:
         # No generator: one that was cancelled, raised or was closed is dead, and ends quietly ever after.
@@ -275,8 +278,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._changed.notify()
 
     def _raise_if_over(self) -> None:
-        if self._ranges is None:
-            self._refuse()
+        self._entered()
         if all(each.is_done for each in self._ranges):
             raise StopAsyncIteration
         if self._is_left:
@@ -286,7 +288,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     async def _fetch_all(self) -> None:
         """Fetch all ranges, a few at a time."""
-        waiting = iter(self._ranges or ())
+        waiting = iter(self._ranges)
 
         async def fetch_some() -> None:
             for state in waiting:
