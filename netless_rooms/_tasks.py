@@ -8,9 +8,9 @@ passes unchanged.
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import wraps
-from typing import Any, ClassVar, NoReturn, ParamSpec, TypeAlias, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
-from anyio import CancelScope, Event, create_task_group, get_current_task
+from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
 
 Arguments = ParamSpec("Arguments")
 Entered = TypeVar("Entered")
@@ -42,7 +42,7 @@ class Notifier:
 class AsyncWithOnly:
     """A mixin for objects that work only inside ``async with``: any other use raises and shows ``_usage``."""
 
-    _usage: ClassVar[str] = ""
+    _usage: str = ""
     _was_entered: bool = False
 
     def _enter_once(self) -> None:
@@ -61,7 +61,7 @@ class ToBeEntered(AsyncWithOnly, AbstractAsyncContextManager[Entered]):
 
     def __init__(self, inner: AbstractAsyncContextManager[Entered], usage: str) -> None:
         self._inner = inner
-        self._usage = usage  # type: ignore[misc]  # each function has its own
+        self._usage = usage
 
     def __aenter__(self) -> Coroutine[Any, Any, Entered]:  # no coroutine function: adds no frame to a traceback
         self._enter_once()
@@ -93,8 +93,10 @@ def to_be_entered(usage: str) -> Callable[[Opening[Arguments, Entered]], Opening
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib
     """Run ``work`` beside the body; after the body run ``leave``, then cancel what is left of ``work``.
 
-    ``leave`` runs however the body ended, and no cancellation disturbs it, so it must end by itself, and soon.
-    With ``shield``, no cancellation from outside reaches ``work`` either, until ``leave`` has ended.
+    ``leave`` begins as soon as the body has ended, however that was.  No cancel scope disturbs it, so it must
+    end by itself, and soon.  With ``shield``, no cancellation from outside reaches ``work`` either until
+    ``leave`` has ended; if asyncio's own ``cancel()`` interrupts ``leave``, which no shield stops, it runs
+    again.
     """
 
     def __init__(
@@ -121,17 +123,26 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
         self._entered_by = None
         # What is raised from here on would replace what the body raised, so a cancel scope outside must wait.
         self._group.cancel_scope.shield = True
-        # In a task, because asyncio's own cancel() reaches the task that waits here and no shield stops it.
-        self._group.start_soon(self._run_leave)
-        await self._group.__aexit__(None, None, None)
+        try:
+            await self._run_leave()
+        except get_cancelled_exc_class():
+            if self._shield:
+                self._group.start_soon(self._run_leave)  # in a task that the cancel() does not reach
+            else:
+                self._scope.cancel()
+            raise
+        except BaseException:
+            self._scope.cancel()
+            raise
+        finally:
+            await self._group.__aexit__(None, None, None)
 
     async def _run_work(self) -> None:
         with self._scope:
             await self._work()
 
     async def _run_leave(self) -> None:
+        # A scope of its own, because on Trio work that was cancelled cancels the group.
         with CancelScope(shield=True):
-            try:
-                await self._leave()
-            finally:
-                self._scope.cancel()
+            await self._leave()
+        self._scope.cancel()
