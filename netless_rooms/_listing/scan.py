@@ -15,6 +15,7 @@ Only rooms that the caller took count for a checkpoint, however many were fetche
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
@@ -160,17 +161,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._account = start.account
         self._sampler = SplitPointSampler(list(start.samples))
         in_order = start.mode is not ScanMode.SEQUENTIAL
+        new_cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
         self._ranges = [
-            RangeState(
-                Cursor(
-                    after=part.after,
-                    last_uuid=part.last_uuid,
-                    in_order=in_order,
-                    first_uuid=first_uuid,
-                    page_size=self._page_size,
-                )
-            )
-            for part in start.ranges
+            RangeState(new_cursor(after=part.after, last_uuid=part.last_uuid)) for part in start.ranges
         ]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)

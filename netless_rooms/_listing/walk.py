@@ -5,8 +5,6 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import evolve
-
 from netless_rooms._api.requests import ApiRequest, list_rooms
 from netless_rooms._api.session import Session
 from netless_rooms._listing.cursor import Cursor, InconsistentListError, start_walk
@@ -56,7 +54,7 @@ async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> A
     except RoomsError as error:
         error.checkpoint = cursor.position
         raise
-    return evolve(page, rooms=page.rooms[new])
+    return page[new]
 
 
 async def created_between(session: Session, start: datetime, end: datetime) -> tuple[Room, ...]:
