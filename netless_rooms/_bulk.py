@@ -1,59 +1,52 @@
-r"""Many calls, a few at a time, and what became of each.
+r"""Many calls with bounded concurrency and an outcome for each input.
 
 How it works
 ------------
-One task goes through the input and begins the calls; each call is a task of its own.  An input is in one place at
-a time, and nothing is awaited while it moves to the next, so that none is lost when somebody leaves or cancels:
+One task pulls inputs and starts calls, each in a task of its own.  An input is in exactly one place, and nothing
+is awaited while it moves to the next, so that leaving or cancelling loses none:
 
-    the input -> waiting -> begun -> ready -> taken by the caller
-                                 \-> in doubt
+    source -> waiting -> begun -> ready -> taken by the caller
+                              \-> in doubt
 
-Waiting, begun and ready together are as many as may run at once.  So nothing is pulled out of the input before it
-can begin, and a caller who takes no outcomes holds up the calls.
+Waiting, begun and ready together hold at most ``concurrency`` inputs.  So no input is pulled before its call can
+begin, and a caller that takes no outcomes stops the calls.
 
-What cancels the caller cancels the task that begins calls, but not the calls: each has a shield, until the
-deadline that leaving sets.  So has the wait for an iterable, for a generator that is cancelled is at its end, and
-would look as if it had brought everything.  After a stop, a call whose task has not had its first step does not
-begin.
+A cancellation of the caller cancels the task that starts calls, but not the calls: each has a shield, until the
+deadline that leaving sets.  So has a pull from an async iterable: a generator that is cancelled is exhausted, and
+would look as if it had yielded everything.  A call whose task had no step before a stop does not begin.
 """
 
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Sequence,
-)
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from enum import IntEnum
 from math import inf
-from typing import Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
-from anyio import CancelScope, Event, create_task_group, current_time, sleep
+from anyio import CancelScope, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
-from netless_rooms._api.requests import ApiRequest
-from netless_rooms._api.session import Session
-from netless_rooms._tasks import background
+from netless_rooms._tasks import AsyncWithOnly, Notifier, background
 from netless_rooms._validation import check_count, check_uuid
 from netless_rooms.errors import RoomsError, TooManyFailuresError
 from netless_rooms.models import Room
 
 CONCURRENCY: Final = 8  # httpx gets slower beyond ten requests at once
+DRAIN_TIMEOUT: Final = 30.0  # seconds that the calls in flight get to end when the caller leaves
+INPUT_TIMEOUT: Final = 5.0  # seconds that a pending pull from an async iterable gets after them
+
+Input = TypeVar("Input")  # a uuid, or a position
 
 
 def _shown(error: Exception | None) -> str:
-    # What an event hook raises may hold the headers that it was shown.
+    # The exception of an event hook may hold the headers that the hook was given.
     return repr(error) if isinstance(error, RoomsError | None) else type(error).__name__
 
 
 @frozen(kw_only=True)
 class Outcome:
-    """What became of one of many calls: it has a ``room`` or an ``error``, never both.
+    """The result of one of many calls: a ``room`` or an ``error``, never both.
 
     .. versionadded:: 0.1
     """
@@ -63,344 +56,285 @@ class Outcome:
     uuid: str | None
     """The uuid that was given; of a create, the new room's, and ``None`` if there is an error."""
     room: Room | None = None
-    """The room as the service answered; ``None`` if there is an error."""
+    """The room as the service returned it; ``None`` if there is an error."""
     error: Exception | None = field(default=None, repr=_shown)
-    """Why there is no room: what the single call would have raised; ``None`` if there is one."""
+    """What the single call would have raised; ``None`` if there is a room."""
 
     def __attrs_post_init__(self) -> None:
         if (self.room is None) is (self.error is None):
             raise ValueError("an outcome must have either a room or an error")
 
     def result(self) -> Room:
-        """Return the room, or raise the error, as the single call would have.
-
-        .. versionadded:: 0.1
-        """
+        """Return the room, or raise the error, as the single call would have."""
         if self.error is not None:
             raise self.error
         return cast("Room", self.room)
 
 
-@frozen(kw_only=True)
-class BulkOptions:
-    """How many at once, how fast, and how many may fail."""
-
-    concurrency: int = field()
-    rate: float | None = field()
-    max_failures: int | None = field()
-
-    @concurrency.validator
-    def _check_concurrency(self, _: object, value: int) -> None:
-        check_count("concurrency", value, at_least=1)
-
-    @rate.validator
-    def _check_rate(self, _: object, value: float | None) -> None:
-        if value is None:
-            return
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"rate must be a number of calls a second or None, not {type(value).__name__}")
-        if not 0 < value < inf:
-            raise ValueError(f"rate must be above 0 and finite, or None for as fast as it goes, not {value}")
-
-    @max_failures.validator
-    def _check_max_failures(self, _: object, value: int | None) -> None:
-        if value is not None:
-            check_count("max_failures", value, at_least=1)
+def _check_rate(rate: float | None) -> float | None:
+    if isinstance(rate, bool) or not isinstance(rate, int | float | None):
+        raise TypeError(f"rate must be a number of calls a second or None, not {type(rate).__name__}")
+    if rate is not None and not 0 < rate < inf:
+        raise ValueError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
+    return rate
 
 
-DRAIN_TIMEOUT: Final = 30.0  # seconds that the calls in flight get to end when somebody leaves
-INPUT_TIMEOUT: Final = 5.0  # seconds that the iterable gets after them, if it is being waited for
+def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | AsyncIterator[str]:
+    """Return all of ``uuids`` if each can name a room; those of an async iterable are checked when pulled."""
+    if isinstance(uuids, AsyncIterable):
+        return aiter(uuids)
+    if isinstance(uuids, str):
+        raise TypeError("uuids must be several, such as a list, not one string")
+    if not isinstance(uuids, Iterable):
+        raise TypeError(f"uuids must be an iterable or an async iterable, not {type(uuids).__name__}")
+    return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
 
-Input = TypeVar("Input")  # a uuid, or a position
+
+class _Source(Generic[Input]):
+    """Where inputs are pulled from: a sequence, or an async iterator of uuids."""
+
+    def __init__(self, inputs: Sequence[Input] | AsyncIterator[Input]) -> None:
+        self._given: Sequence[Input] = inputs if isinstance(inputs, Sequence) else ()
+        self._stream = inputs if isinstance(inputs, AsyncIterator) else None
+        self.total = len(inputs) if isinstance(inputs, Sequence) else None
+        self._pull: CancelScope | None = None
+        self.pulled = 0
+        self.end: Exception | None = None  # what the last pull raised; StopAsyncIteration if all were pulled
+        self.is_cancelled = False
+
+    @property
+    def rest(self) -> Sequence[Input]:
+        """The inputs that were not pulled, as far as they are known."""
+        return self._given[self.pulled :]
+
+    async def pull_into(self, waiting: dict[int, Input]) -> bool:
+        """Move the next input to ``waiting``; return ``False`` if there is no other one."""
+        with CancelScope(shield=True) as self._pull:
+            try:
+                waiting[self.pulled] = await self._next()
+            except Exception as error:  # whatever the iterable raises when it is cancelled, it was not exhausted
+                self.end = None if self._pull.cancel_called else error
+            else:
+                self.pulled += 1
+                return True
+        self.is_cancelled = self._pull.cancel_called
+        return False
+
+    async def _next(self) -> Input:
+        if self._stream is not None:
+            pulled = await anext(self._stream)
+            check_uuid(f"uuids[{self.pulled}]", cast("str", pulled))
+            return pulled
+        if self.pulled == len(self._given):
+            raise StopAsyncIteration
+        return self._given[self.pulled]
+
+    def cancel_in(self, seconds: float) -> None:
+        """Cancel a pull under way after so many seconds, unless it is to be cancelled earlier."""
+        if self._pull is not None:
+            self._pull.deadline = min(self._pull.deadline, current_time() + seconds)
 
 
-class Outcomes(AsyncIterator[Outcome], Generic[Input]):
-    """The outcomes of many calls, as they come: ``async with rooms.get_many(uuids) as outcomes``.
+class _Stage(IntEnum):
+    RUNNING = 0
+    STOPPED = 1  # no other call begins
+    LEFT = 2  # and no outcome comes out any more
 
-    Iterate over it inside the ``async with``, and each call's ``Outcome`` comes when it has ended, so in no
-    certain order; a call that failed is an outcome like any other.  Take them in one task or in several.  The
-    iteration ends when every input had its outcome.  If no more calls are begun, it raises instead, when the
-    outcomes of all that were begun have come:
 
-    - ``TooManyFailuresError`` if ``max_failures`` were reached; the last failure is its ``__cause__``;
-    - what the async iterable of uuids raised; ``TypeError`` or ``ValueError`` if it brought what is no uuid,
+class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
+    """The outcomes of many calls, as they complete: ``async with rooms.get_many(uuids) as outcomes``.
+
+    For one use.  Iterate over it inside the ``async with``, in one task or several: each call's ``Outcome`` comes
+    when the call has ended, in no certain order; a call that failed is an outcome too.  The iteration ends when
+    every input had its outcome.  When calls stop early, those that began still have outcomes; then it raises:
+
+    - ``TooManyFailuresError`` if ``max_failures`` calls failed; the last failure is its ``__cause__``;
+    - whatever the async iterable of uuids raised; ``TypeError`` or ``ValueError`` if it yielded a malformed uuid,
       which is then in none of the places below;
     - ``RuntimeError`` if the ``async with`` was left before, or the tasks in it were cancelled.
 
-    Calls are begun from entering on, about in the order of the input.  The calls in flight and the outcomes that
-    you have not taken are together no more than may run at once, so if you are slow, the calls wait for you.
+    Calls begin when it is entered, about in the order of the input.  The calls in flight and the outcomes that
+    were not taken are together at most ``concurrency``, so calls wait for a slow caller.
 
-    Leave whenever you like, by ``break``, an error or a cancellation: no further call is begun, and those in
-    flight get up to 30 seconds to end, since what is cut may have taken effect or not.  What you raise comes out
-    as it is, and no task is left behind.  An async iterable stays yours, and closing it is up to you.  If it is
-    being waited for when the calls have ended, it gets 5 seconds more: what it brings is not attempted.  Then it
-    is cancelled, and ``input_cancelled``.
+    Leave at any time, by ``break``, an error or a cancellation: no other call begins, and those in flight get up
+    to 30 seconds to end, because a call that is cancelled may have taken effect or not.  The exception that left
+    is raised as it is, and no task is left.  An async iterable stays yours to close.  A pull from it gets 5 more
+    seconds: what it yields is not attempted.  Then it is cancelled, and ``input_cancelled`` is ``True``.
 
-    Every input is in exactly one place then: its outcome came out, or it is in ``unread``,
-    ``not_attempted`` or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
+    Every input is in exactly one place then: its outcome was returned, or it is in ``unread``, ``not_attempted``
+    or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
 
     .. versionadded:: 0.1
     """
 
     def __init__(
         self,
+        name: str,
         call: Callable[[Input], Awaitable[Room]],
-        given: Sequence[Input] | AsyncIterator[Input],
-        terms: BulkOptions,
+        inputs: Sequence[Input] | AsyncIterator[Input],
+        concurrency: int,
+        rate: float | None,
+        max_failures: int | None,
     ) -> None:
-        self._call_for = call
-        self._given: Sequence[Input] = given if isinstance(given, Sequence) else ()
-        self._stream = given if isinstance(given, AsyncIterator) else None
-        self._terms = terms
-        self._pulled = 0
+        self._usage = f"async with rooms.{name}(...) as outcomes: async for outcome in outcomes: ..."
+        self._call = call
+        self._concurrency = check_count("concurrency", concurrency, at_least=1)
+        self._rate = _check_rate(rate)
+        self._max_failures = inf if max_failures is None else check_count("max_failures", max_failures, at_least=1)
+        self._source = _Source(inputs)
         self._waiting: dict[int, Input] = {}
         self._begun: dict[int, CancelScope] = {}
         self._ready: deque[Outcome] = deque()
         self._in_doubt: dict[int, Input] = {}
         self._done = self._failed = self._failures = 0
-        self._last_failure: Exception | None = None
-        self._raises: Exception | None = None
-        self._stopped = self._exhausted = self._ended = self._left = False
-        self._pull = CancelScope()
-        self._was_cut = False
-        self._beginning = CancelScope()
-        self._news = Event()
+        self._last_failure: Exception | None = None  # the one that reached max_failures
+        self._stage = _Stage.RUNNING
+        self._is_over = False  # no call is left, and none will begin
+        self._changes = Notifier()
+        self._background = background(self._run, self._leave)
+
+    async def __aenter__(self) -> Self:
+        self._enter_once()
+        self._starting = CancelScope()  # not before, because it needs an event loop
+        await self._background.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await self._background.__aexit__(*raised)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(done={self.done}, failed={self.failed}, total={self.total})"
+        return f"{type(self).__name__}(done={self._done}, failed={self._failed}, total={self.total})"
 
     @property
     def total(self) -> int | None:
-        """How many inputs there are; ``None`` if they come from an async iterable.
-
-        .. versionadded:: 0.1
-        """
-        return len(self._given) if self._stream is None else None
+        """The number of inputs; ``None`` if they come from an async iterable."""
+        return self._source.total
 
     @property
     def done(self) -> int:
-        """How many outcomes came out.
-
-        .. versionadded:: 0.1
-        """
+        """The number of outcomes that were returned."""
         return self._done
 
     @property
     def failed(self) -> int:
-        """How many of these have an error.
-
-        .. versionadded:: 0.1
-        """
+        """The number of these that have an error."""
         return self._failed
 
     @property
     def not_attempted(self) -> tuple[Input, ...]:
-        """The inputs for which no call was begun, in their order, to be handed to another call.
+        """The inputs whose call did not begin, in their order; of an async iterable only those that were pulled.
 
-        Uuids; of ``create_many`` the positions, so its length is the ``count`` that is left.  Of an async iterable
-        these are at most those that were pulled; the rest is still in it.
-
-        .. versionadded:: 0.1
+        Uuids, ready for another call; of ``create_many`` positions, so its length is the ``count`` that is left.
         """
-        return (*self._waiting.values(), *self._given[self._pulled :])
+        return (*self._waiting.values(), *self._source.rest)
 
     @property
     def unread(self) -> tuple[Outcome, ...]:
-        """The outcomes that came in and did not come out, in the order in which they came in.
-
-        .. versionadded:: 0.1
-        """
+        """The outcomes that the iteration did not return, in the order in which the calls ended."""
         return tuple(self._ready)
 
     @property
     def in_doubt(self) -> tuple[Input, ...]:
-        """The inputs whose call was begun and cut before its end, in their order: nobody knows what became of it.
+        """The inputs whose call was cancelled, as 30 seconds after you left: its effect is unknown; in order.
 
-        That takes a call that goes on for 30 seconds after you left.  A uuid may be handed to another call; a
-        create is not to be repeated before you have looked with ``find_created_between()``.
-
-        .. versionadded:: 0.1
+        A uuid may be given to another call.  Before you repeat a create, look with ``find_created_between()``.
         """
         return tuple(given for _, given in sorted(self._in_doubt.items()))
 
     @property
     def input_cancelled(self) -> bool:
-        """Whether the async iterable was cancelled while it was waited for.
+        """Whether the async iterable was cancelled while a pull from it was pending.
 
-        A generator is at its end then, whatever it had left to bring: go on with another one, for instance with
-        ``(room.uuid async for room in scan)`` over the same scan.
-
-        .. versionadded:: 0.1
+        A generator is exhausted then, whatever it had left: resume with another one over the same source.
         """
-        return self._was_cut
+        return self._source.is_cancelled
+
+    def __aiter__(self) -> Self:
+        self._check_entered()
+        return self
 
     async def __anext__(self) -> Outcome:
         """Return the next outcome."""
+        self._check_entered()
         await checkpoint()
-        await self._until(lambda: bool(self._ready) or self._ended)
-        if self._ready and not self._left:
+        await self._changes.wait_for(lambda: bool(self._ready) or self._is_over)
+        if self._ready and self._stage < _Stage.LEFT:
             outcome = self._ready.popleft()
             self._done += 1
             self._failed += outcome.error is not None
-            self._tell()
+            self._notify()
             return outcome
-        if self._raises is not None:
-            raise self._raises
-        if not self._exhausted or self._ready or self._waiting or self._in_doubt:
-            raise RuntimeError("the calls have been stopped: see undelivered, not_attempted and in_doubt")
+        end = self._source.end
+        if not isinstance(end, StopAsyncIteration | None):
+            raise end
+        if self._last_failure is not None:
+            begun = self._source.pulled - len(self._waiting)
+            raise TooManyFailuresError(self._failures, attempted=begun, total=self.total) from self._last_failure
+        if end is None or self._ready or self._waiting or self._in_doubt:
+            raise RuntimeError("the calls have been stopped: see unread, not_attempted and in_doubt")
         raise StopAsyncIteration
 
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            if self._news.is_set():
-                self._news = Event()
-            await self._news.wait()
+    def _notify(self) -> None:
+        if self._stage >= _Stage.STOPPED and not self._begun:
+            self._starting.cancel()  # it may be waiting for the source or for the rate
+            self._source.cancel_in(INPUT_TIMEOUT)
+        self._changes.notify()
 
-    def _tell(self) -> None:
-        if self._stopped and not self._begun:
-            self._beginning.cancel()  # it may be waiting, for the iterable or for the rate
-            self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
-        self._news.set()
-
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
             async with create_task_group() as calls:
-                with self._beginning:
-                    await self._begin_all(calls)
+                with self._starting:
+                    await self._start_calls(calls)
         finally:
-            self._ended = True
-            if self._raises is None and self._last_failure is not None:
-                self._raises = TooManyFailuresError(self._failures, attempted=self._attempted(), total=self.total)
-                self._raises.__cause__ = self._last_failure
-            self._tell()
+            self._is_over = True
+            self._notify()
 
     async def _leave(self) -> None:
-        self._left = True
-        self._stop()
+        self._stage = _Stage.LEFT
         for call in self._begun.values():
             call.deadline = current_time() + DRAIN_TIMEOUT
-        await self._until(lambda: not self._begun)
+        self._notify()
+        await self._changes.wait_for(lambda: not self._begun)
 
-    def _stop(self) -> None:
-        self._stopped = True
-        self._tell()
-
-    async def _begin_all(self, calls: TaskGroup) -> None:
+    async def _start_calls(self, calls: TaskGroup) -> None:
         earliest = -inf
         while True:
-            await self._until(self._has_room)
-            if self._stopped:
+            await self._changes.wait_for(self._has_capacity)
+            if self._stage >= _Stage.STOPPED or not await self._source.pull_into(self._waiting):
                 return
-            try:
-                with CancelScope(shield=True) as self._pull:
-                    given = await self._next_given()
-            except Exception as error:  # of the iterable, or its end
-                self._end_of_input(error)
-                return
-            if self._pull.cancelled_caught:
-                self._end_of_input(None)
-                return
-            index = self._pulled
-            self._waiting[index] = given
-            self._pulled += 1
-            if self._terms.rate is not None:
+            if self._rate is not None:
                 await sleep(max(0.0, earliest - current_time()))
-                earliest = current_time() + 1 / self._terms.rate
-            calls.start_soon(self._call, index, given)
+                earliest = current_time() + 1 / self._rate
+            calls.start_soon(self._make_call, self._source.pulled - 1)
 
-    def _end_of_input(self, raised: Exception | None) -> None:
-        """Note why nothing more comes; what an iterable raises when it is cut says nothing of what it has left."""
-        self._was_cut = self._pull.cancel_called
-        if isinstance(raised, StopAsyncIteration):
-            self._exhausted = not self._was_cut
-        elif not self._was_cut:
-            self._raises = raised
+    def _has_capacity(self) -> bool:
+        return len(self._waiting) + len(self._begun) + len(self._ready) < self._concurrency
 
-    def _has_room(self) -> bool:
-        return len(self._waiting) + len(self._begun) + len(self._ready) < self._terms.concurrency
-
-    async def _next_given(self) -> Input:
-        if self._stream is not None:
-            return await anext(self._stream)
-        if self._pulled == len(self._given):
-            raise StopAsyncIteration
-        return self._given[self._pulled]
-
-    def _attempted(self) -> int:
-        return self._pulled - len(self._waiting)
-
-    async def _call(self, index: int, given: Input) -> None:
+    async def _make_call(self, index: int) -> None:
         await checkpoint()  # where a cancellation that came before the first step ends it
-        if self._stopped:
+        if self._stage >= _Stage.STOPPED:
             return
-        del self._waiting[index]
+        given = self._waiting.pop(index)
         self._begun[index] = shield = CancelScope(shield=True)
+        uuid = given if isinstance(given, str) else None
         try:
             with shield:
-                await self._bring_about(index, given)
+                try:  # no variable is the outcome, or it, its error and this frame would be a cycle
+                    room = await self._call(given)
+                except Exception as error:
+                    self._end(Outcome(index=index, uuid=uuid, error=error))
+                else:
+                    self._end(Outcome(index=index, uuid=uuid or room.uuid, room=room))
         finally:
             if self._begun.pop(index, None) is not None:
                 self._in_doubt[index] = given
-                self._tell()
-
-    async def _bring_about(self, index: int, given: Input) -> None:
-        # The outcome is in no variable of a coroutine: an error keeps the frames that it came through and those
-        # around them, which would keep the outcome, which keeps the error.
-        uuid = given if isinstance(given, str) else None
-        try:
-            room = await self._call_for(given)
-        except Exception as error:
-            self._end(Outcome(index=index, uuid=uuid, error=error))
-        else:
-            self._end(Outcome(index=index, uuid=uuid or room.uuid, room=room))
+                self._notify()
 
     def _end(self, outcome: Outcome) -> None:
         del self._begun[outcome.index]
         self._ready.append(outcome)
         self._failures += outcome.error is not None
-        if outcome.error is not None and self._failures >= (self._terms.max_failures or inf):
+        if outcome.error is not None and self._failures >= self._max_failures:
             self._last_failure = outcome.error
-            self._stopped = True
-        self._tell()
-
-
-class CheckedUuids(AsyncIterator[str]):
-    """The uuids of an async iterable, each looked at as it comes."""
-
-    def __init__(self, uuids: AsyncIterable[str]) -> None:
-        self._uuids = aiter(uuids)
-        self._index = 0
-
-    async def __anext__(self) -> str:
-        """Return the next one, or raise what is wrong with it."""
-        uuid = check_uuid(f"uuids[{self._index}]", await anext(self._uuids))
-        self._index += 1
-        return uuid
-
-
-def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | AsyncIterator[str]:
-    """Return all of ``uuids`` if each can name a room; from an async iterable, what will look at each."""
-    if isinstance(uuids, AsyncIterable):
-        return CheckedUuids(uuids)
-    if isinstance(uuids, str):
-        raise TypeError("give a list of uuids, not one")
-    if not isinstance(uuids, Iterable):
-        raise TypeError(f"uuids must be an iterable or an async iterable, not {type(uuids).__name__}")
-    return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
-
-
-@asynccontextmanager
-async def call_each(
-    session: Session,
-    operation_for: Callable[[Input], ApiRequest[Room]],
-    given: Sequence[Input] | AsyncIterator[Input],
-    terms: BulkOptions,
-) -> AsyncGenerator[Outcomes[Input], None]:
-    """Make one call for each of ``given`` while the body runs, which gets the outcomes."""
-
-    async def call(one: Input) -> Room:
-        return await session.request(operation_for(one))
-
-    outcomes = Outcomes(call, given, terms)
-    async with background(outcomes._work, outcomes._leave):
-        yield outcomes
+            self._stage = max(self._stage, _Stage.STOPPED)
+        self._notify()

@@ -14,12 +14,12 @@ from netless_rooms._api.requests import ban_room, create_room, get_room, list_ro
 from netless_rooms._api.responses import MAX_BODY_SIZE
 from netless_rooms._api.session import Session, wall_clock
 from netless_rooms._auth.providers import Clock, TokenSource, make_provider
-from netless_rooms._bulk import CONCURRENCY, BulkOptions, Outcomes, call_each, check_uuids
+from netless_rooms._bulk import CONCURRENCY, Outcomes, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
-from netless_rooms._tasks import to_be_entered
+from netless_rooms._tasks import AsyncWithOnly
 from netless_rooms._validation import (
     DEFAULT_BASE_URL,
     MAX_PAGE_SIZE,
@@ -359,7 +359,6 @@ class AsyncRooms:
             raise ValueError(f"start must not be after end, and {start} is after {end}")
         return await created_between(self._session, start, end)
 
-    @to_be_entered("async with rooms.get_many(...) as outcomes: async for outcome in outcomes: ...")
     def get_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -367,7 +366,7 @@ class AsyncRooms:
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
         max_failures: int | None = None,
-    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+    ) -> Outcomes[str]:
         """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
 
         Returns an async context manager for one use.  Iterate over ``outcomes``: each call's ``Outcome``, with the
@@ -375,7 +374,8 @@ class AsyncRooms:
 
         - ``uuids``: an iterable, read and checked at once, or an async iterable.  From that a uuid is pulled when
           its call can begin; closing it is up to you.  A repeated uuid is requested again.
-        - ``concurrency``: the most calls at once, 1 or more; never more than the client has connections.
+        - ``concurrency``: the most calls at once, 1 or more.  Keep it at most the client's ``max_connections``,
+          since a call that waits for a connection gains nothing and may time out.
         - ``rate``: the most calls that begin in a second, above 0, evenly spaced; ``None`` for no limit.  Retries
           inside a call do not count.
         - ``max_failures``: begin no further call after so many failures, 1 or more; then the iteration raises
@@ -385,10 +385,12 @@ class AsyncRooms:
         happens when you leave early.  Raises ``TypeError`` or ``ValueError`` for a wrong argument, with the
         position of a wrong uuid, before anything is sent.
         """
-        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._session, get_room, check_uuids(uuids), options)
 
-    @to_be_entered("async with rooms.disable_many(...) as outcomes: async for outcome in outcomes: ...")
+        async def call(uuid: str) -> Room:
+            return await self._session.request(get_room(uuid))
+
+        return Outcomes("get_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+
     def disable_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -396,12 +398,14 @@ class AsyncRooms:
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
         max_failures: int | None = None,
-    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+    ) -> Outcomes[str]:
         """Call ``disable`` for many rooms; everything else as in ``get_many``."""
-        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._session, partial(ban_room, is_ban=True), check_uuids(uuids), options)
 
-    @to_be_entered("async with rooms.enable_many(...) as outcomes: async for outcome in outcomes: ...")
+        async def call(uuid: str) -> Room:
+            return await self._session.request(ban_room(uuid, is_ban=True))
+
+        return Outcomes("disable_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+
     def enable_many(
         self,
         uuids: Iterable[str] | AsyncIterable[str],
@@ -409,12 +413,14 @@ class AsyncRooms:
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
         max_failures: int | None = None,
-    ) -> AbstractAsyncContextManager[Outcomes[str]]:
+    ) -> Outcomes[str]:
         """Call ``enable`` for many rooms; everything else as in ``get_many``."""
-        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        return call_each(self._session, partial(ban_room, is_ban=False), check_uuids(uuids), options)
 
-    @to_be_entered("async with rooms.create_many(...) as outcomes: async for outcome in outcomes: ...")
+        async def call(uuid: str) -> Room:
+            return await self._session.request(ban_room(uuid, is_ban=False))
+
+        return Outcomes("enable_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+
     def create_many(
         self,
         count: int,
@@ -424,31 +430,30 @@ class AsyncRooms:
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
         max_failures: int | None = None,
-    ) -> AbstractAsyncContextManager[Outcomes[int]]:
+    ) -> Outcomes[int]:
         """Call ``create`` ``count`` times, 0 or more, with the same ``limit`` and ``is_record``.
 
         Not safe to repeat.  A create that may have taken effect is not retried: its outcome has a
         ``CreateOutcomeUnknownError``.  If it was cancelled after you left, its position is in ``in_doubt``.
         Everything else as in ``get_many``.
         """
-        options = BulkOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
-        request = create_room(limit=limit, is_record=is_record)
+        create = create_room(limit=limit, is_record=is_record)
         positions = range(check_count("count", count, at_least=0))
-        return call_each(self._session, lambda _: request, positions, options)
+        return Outcomes(
+            "create_many", lambda _: self._session.request(create), positions, concurrency, rate, max_failures
+        )
 
 
-class _Opening(AbstractAsyncContextManager[Rooms], Generic[Rooms]):
-    """What ``open()`` returns: any use but ``async with`` raises, and says how it is used."""
+class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms], Generic[Rooms]):
+    """What ``open()`` returns."""
 
-    _USAGE = "async with AsyncRooms.open(...) as rooms: ..."
+    _usage = "async with AsyncRooms.open(...) as rooms: ..."
 
     def __init__(self, make_rooms: Callable[[transport.Client], Rooms]) -> None:
         self._make_rooms = make_rooms
-        self._client: Any = None
 
     async def __aenter__(self) -> Rooms:
-        if self._client is not None:
-            raise RuntimeError(f"this can be entered only once; make a new one: {self._USAGE}")
+        self._enter_once()
         client: Any = transport.own_client()
         rooms = self._make_rooms(client)  # raises for a wrong argument, while no connection is open yet
         self._client = client
@@ -458,9 +463,6 @@ class _Opening(AbstractAsyncContextManager[Rooms], Generic[Rooms]):
         await self._client.aclose()
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{name} is an attribute of what entering this returns: {self._USAGE}")
+        raise AttributeError(f"{name} is an attribute of what entering this returns: {self._usage}")
 
-    def _refuse(self, *_: object) -> NoReturn:
-        raise TypeError(f"this must be entered first: {self._USAGE}")
-
-    __await__ = __aiter__ = __enter__ = __exit__ = _refuse
+    __aiter__ = AsyncWithOnly._refuse

@@ -5,16 +5,11 @@ breaks the cancel scopes around it (PEP 789).  So ``background`` holds the task 
 passes unchanged.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
+from typing import NoReturn
 
 from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
-
-Arguments = ParamSpec("Arguments")
-Entered = TypeVar("Entered")
-Opening: TypeAlias = Callable[Arguments, AbstractAsyncContextManager[Entered]]
 
 
 class Notifier:
@@ -50,44 +45,14 @@ class AsyncWithOnly:
             raise RuntimeError(f"this can be entered only once; make a new one: {self._usage}")
         self._was_entered = True
 
+    def _check_entered(self) -> None:
+        if not self._was_entered:
+            self._refuse()
+
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
     __await__ = __enter__ = __exit__ = _refuse
-
-
-class ToBeEntered(AsyncWithOnly, AbstractAsyncContextManager[Entered]):
-    """A context manager to be entered once, whose value is another object."""
-
-    def __init__(self, inner: AbstractAsyncContextManager[Entered], usage: str) -> None:
-        self._inner = inner
-        self._usage = usage
-
-    def __aenter__(self) -> Coroutine[Any, Any, Entered]:  # no coroutine function: adds no frame to a traceback
-        self._enter_once()
-        return self._inner.__aenter__()
-
-    def __aexit__(self, *raised: Any) -> Coroutine[Any, Any, bool | None]:
-        return self._inner.__aexit__(*raised)
-
-    def __aiter__(self) -> NoReturn:
-        self._refuse()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"this has no {name!r} and must be entered first: {self._usage}")
-
-
-def to_be_entered(usage: str) -> Callable[[Opening[Arguments, Entered]], Opening[Arguments, Entered]]:
-    """Let a function return its context managers as ``ToBeEntered``."""
-
-    def decorate(opening: Opening[Arguments, Entered]) -> Opening[Arguments, Entered]:
-        @wraps(opening)
-        def opened(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ToBeEntered[Entered]:
-            return ToBeEntered(opening(*args, **kwargs), usage)
-
-        return opened
-
-    return decorate
 
 
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib

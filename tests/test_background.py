@@ -150,8 +150,8 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
     with pytest.raises(TypeError) as opened, made:
         pass
     assert {str(each.value) for each in (iterated, awaited, opened)} == {f"this must be entered first: {use}: ..."}
-    with pytest.raises((TypeError, AttributeError), match=f"must be entered first: {re.escape(use)}"):
-        made.checkpoint  # noqa: B018  of a scan only, but any name will do
+    with pytest.raises(TypeError, match=f"must be entered first: {re.escape(use)}"):
+        await anext(made)
     async with made:
         with pytest.raises(RuntimeError) as inside:
             await AsyncExitStack().enter_async_context(made)

@@ -43,7 +43,7 @@ in_real_time = pytest.mark.parametrize("anyio_backend", ["asyncio", *exhaustive(
 
 DRAIN = 30.0  # seconds that the calls in flight get when the body is left
 PULL = 5.0  # seconds that an async iterable gets after them
-STOPPED = "stopped: see undelivered, not_attempted and in_doubt"
+STOPPED = "stopped: see unread, not_attempted and in_doubt"
 
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
@@ -251,7 +251,7 @@ def failing() -> Iterator[str]:
 
 EACH = {"get_many": ["a"], "disable_many": ["a"], "enable_many": ["a"], "create_many": 1}
 WRONG: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
-    ("get_many", UUID, {}, TypeError, "give a list of uuids, not one"),
+    ("get_many", UUID, {}, TypeError, "uuids must be several"),
     ("get_many", None, {}, TypeError, "uuids must be an iterable or an async iterable, not NoneType"),
     ("get_many", ["a", "b", ""], {}, ValueError, r"uuids\[2\] must be letters"),
     ("get_many", b"abc", {}, TypeError, r"uuids\[0\] must be a string, not int"),
@@ -298,6 +298,11 @@ def test_the_call_itself_reads_the_uuids_and_needs_no_event_loop(service: Servic
             return await taken(outcomes)
 
     assert names(VirtualTime().run("asyncio", enter)) == some(3)
+
+
+async def test_outcomes_can_be_read_before_they_are_entered(service: Service) -> None:
+    many = service.rooms.get_many(["a"])
+    assert (many.done, many.total, many.not_attempted) == (0, 1, ("a",))
 
 
 async def test_without_input_there_is_no_outcome(service: Service) -> None:
