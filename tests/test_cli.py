@@ -479,12 +479,12 @@ def test_a_room_that_was_created_is_shown_even_if_ctrl_c_follows(shell: Shell) -
 def test_doctor_reports_findings_and_how_to_emulate_them() -> None:
     shell = Shell(Emulator(rooms=130, quirks=Quirks(cursor="exclusive", page_cap=50)))
     found = [json.loads(line) for line in shell("doctor").out.splitlines()]
-    by_name = {finding["name"]: finding for finding in found}
-    assert by_name["cursor"]["answer"] == "exclusive"
-    assert (found[-1]["name"], found[-1]["answer"]) == ("emulate", "with quirks")
-    assert found[-1]["seen"] == "netless-rooms emulate --quirk cursor=exclusive --quirk page_cap=50"
+    by_name = {finding["question"]: finding for finding in found}
+    assert by_name["cursor"]["verdict"] == "exclusive"
+    assert (found[-1]["question"], found[-1]["verdict"]) == ("emulate", "with quirks")
+    assert found[-1]["evidence"] == "netless-rooms emulate --quirk cursor=exclusive --quirk page_cap=50"
     printed = shell("doctor", "--format", "table").out.splitlines()
-    cursor = printed.index(f"cursor         exclusive   {by_name['cursor']['seen']}")
-    assert printed[cursor + 1].strip() == by_name["cursor"]["means"]
+    cursor = printed.index(f"cursor         exclusive   {by_name['cursor']['evidence']}")
+    assert printed[cursor + 1].strip() == by_name["cursor"]["meaning"]
     assert printed[cursor + 2].startswith("page_cap  ")
-    assert printed[-3:] == ["", "To emulate it:", found[-1]["seen"]]
+    assert printed[-3:] == ["", "To emulate this service:", found[-1]["evidence"]]

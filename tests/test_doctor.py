@@ -1,4 +1,4 @@
-"""What the command ``doctor`` finds out: the truth, under every reading of what nobody published."""
+"""The doctor reports the true behaviour of a service, under every reading of what is undocumented."""
 
 import json
 from itertools import product
@@ -11,9 +11,9 @@ import pytest
 from fake_services import Service, World, hexes, in_turn
 from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
-from netless_rooms._doctor.findings import Finding
-from netless_rooms._doctor.probes import MOST_PAGES, NOWHERE, examine
-from netless_rooms.cli.commands.doctor import DEFAULT_POLICY, SWITCHES, emulation
+from netless_rooms._doctor.checks import Finding
+from netless_rooms._doctor.probes import MAX_PAGES, NO_ROOM, examine
+from netless_rooms.cli.commands.doctor import DEFAULT_QUIRKS, EMULATED, emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from selection import exhaustive
 from shell import Shell
@@ -53,11 +53,11 @@ async def found_of(source: Emulator | httpx.AsyncBaseTransport, **options: Any) 
     transport = source.transport() if isinstance(source, Emulator) else source
     async with httpx.AsyncClient(transport=transport) as client:
         findings = await examine(AsyncRooms(client, **usual | options), lambda _: None)
-    return {finding.name: finding for finding in findings}
+    return {finding.question: finding for finding in findings}
 
 
 async def answers_of(source: Emulator | httpx.AsyncBaseTransport, **options: Any) -> dict[str, str]:
-    return {name: finding.answer for name, finding in (await found_of(source, **options)).items()}
+    return {name: finding.verdict for name, finding in (await found_of(source, **options)).items()}
 
 
 def expected(quirks: Quirks, *, count: int, sees_disabled: bool) -> dict[str, str]:
@@ -77,17 +77,17 @@ def expected(quirks: Quirks, *, count: int, sees_disabled: bool) -> dict[str, st
 
 @on_a_loop
 @pytest.mark.parametrize("quirks", [*QUIRKS, *exhaustive(PRODUCT)], ids=repr)
-async def test_the_truth_is_told_of_every_quirk_by_reading_only(quirks: Quirks) -> None:
+async def test_every_quirk_is_found_with_read_only_requests(quirks: Quirks) -> None:
     emulator = Emulator(rooms=130, quirks=quirks)
     found = await answers_of(emulator)
     sees_disabled = found["disabled"] == "listed"  # there are few, and only some rooms are looked at
-    assert {name: found[name] for name in DEFAULT_POLICY} == expected(
+    assert {name: found[name] for name in DEFAULT_QUIRKS} == expected(
         quirks, count=130, sees_disabled=sees_disabled
     )
     splits = quirks.order == "uuid" and quirks.unknown_begin == "seek"
     assert (found["walk"], found["shards"]) == ("works", "8" if splits else "sequential")
     assert {request.method for request in emulator.requests} == {"GET"}
-    assert int(found["requests"]) == len(emulator.requests) < 3 * MOST_PAGES + 30
+    assert int(found["requests"]) == len(emulator.requests) < 3 * MAX_PAGES + 30
 
 
 @on_a_loop
@@ -105,14 +105,14 @@ async def test_a_page_of_a_thousand_rooms_shows_that_there_is_no_cap(count: int,
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 6, 7])
 async def test_what_few_rooms_cannot_tell_is_unknown(cursor: Any, count: int) -> None:
     findings = await found_of(Emulator(rooms=count, quirks=Quirks(cursor=cursor)))
-    found = {name: finding.answer for name, finding in findings.items()}
+    found = {name: finding.verdict for name, finding in findings.items()}
     # From the only room on it comes again, or nothing does, which a cursor that is ignored would not do.
     assert found["cursor"] == (cursor if count > 1 or (count and cursor == "exclusive") else "unknown")
     assert found["order"] == ("uuid" if count > 2 else "unknown" if count < 2 else "uuid or creation")
     assert found["unknown_begin"] == ("seek" if count > 1 else "unknown")
     assert (found["page_cap"], found["short_pages"]) == ("unknown", "no" if count > 6 else "unknown")
     assert (found["failure"], found["walk"]) == ("404", "works")
-    assert findings["walk"].seen == f"walk() brought {count} {'room' if count == 1 else 'rooms'}, each once"
+    assert findings["walk"].evidence == f"walk() returned {count} {'room' if count == 1 else 'rooms'}, each once"
     assert (found["regions"], found["fields"]) == (("shared", "known") if count else ("unknown", "unknown"))
 
 
@@ -135,27 +135,27 @@ UUIDS = hexes(70)
     ],
     ids=["no list", "refused", "cursor ignored", "limit ignored"],
 )
-async def test_the_truth_is_told_of_a_list_that_no_quirk_makes(service: Any, answers: dict[str, str]) -> None:
+async def test_a_list_that_no_quirk_makes_is_described(service: Any, answers: dict[str, str]) -> None:
     found = await answers_of(Service(service))
     assert {name: found[name] for name in answers} == answers
 
 
 @on_a_loop
-async def test_rooms_that_cannot_be_read_are_told_by_their_places_alone() -> None:
+async def test_rooms_that_cannot_be_read_are_described_by_their_paths_alone() -> None:
     world = World(UUIDS, invalid={UUIDS[3]: {"isBan": "Rumpelstilzchen"}, UUIDS[69]: {"uuid": 7}})
     found = await found_of(Service(world))
     fields = found["fields"]
-    assert (fields.answer, fields.seen) == ("unreadable", "of 70 rooms, 2 cannot be read: .isBan, .uuid")
-    assert found["walk"].answer == "breaks"
+    assert (fields.verdict, fields.evidence) == ("unreadable", "2 of 70 rooms cannot be read: .isBan, .uuid")
+    assert found["walk"].verdict == "breaks"
     assert "Rumpel" not in repr(found)
 
 
 @on_a_loop
-async def test_uuids_that_cannot_be_read_are_told_as_the_reason() -> None:
+async def test_uuids_that_cannot_be_read_are_given_as_the_reason() -> None:
     found = await found_of(Service(World(UUIDS, invalid={uuid: {"uuid": 7} for uuid in UUIDS})))
-    assert found["cursor"].seen == found["unknown_begin"].seen
-    assert "too few uuids can be read" in found["cursor"].seen
-    assert found["disabled"].seen == "none of 0 rooms"
+    assert found["cursor"].evidence == found["unknown_begin"].evidence
+    assert "too few uuids can be read" in found["cursor"].evidence
+    assert found["disabled"].evidence == "none of 0 rooms"
 
 
 @on_a_loop
@@ -169,8 +169,8 @@ async def test_new_fields_are_named_up_to_a_bound_and_show_no_token() -> None:
     emulator = Emulator()
     emulator.add_room(**{f"field{number:03}": TOKEN for number in range(500)}, **{TOKEN: 1})
     found = await found_of(emulator)
-    assert found["fields"].answer == "new"
-    assert found["fields"].seen.endswith("field018, and 481 more")
+    assert found["fields"].verdict == "new"
+    assert found["fields"].evidence.endswith("field018, and 481 more")
     assert TOKEN not in repr(found)
 
 
@@ -186,7 +186,7 @@ async def test_new_fields_are_named_up_to_a_bound_and_show_no_token() -> None:
     ],
     ids=["the same", "others", "refused", "no list", "redirected"],
 )
-async def test_the_truth_is_told_of_other_regions(elsewhere: httpx.Response, told: str) -> None:
+async def test_other_regions_are_compared(elsewhere: httpx.Response, told: str) -> None:
     service = Service(World(UUIDS))
 
     class Regions(httpx.AsyncBaseTransport):
@@ -198,7 +198,7 @@ async def test_the_truth_is_told_of_other_regions(elsewhere: httpx.Response, tol
 
 
 @on_a_loop
-async def test_rooms_that_are_created_meanwhile_are_taken_for_no_region_and_no_cap() -> None:
+async def test_rooms_created_meanwhile_are_not_mistaken_for_a_region_or_a_cap() -> None:
     emulator = Emulator(rooms=4, quirks=Quirks(order="creation"))
 
     class Creating(httpx.AsyncBaseTransport):
@@ -217,9 +217,9 @@ async def test_rooms_that_are_created_meanwhile_are_taken_for_no_region_and_no_c
     [(httpx.Response(400, json={"status": 400, "message": "no"}), "400"), (answer(room()), "unknown")],
     ids=["another status", "another room"],
 )
-async def test_the_truth_is_told_of_a_room_that_there_is_not(got: httpx.Response, told: str) -> None:
+async def test_the_response_for_a_missing_room_is_described(got: httpx.Response, told: str) -> None:
     def script(request: httpx.Request) -> httpx.Response:
-        assert request.url.path in ("/v5/rooms", f"/v5/rooms/{NOWHERE}")
+        assert request.url.path in ("/v5/rooms", f"/v5/rooms/{NO_ROOM}")
         return answer([]) if request.url.path == "/v5/rooms" else got
 
     found = await answers_of(httpx.MockTransport(script))
@@ -230,7 +230,7 @@ async def test_the_truth_is_told_of_a_room_that_there_is_not(got: httpx.Response
 @pytest.mark.parametrize(
     ("off", "told"), [(0, "right"), (29, "right"), (29.5, "ahead"), (-30, "right"), (-30.5, "behind")]
 )
-async def test_a_clock_that_is_off_is_told(off: float, told: str) -> None:
+async def test_a_clock_that_is_off_is_reported(off: float, told: str) -> None:
     emulator = Emulator(rooms=3)
     now = emulator.clock() // 1 + 0.5
     emulator.clock = lambda: now
@@ -247,16 +247,18 @@ async def test_headers_are_named_and_only_figures_of_limits_are_shown() -> None:
         return httpx.Response(200 if listed else 404, content=b"[]" if listed else b"", headers=headers)
 
     found = await found_of(httpx.MockTransport(script))
-    assert found["headers"].answer == "with limits"
-    assert found["headers"].seen == "content-length, via, x-ratelimit-limit=600, x-ratelimit-scope, x-request-id"
-    assert found["clock"].answer == "unknown"
+    assert found["headers"].verdict == "with limits"
+    assert (
+        found["headers"].evidence == "content-length, via, x-ratelimit-limit=600, x-ratelimit-scope, x-request-id"
+    )
+    assert found["clock"].verdict == "unknown"
 
 
 # Failures
 
 
 @on_a_loop
-async def test_faults_that_pass_are_ridden_out() -> None:
+async def test_transient_failures_are_retried() -> None:
     emulator = Emulator(rooms=130, faults=[Failure(503), None, Failure(500)] * 5)
     patience = RetryPolicy(wait_initial=0, wait_max=0)
     assert (await answers_of(emulator, retry=patience))["walk"] == "works"
@@ -268,7 +270,7 @@ BY_DEFAULT = [(0, 429), (2, 502), (8, 401), (8, 504), (9, 429), (9, 503), (10, 4
 
 @on_a_loop
 @pytest.mark.parametrize(("at", "status"), [*BY_DEFAULT, *exhaustive(REFUSED)])
-async def test_what_is_refused_for_another_reason_is_an_error_and_no_finding(at: int, status: int) -> None:
+async def test_an_unrelated_failure_is_an_error_and_not_a_finding(at: int, status: int) -> None:
     emulator = Emulator(rooms=130, faults=[*[None] * at, Failure(status)])
     with pytest.raises(StatusError) as raised:
         await answers_of(emulator)
@@ -277,7 +279,7 @@ async def test_what_is_refused_for_another_reason_is_an_error_and_no_finding(at:
 
 @on_a_loop
 @pytest.mark.parametrize("at", [2, 10])
-async def test_a_connection_that_breaks_is_an_error_and_no_finding(at: int) -> None:
+async def test_a_dropped_connection_is_an_error_and_not_a_finding(at: int) -> None:
     with pytest.raises(TransportError):
         await answers_of(Service(in_turn(World(UUIDS), *[None] * at, httpx.ConnectError("gone"))))
 
@@ -297,10 +299,10 @@ def test_the_report_is_the_same_for_people_and_as_json(shell: Shell) -> None:
     table = " ".join(printed.split())
     *others, emulated = found
     for finding in others:
-        if finding["name"] not in {"requests", "token"}:  # with figures of the moment
+        if finding["question"] not in {"requests", "token"}:  # with figures of the moment
             assert all(told in table for told in finding.values())
-    assert emulated["seen"] == "netless-rooms emulate --quirk cursor=exclusive --quirk page_cap=50"
-    assert printed.splitlines()[-1] == emulated["seen"]
+    assert emulated["evidence"] == "netless-rooms emulate --quirk cursor=exclusive --quirk page_cap=50"
+    assert printed.splitlines()[-1] == emulated["evidence"]
 
 
 def test_the_report_shows_no_room_and_no_secret(shell: Shell) -> None:
@@ -313,12 +315,12 @@ def test_the_report_shows_no_room_and_no_secret(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("quirks", [QUIRKS[3], QUIRKS[5], *exhaustive(PRODUCT[::7])], ids=repr)
-def test_what_it_says_to_emulate_is_found_to_be_the_same_again(quirks: Quirks) -> None:
+def test_the_emulated_service_gets_the_same_report(quirks: Quirks) -> None:
     def told(quirks: Quirks) -> list[Any]:
         return [
-            (row["name"], row["answer"], row["seen"] if row["name"] == "emulate" else "")
+            (row["question"], row["verdict"], row["evidence"] if row["question"] == "emulate" else "")
             for row in map(json.loads, Shell(Emulator(rooms=130, quirks=quirks))("doctor").out.splitlines())
-            if row["name"] in DEFAULT_POLICY or row["name"] == "emulate"
+            if row["question"] in DEFAULT_QUIRKS or row["question"] == "emulate"
         ]
 
     first = told(quirks)
@@ -335,23 +337,23 @@ def test_a_list_that_cannot_be_walked_has_an_exit_code(shell: Shell) -> None:
     shell.transport = Service(lambda *_: UUIDS[:25])
     ran = shell("doctor", "--format", "table")
     assert (ran.code, ran.err) == (6, "")
-    assert "as usual, for want of an answer or of a switch, in cursor, page_cap" in ran.out
+    assert "default behaviour, because unknown or without a quirk: cursor, page_cap" in ran.out
 
 
-def test_a_token_that_may_not_list_is_refused_before_anything_is_asked(shell: Shell) -> None:
+def test_a_token_that_may_not_list_is_refused_before_anything_is_sent(shell: Shell) -> None:
     del shell.environment["NETLESS_SECRET_KEY"], shell.environment["NETLESS_ACCESS_KEY"]
     shell.environment["NETLESS_TOKEN"] = shell.emulator.room_token("a")
     assert "a room token is for that room" in shell.fails(4, "doctor")
     assert shell.emulator.requests == []
 
 
-def test_progress_says_what_is_asked(shell: Shell) -> None:
+def test_progress_says_what_is_requested(shell: Shell) -> None:
     shell.terminals = frozenset({"stderr"})
-    assert "asking" in shell("doctor").err
+    assert "walking and splitting the list" in shell("doctor").err
 
 
-def test_every_switch_of_the_emulator_is_told_of() -> None:
+def test_every_quirk_of_the_emulator_is_covered() -> None:
     not_seen_by_reading = {"missing_region", "unknown_region", "record_default", "created_name"}
     names = {each.name for each in attrs.fields(Quirks)} - not_seen_by_reading
-    assert set(DEFAULT_POLICY) == set(SWITCHES) == names
-    assert emulation([]).seen == "netless-rooms emulate"
+    assert set(DEFAULT_QUIRKS) == set(EMULATED) == names
+    assert emulation([]).evidence == "netless-rooms emulate"

@@ -1,4 +1,4 @@
-"""The command ``doctor``: what this service does where nobody published it, and what that means."""
+"""The command ``doctor``: undocumented behaviour of the service, and what it means."""
 
 import re
 import sys
@@ -8,17 +8,17 @@ from typing import Final
 
 from attrs import asdict
 
-from netless_rooms._doctor.findings import Finding
+from netless_rooms._doctor.checks import Finding
 from netless_rooms._doctor.probes import examine
 from netless_rooms.cli.errors import ExitCode
 from netless_rooms.cli.export import Columns, format_for, show
 from netless_rooms.cli.options import FROM_ENVIRONMENT, FormatFlag, Settings, open_rooms
 from netless_rooms.cli.output import is_terminal, progress, put, visible
 
-FINDING: Final = Columns(fields=("name", "answer", "seen", "means"), shown={})
-WIDTH: Final = 100  # columns, where nobody sees it in a terminal
-# What the emulator has a switch for: the answers that need none, and those that it can be switched to.
-DEFAULT_POLICY: Final = {
+FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"), shown={})
+WIDTH: Final = 100  # columns, if the output is not a terminal
+# The emulator's quirks: their defaults, and the verdicts that can be emulated.
+DEFAULT_QUIRKS: Final = {
     "cursor": "inclusive",
     "order": "uuid",
     "page_cap": "none",
@@ -28,7 +28,7 @@ DEFAULT_POLICY: Final = {
     "regions": "shared",
     "disabled": "listed",
 }
-SWITCHES: Final = {
+EMULATED: Final = {
     "cursor": "exclusive",
     "order": "creation",
     "page_cap": "[0-9]+",
@@ -38,7 +38,7 @@ SWITCHES: Final = {
     "regions": "apart",
     "disabled": "hidden",
 }
-FLAGS: Final = {"yes": "true"}
+FLAG_VALUES: Final = {"yes": "true"}
 
 
 async def doctor(
@@ -46,52 +46,49 @@ async def doctor(
     format: FormatFlag = None,  # noqa: A002  the flag's own name
     settings: Settings = FROM_ENVIRONMENT,
 ) -> int:
-    """Find out what the service does where nobody published it, by reading only."""
+    """Report undocumented behaviour of the service, with read-only requests."""
     async with open_rooms(settings) as rooms:
         with progress() as tell:
-            found = await examine(rooms, tell)
-    found = (*found, emulation(found))
+            findings = await examine(rooms, tell)
+    findings = (*findings, emulation(findings))
     if format_for(format) == "table":
-        put(report(found))
+        put(report(findings))
     else:
-        show([asdict(finding) for finding in found], FINDING, format)
-    return ExitCode.SERVICE if any(finding.answer == "breaks" for finding in found) else ExitCode.DONE
+        show([asdict(finding) for finding in findings], FINDING, format)
+    return ExitCode.SERVICE if any(finding.verdict == "breaks" for finding in findings) else ExitCode.DONE
 
 
-def emulation(found: Sequence[Finding]) -> Finding:
-    """Return how to emulate such a service, as far as it is known and there is a switch for it."""
-    asked = [
-        finding
-        for finding in found
-        if finding.name in DEFAULT_POLICY and finding.answer != DEFAULT_POLICY[finding.name]
-    ]
-    switched = [finding for finding in asked if re.fullmatch(SWITCHES[finding.name], finding.answer)]
-    left = [finding.name for finding in asked if finding not in switched]
-    flags = [f" --quirk {each.name}={FLAGS.get(each.answer, each.answer)}" for each in switched]
+def emulation(findings: Sequence[Finding]) -> Finding:
+    """Return how to emulate the service, as far as its behaviour is known and the emulator has a quirk for it."""
+    unusual = [each for each in findings if each.verdict != DEFAULT_QUIRKS.get(each.question, each.verdict)]
+    emulated = [each for each in unusual if re.fullmatch(EMULATED[each.question], each.verdict)]
+    rest = [each.question for each in unusual if each not in emulated]
+    quirks = [f" --quirk {each.question}={FLAG_VALUES.get(each.verdict, each.verdict)}" for each in emulated]
     return Finding(
-        name="emulate",
-        answer="with quirks" if flags else "as usual",
-        seen=f"netless-rooms emulate{''.join(flags)}",
-        means=f"as usual, for want of an answer or of a switch, in {', '.join(left)}" if left else "",
+        question="emulate",
+        verdict="with quirks" if quirks else "by default",
+        evidence=f"netless-rooms emulate{''.join(quirks)}",
+        meaning=f"default behaviour, because unknown or without a quirk: {', '.join(rest)}" if rest else "",
     )
 
 
-def report(found: Sequence[Finding]) -> str:
-    """Return all findings for people: what, the answer, and beside it by what it is told and what it means."""
+def report(findings: Sequence[Finding]) -> str:
+    """Return all findings as a table, with the evidence and the meaning beside each verdict."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    *others, emulated = found
+    *others, emulated = findings
     is_seen = is_terminal(sys.stdout)
     written = StringIO()
     console = Console(file=written, force_terminal=is_seen, width=None if is_seen else WIDTH, highlight=False)
     table = Table.grid(padding=(0, 2, 0, 0))
     for finding in others:
-        told = Text(visible(finding.seen))
-        if finding.means:
-            told.append(f"\n{visible(finding.means)}", style="dim")
-        table.add_row(Text(finding.name, style="bold"), Text(visible(finding.answer), style="cyan"), told)
+        text = Text(visible(finding.evidence))
+        if finding.meaning:
+            text.append(f"\n{visible(finding.meaning)}", style="dim")
+        table.add_row(Text(finding.question, style="bold"), Text(visible(finding.verdict), style="cyan"), text)
     console.print(table)
-    lines = [*written.getvalue().splitlines(), "", f"To emulate it{emulated.means and f', {emulated.means}'}:"]
-    return "".join(f"{line.rstrip()}\n" for line in [*lines, emulated.seen])
+    note = f" ({emulated.meaning})" if emulated.meaning else ""
+    lines = [*written.getvalue().splitlines(), "", f"To emulate this service{note}:", emulated.evidence]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
