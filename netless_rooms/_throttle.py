@@ -34,7 +34,7 @@ MAX_COUNTED: Final = 1000  # accepted requests
 
 
 def is_rate_limited(status: int, retry_after: float | None) -> bool:
-    """Whether a response says that requests come too fast, and that this one had no effect."""
+    """Whether a response says that requests come too fast."""
     return status == TOO_MANY_REQUESTS or (status == UNAVAILABLE and retry_after is not None)
 
 
