@@ -1,0 +1,206 @@
+"""The layout of the package: which subject may import which, what is pure, and what is public."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pytest
+
+import netless_rooms
+import netless_rooms.emulator
+
+PACKAGE: Final = Path(netless_rooms.__file__).parent
+FILES: Final = sorted(PACKAGE.rglob("*.py"))
+
+# What each subject may import, besides itself.  A subject is a folder, or a file at the top.
+WORDS: Final = {"errors", "models", "_validation", "_version"}
+RULES: Final = WORDS | {"_auth", "_retries", "_throttle"}
+CALLS: Final = RULES | {"_api", "_tasks"}
+ALLOWED: Final[dict[str, set[str]]] = {
+    "errors": set(),
+    "models": {"errors"},
+    "_version": set(),
+    "_validation": {"models", "errors"},
+    "_tasks": set(),
+    "_retries": WORDS | {"_throttle"},
+    "_throttle": set(),
+    "_auth": WORDS,
+    "_api": RULES,
+    "_listing": CALLS,
+    "_bulk": CALLS,
+    "_client": CALLS | {"_listing", "_bulk"},
+    "_doctor": CALLS | {"_listing", "_client"},
+    "pytest_plugin": WORDS | {"_retries", "_client", "emulator"},
+    "cli": CALLS | {"_listing", "_bulk", "_client", "_doctor", "emulator", "__init__", "__main__"},
+    "__main__": {"cli"},
+    "__init__": CALLS | {"_listing", "_bulk", "_client"},
+}
+WIRE_WORDS: Final = ("teamUUID", "isBan", "beginUUID", "appUUID", "isRecord", "createdAt")
+IMPURE: Final = {"anyio", "logging", "os", "pathlib", "random", "secrets", "time", "uuid"}
+
+
+def subject_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the dotted name of each import, wherever in the file it stands."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(file)}:{node.lineno} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(file: Path) -> set[str]:
+    """Return the subjects that a file imports; what comes from the package itself counts as ``__init__``."""
+    own = [name.split(".")[1] for name in imports(file) if name.startswith("netless_rooms.")]
+    return {name if name in {*ALLOWED, "emulator"} else "__init__" for name in own} - {subject_of(file)}
+
+
+def foreign_imports(file: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(file)}
+
+
+def test_imports_follow_the_arrows() -> None:
+    wrong = {
+        name_of(file): against
+        for file in FILES
+        if subject_of(file) != "emulator" and (against := own_imports(file) - ALLOWED[subject_of(file)])
+    }
+    assert wrong == {}
+
+
+def test_the_emulator_imports_only_errors_tokens_and_redaction() -> None:
+    allowed = ("netless_rooms.errors", "netless_rooms._auth.tokens", "netless_rooms._auth.redaction")
+    own = {
+        f"{name_of(file)}: {name}"
+        for file in FILES
+        for name in imports(file)
+        if subject_of(file) == "emulator"
+        and name.startswith("netless_rooms.")
+        and not name.startswith(("netless_rooms.emulator", *allowed))
+    }
+    assert own == set()
+
+
+def test_no_event_loop_is_imported() -> None:
+    assert [name_of(file) for file in FILES if foreign_imports(file) & {"asyncio", "trio"}] == []
+
+
+def test_the_http_libraries_are_imported_at_two_doors_only() -> None:
+    found = {name_of(file) for file in FILES if foreign_imports(file) & {"httpx", "httpx2"}}
+    assert found == {"_api/transport.py", "emulator/asgi.py"}
+
+
+def pure_files() -> list[Path]:
+    return [file for file in FILES if re.search(r"\bPure\.(\n|$)", ast.get_docstring(tree_of(file)) or "")]
+
+
+def test_the_modules_that_decide_are_declared_pure() -> None:
+    pure = {name_of(file) for file in pure_files()}
+    assert pure >= {
+        "_retries.py",
+        "_validation.py",
+        "_api/requests.py",
+        "_api/responses.py",
+        "_api/decoding.py",
+        "_auth/permissions.py",
+        "_auth/redaction.py",
+        "_listing/cursor.py",
+        "_listing/checkpoints.py",
+        "_doctor/checks.py",
+    }
+
+
+def test_pure_modules_import_nothing_impure_and_never_wait() -> None:
+    for file in pure_files():
+        assert foreign_imports(file) & IMPURE == set(), name_of(file)
+        waits = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
+        assert waits == [], name_of(file)
+
+
+def test_wire_words_stand_where_the_wire_is_spelled() -> None:
+    for file in FILES:
+        if name_of(file) in {"_api/requests.py", "_api/decoding.py"} or subject_of(file) == "emulator":
+            continue
+        nodes = list(ast.walk(tree_of(file)))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts = [str(n.value) for n in nodes if isinstance(n, ast.Constant) and id(n) not in docstrings]
+        assert [text for text in texts if any(word in text for word in WIRE_WORDS)] == [], name_of(file)
+
+
+def test_no_private_attribute_of_another_library_is_used() -> None:
+    ours: set[str] = set()
+    used: set[tuple[str, str]] = set()
+    for file in FILES:
+        for node in ast.walk(tree_of(file)):
+            match node:
+                case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                    ours.add(name)
+                case ast.Attribute(attr=name):
+                    used.add((name_of(file), name))
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    ours.add(name)
+                case ast.AnnAssign(target=ast.Name(id=name)):
+                    ours.add(name)
+    private = {(file, name) for file, name in used if name.startswith("_") and not name.endswith("__")}
+    documented = {"_replace"}  # of named tuples
+    assert {(file, name) for file, name in private if name not in ours | documented} == set()
+
+
+def test_the_top_level_is_small() -> None:
+    entries = [entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]
+    assert len([entry for entry in entries if entry.is_file()]) <= 12
+    assert len([entry for entry in entries if entry.is_dir()]) <= 7
+
+
+def test_the_package_holds_modules_and_the_typing_marker_only() -> None:
+    others = {file.name for file in PACKAGE.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert {name for name in others if not name.endswith(".py")} == {"py.typed"}
+
+
+# What is public
+
+MODULES: Final = (netless_rooms, netless_rooms.emulator)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_exports_are_everything_public(module: ModuleType) -> None:
+    public = {name for name, value in vars(module).items() if name[0] != "_" and not inspect.ismodule(value)}
+    assert len(module.__all__) == len(set(module.__all__))
+    assert set(module.__all__) - {"__version__"} == public
+
+
+def test_exports_name_the_module_that_users_import_them_from() -> None:
+    for module in MODULES:
+        for name in module.__all__:
+            export = getattr(module, name)
+            if inspect.isclass(export) or inspect.isroutine(export):
+                assert export.__module__ == module.__name__, name
+
+
+def test_every_export_and_its_public_methods_have_a_docstring() -> None:
+    for module in MODULES:
+        for name in module.__all__:
+            export = getattr(module, name)
+            if not (inspect.isclass(export) or inspect.isroutine(export)):
+                continue
+            assert (export.__doc__ or "").strip(), name
+            members = vars(export) if inspect.isclass(export) else {}
+            for member, value in members.items():
+                if member[0] != "_" and (inspect.isfunction(value) or isinstance(value, property | classmethod)):
+                    assert inspect.getdoc(value), f"{name}.{member}"
