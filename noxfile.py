@@ -50,7 +50,7 @@ def run_tests(session: nox.Session) -> None:
 
 
 for version in PYTHONS:
-    nox.session(run_tests, python=version, name=f"tests-{version}")
+    nox.session(python=version, name=f"tests-{version}")(run_tests)
 
 
 @nox.session

@@ -114,7 +114,7 @@ def test_the_metadata_says_all_that_an_index_shows(published: Published) -> None
     assert 20 < len(told["Summary"]) < 200
     assert told["Author"]
     assert told["Description-Content-Type"] == "text/markdown"
-    assert told.get_payload() == (ROOT / "README.md").read_text("utf-8")
+    assert told.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
     assert set(told.get_all("Provides-Extra", [])) == set(EXTRAS)
 
 

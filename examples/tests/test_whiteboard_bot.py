@@ -133,7 +133,7 @@ async def test_an_error_is_answered_politely_and_logged(
 
 
 def test_what_never_got_through_is_answered_politely_too() -> None:
-    slowly = RateLimitedError(status=429, message="slowly", method="POST", path="/v5/rooms")
+    slowly = RateLimitedError("slowly", 429, method="POST", path="/v5/rooms")
     assert "try again in a minute" in whiteboard_bot.message_for(slowly)
     assert "are unavailable" in whiteboard_bot.message_for(TransportError("no way", method="POST", path="/"))
 
