@@ -139,8 +139,6 @@ def test_a_rate_falls_at_a_limit_and_grows_past_it_until_it_is_forgotten() -> No
 
 # Whole runs
 
-wired = pytest.mark.xfail(reason="the session does not ask the throttle yet", strict=False)
-
 
 @define
 class LimitedService:
@@ -207,7 +205,6 @@ SERVICES = {
 }
 
 
-@wired
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("name", SERVICES)
 def test_many_calls_under_a_steady_limit_all_succeed_at_its_pace(name: str, loop: str) -> None:
@@ -221,7 +218,6 @@ def test_many_calls_under_a_steady_limit_all_succeed_at_its_pace(name: str, loop
     assert service.rejected < 25
 
 
-@wired
 def test_shards_under_a_steady_limit_read_every_room_at_its_pace() -> None:
     service = LimitedService(5, uuids=hexes(300))
 
@@ -233,7 +229,6 @@ def test_shards_under_a_steady_limit_read_every_room_at_its_pace() -> None:
     assert seconds <= 1.3 * (service.total - service.rejected) / 5 + 1
 
 
-@wired
 def test_calls_of_one_object_wait_together_for_a_limit() -> None:
     service = LimitedService(5)
 
@@ -246,7 +241,6 @@ def test_calls_of_one_object_wait_together_for_a_limit() -> None:
     assert VirtualTime().run("asyncio", elapsed, get) <= 1.3 * 40 / 5 + 1
 
 
-@wired
 def test_a_limit_without_an_end_raises_at_the_deadline_and_one_attempt_is_never_repeated() -> None:
     async def get(service: LimitedService, retry: RetryPolicy) -> tuple[float, int]:
         began = anyio.current_time()
@@ -255,7 +249,7 @@ def test_a_limit_without_an_end_raises_at_the_deadline_and_one_attempt_is_never_
         return anyio.current_time() - began, service.rejected
 
     seconds, rejected = VirtualTime().run("asyncio", get, LimitedService(0, None), RetryPolicy(deadline=60))
-    assert 60 - MAX_HOLD - 0.1 < seconds <= 60
+    assert 60 - MAX_HOLD - 8 < seconds <= 60  # the next wait, of a hold and jitter, would end later
     assert 4 < rejected < 12
     assert VirtualTime().run("asyncio", get, LimitedService(0), ONCE) == (0.05, 1)
     assert VirtualTime().run("asyncio", get, LimitedService(0, "31"), RetryPolicy()) == (0.05, 1)
