@@ -1,4 +1,4 @@
-"""Decide whether and when to retry.  Pure: time and randomness are arguments.
+"""Decide whether and when to retry; time and randomness are arguments.  Pure.
 
 ``classify`` is the one place that decides what a failure means for the request: renew the token, retry, raise, or
 declare a create in doubt.  ``RetryState`` follows one call and limits the retries, in this order:
@@ -12,7 +12,7 @@ declare a create in doubt.  ``RetryState`` follows one call and limits the retri
 5. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
 6. The wait would end after the deadline: raise.
 7. The budget that all calls share is used up: raise.  A response that limits the rate takes nothing from it,
-   because ``_throttle`` bounds the requests then.
+   because the throttle bounds the requests then.
 
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
 together do not return together.  ``Retry-After`` is added to it.
@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
-from netless_rooms._throttle import is_rate_limited
 from netless_rooms.errors import (
     Attempt,
     DecodeError,
@@ -137,6 +136,11 @@ class RetryPolicy:
 
 
 DEFAULT_POLICY: Final = RetryPolicy()
+
+
+def is_rate_limited(status: int, retry_after: float | None) -> bool:
+    """Whether a response says that requests come too fast."""
+    return status == 429 or (status == 503 and retry_after is not None)
 
 
 def check_retry(value: object) -> RetryPolicy:

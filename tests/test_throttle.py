@@ -12,7 +12,8 @@ from attrs import define, field
 from fake_services import hexes
 from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, RateLimitedError, RetryPolicy
-from netless_rooms._throttle import MAX_HOLD, MEMORY, Throttle, is_rate_limited
+from netless_rooms._api.throttle import MAX_HOLD, MEMORY, Throttle
+from netless_rooms._retries import is_rate_limited
 from virtual_time import VirtualTime
 
 

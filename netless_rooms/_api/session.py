@@ -12,12 +12,12 @@ from attrs import define, field, frozen
 
 from netless_rooms._api.requests import ApiRequest, Result
 from netless_rooms._api.responses import MAX_BODY_SIZE, parse_response
+from netless_rooms._api.throttle import Throttle
 from netless_rooms._api.transport import Transport
 from netless_rooms._auth.permissions import check_permission
 from netless_rooms._auth.providers import Clock, Provider
 from netless_rooms._auth.tokens import Token
-from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_token_refused
-from netless_rooms._throttle import Throttle, is_rate_limited
+from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_rate_limited, is_token_refused
 from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, StatusError, TimedOutError, TokenError
 from netless_rooms.models import as_time
 

@@ -20,8 +20,6 @@ from typing import Final
 
 from attrs import define, field
 
-TOO_MANY_REQUESTS: Final = 429
-UNAVAILABLE: Final = 503
 WINDOW: Final = 1.0  # seconds in which accepted requests are counted
 MIN_HOLD: Final = 1.0  # seconds, if the service states no time
 MAX_HOLD: Final = 8.0
@@ -31,11 +29,6 @@ DOUBLING: Final = 1.0  # seconds
 OVERSHOOT: Final = 1.2  # of a rate that doubles, until a response shows the limit
 MEMORY: Final = 60.0  # seconds without a limit that end the pacing
 MAX_COUNTED: Final = 1000  # accepted requests
-
-
-def is_rate_limited(status: int, retry_after: float | None) -> bool:
-    """Whether a response says that requests come too fast."""
-    return status == TOO_MANY_REQUESTS or (status == UNAVAILABLE and retry_after is not None)
 
 
 @define
