@@ -169,9 +169,6 @@ def test_a_failing_run_shows_no_token(run: Run) -> None:
     assert not is_shown
 
 
-# What keeps the contract whole
-
-
 def test_every_documented_rule_is_tested_or_it_is_said_why_not() -> None:
     named: set[str] = set()
     for names in re.findall(r'^    """Rules?: (.*)\."""$', CONTRACT.read_text("utf-8"), re.MULTILINE):
