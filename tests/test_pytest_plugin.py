@@ -210,6 +210,7 @@ WRONG = {
     "rooms=-1": "rooms must be*",
     "add={'isBan': True}": "add must be a list, not dict",
     "add='ab'": "add must be a list, not str",
+    "add=7": "add must be a list, not int",
     "add=[True]": "add[[]0[]] must be a mapping such as {'limit': 5}, not bool",
     "add=[{}, {'uuid': 7}]": "add[[]1[]]: uuid must be a string, not int",
     "add=[{'uuid': 'a'}, {'uuid': 'a'}]": "add[[]1[]]: there is a room a already",
