@@ -16,22 +16,9 @@ import pytest
 from attrs import define, field
 
 from fakes import ONCE
-from netless_rooms import (
-    AccessKey,
-    AsyncRooms,
-    ForbiddenError,
-    Role,
-    Room,
-    ServerError,
-    StatusError,
-    TokenError,
-    TokenInfo,
-    TokenKind,
-    UnauthorizedError,
-    verify_token,
-)
+from netless_rooms import AccessKey, AsyncRooms, Role, Room, TokenError, TokenInfo, TokenKind, errors, verify_token
 from netless_rooms._auth.providers import Provider, TokenSource, make_provider
-from netless_rooms._auth.tokens import Token, sign_token
+from netless_rooms._auth.tokens import Token, issue_token
 from netless_rooms.emulator import Emulator
 from samples import UUID, room_document
 from selection import exhaustive, on_both_loops
@@ -114,16 +101,12 @@ async def token_from(provider: Provider) -> Token:
     return await provider.token_for(Role.WRITER)
 
 
-def sdk_token(*, ends: float | None = None, nonce: str = "n", role: Role = Role.ADMIN) -> str:
-    info = TokenInfo(
-        kind=TokenKind.SDK,
-        access_key=KEY.access_key,
-        role=role,
-        uuid=None,
-        expires_at=None if ends is None else datetime.fromtimestamp(ends, UTC),
-        nonce=nonce,
-    )
-    return sign_token(info, KEY.secret_key).text
+def emulator_of_key(clock: Callable[[], float], rooms: int = 0) -> Emulator:
+    return Emulator(rooms=rooms, access_key=KEY.access_key, secret_key=KEY.secret_key, clock=clock)
+
+
+def sdk_token(*, ends: float | None = None, role: Role = Role.ADMIN) -> str:
+    return issue_token(KEY, TokenKind.SDK, None, role, None if ends is None else round(ends * 1000)).text
 
 
 async def first_room(rooms: AsyncRooms) -> Room | None:
@@ -144,29 +127,25 @@ CALLS: dict[str, Callable[[AsyncRooms], Awaitable[object]]] = {
 # A token as it is
 
 
-@pytest.mark.parametrize("text", ["something", sdk_token(ends=0)])
-async def test_a_given_token_goes_with_every_call_as_it_is(text: str) -> None:
-    service = Service()
-    async with rooms_over(service, text, check_token=False) as rooms:
-        for call in CALLS.values():
-            await call(rooms)
-    assert service.tokens == [text] * (len(CALLS) + 1)  # the walk confirms its end
+async def test_a_given_token_goes_with_every_call_as_it_is() -> None:
+    for text in ("something", sdk_token(ends=0)):
+        service = Service()
+        async with rooms_over(service, text, check_token=False) as rooms:
+            for call in CALLS.values():
+                await call(rooms)
+        assert service.tokens == [text] * (len(CALLS) + 1)  # the walk confirms its end
 
 
-@pytest.mark.parametrize("token", [None, b"s3cret", ("s3cret", "s3cret")])
-async def test_a_token_of_another_type_is_refused_at_once_and_not_shown(token: Any) -> None:
-    words = f"^token must be a string, an AccessKey or an async function, not {type(token).__name__}$"
+async def test_a_token_of_another_type_is_refused_at_once_and_not_shown() -> None:
+    coroutine = Source([])()
     async with rooms_over(Service(), "something") as rooms, httpx.AsyncClient() as client:
-        with pytest.raises(TypeError, match=words):
-            rooms.with_options(token=token)
-        with pytest.raises(TypeError, match=words):
-            AsyncRooms(client, token=token, region="sg")
-
-
-async def test_what_a_function_returns_is_not_a_function() -> None:
-    coroutine: Any = Source(["something"])()
-    with pytest.raises(TypeError, match=r"an async function, not coroutine$"):
-        provider_of(coroutine)
+        token: Any
+        for token in (None, b"s3cret", ("s3cret", "s3cret"), coroutine):
+            words = f"^token must be a string, an AccessKey or an async function, not {type(token).__name__}$"
+            with pytest.raises(TypeError, match=words):
+                rooms.with_options(token=token)
+            with pytest.raises(TypeError, match=words):
+                AsyncRooms(client, token=token, region="sg")
     coroutine.close()
 
 
@@ -182,14 +161,6 @@ async def test_a_token_that_cannot_be_sent_is_refused_at_once_and_not_shown(toke
     with pytest.raises(ValueError, match=f"^token must be {words}") as caught:
         provider_of(token)
     assert "s3cr" not in repr(caught.value)
-
-
-async def test_a_provider_shows_neither_token_nor_secret() -> None:
-    for source in (sdk_token(), KEY):
-        provider = provider_of(source)
-        await token_from(provider)
-        assert KEY.secret_key not in repr(provider)
-        assert "NETLESS" not in repr(provider)
 
 
 # Tokens from a key
@@ -212,9 +183,7 @@ async def test_a_key_signs_a_token_of_the_least_role_and_the_calls_of_a_role_sha
     ("now", "milliseconds"),
     [(NOW + 0.25, 1_600_000_600_250), (0.0019, 600_001), (-600.0, 0), (LAST - 600, 253_402_300_799_999)],
 )
-async def test_a_signed_token_expires_ten_minutes_after_the_millisecond_of_the_clock(
-    now: float, milliseconds: int
-) -> None:
+async def test_a_signed_token_lasts_ten_minutes_by_the_clock(now: float, milliseconds: int) -> None:
     text = (await token_from(provider_of(KEY, Clock(now)))).text
     expires = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     assert verify_token(text, KEY.secret_key).expires_at == expires
@@ -230,11 +199,8 @@ async def test_no_token_is_signed_by_a_clock_that_cannot_be_right_until_it_is_se
             await rooms.list()
         clock.now = NOW + 550
         await rooms.list()
-    assert str(caught.value) == (
-        "GET /v5/rooms: no token can be issued, because this machine's clock shows "
-        f"{wrong!r} s since 1970; correct it"
-    )
-    assert (caught.value.method, caught.value.path) == ("GET", "/v5/rooms")
+    words = f"no token can be issued, because this machine's clock shows {wrong!r} s since 1970; correct it"
+    assert str(caught.value) == f"GET /v5/rooms: {words}"
     assert [info.expires_at and info.expires_at.timestamp() for info in service.infos] == [NOW + 600, NOW + 1150]
 
 
@@ -277,46 +243,40 @@ async def test_tasks_that_ask_at_once_share_one_token_for_each_role() -> None:
 # Tokens that the service refuses
 
 
-RENEWED, UNAUTHORIZED, NO = [None, None], [UnauthorizedError, None], "no"
-
-
-def text_source(*texts: str | Exception) -> Callable[[], TokenSource]:
+def function(*texts: str | Exception) -> Callable[[], TokenSource]:
     return lambda: Source(list(texts))
 
 
-KEY_OR_FUNCTION = [lambda: KEY, text_source("a", "b", "c")]
+BOTH = [lambda: KEY, function("a", "b", "c")]
+GONE, BAD = (401, EXPIRED), (401, "invalid")
+UNAUTHORIZED, RAISED = [errors.UnauthorizedError, None], [TokenError, None]
 
 
 @pytest.mark.parametrize(
-    ("sources", "refusals", "errors", "tokens"),
+    ("sources", "refusals", "raised", "tokens"),
     [
-        (KEY_OR_FUNCTION, [(400, EXPIRED)], RENEWED, "abb"),
-        (KEY_OR_FUNCTION, [(401, EXPIRED)], RENEWED, "abb"),
-        (KEY_OR_FUNCTION, [(403, EXPIRED)], RENEWED, "abb"),
-        (KEY_OR_FUNCTION, [(401, EXPIRED), (400, EXPIRED)], [StatusError, None], "abc"),
-        (KEY_OR_FUNCTION, [(401, EXPIRED), (401, "invalid")], UNAUTHORIZED, "abc"),
-        (KEY_OR_FUNCTION, [(401, EXPIRED), (500, NO)], [ServerError, None], "abb"),
-        (KEY_OR_FUNCTION, [(401, "invalid")], UNAUTHORIZED, "ab"),
-        (KEY_OR_FUNCTION, [(400, NO)], [StatusError, None], "aa"),
-        (KEY_OR_FUNCTION, [(403, NO)], [ForbiddenError, None], "aa"),
-        (KEY_OR_FUNCTION, [(500, NO)], [ServerError, None], "aa"),
-        ([text_source("a", "a", "b")], [(401, EXPIRED), (401, EXPIRED)], UNAUTHORIZED, "aab"),
-        ([text_source("a", sdk_token(ends=NOW), "b")], [(401, EXPIRED)], [TokenError, None], "ab"),
-        ([text_source("a", sdk_token(role=Role.READER), "b")], [(401, EXPIRED)], [TokenError, None], "ab"),
-        ([text_source("a", OSError("vault"), "b")], [(401, EXPIRED)], [TokenError, None], "ab"),
-        ([lambda: "a"], [(401, EXPIRED)], UNAUTHORIZED, "aa"),
+        *((BOTH, [(status, EXPIRED)], [None, None], "abb") for status in (400, 401, 403)),
+        (BOTH, [GONE, (400, EXPIRED)], [errors.StatusError, None], "abc"),
+        (BOTH, [GONE, BAD], UNAUTHORIZED, "abc"),
+        (BOTH, [GONE, (500, "no")], [errors.ServerError, None], "abb"),
+        (BOTH, [BAD], UNAUTHORIZED, "ab"),
+        (BOTH, [(400, "no")], [errors.StatusError, None], "aa"),
+        (BOTH, [(403, "no")], [errors.ForbiddenError, None], "aa"),
+        (BOTH, [(500, "no")], [errors.ServerError, None], "aa"),
+        ([function("a", "a", "b")], [GONE, GONE], UNAUTHORIZED, "aab"),
+        ([function("a", sdk_token(ends=NOW), "b")], [GONE], RAISED, "ab"),
+        ([function("a", sdk_token(role=Role.READER), "b")], [GONE], RAISED, "ab"),
+        ([function("a", OSError("vault"), "b")], [GONE], RAISED, "ab"),
+        ([lambda: "a"], [GONE], UNAUTHORIZED, "aa"),
     ],
 )
 async def test_an_expired_token_is_renewed_once_and_a_refused_one_not_used_again(
-    sources: list[Callable[[], TokenSource]],
-    refusals: list[tuple[int, str]],
-    errors: list[type[Exception] | None],
-    tokens: str,
+    sources: list[Callable[[], TokenSource]], refusals: Any, raised: list[type[Exception] | None], tokens: str
 ) -> None:
     for source in sources:
         service = Service(list(refusals))
         async with rooms_over(service, source()) as rooms:
-            for error in errors:
+            for error in raised:
                 with pytest.raises(error) if error else nullcontext():
                     await rooms.disable(UUID)
         different = list(dict.fromkeys(service.tokens))
@@ -328,7 +288,7 @@ async def test_a_refusal_spares_the_token_of_the_other_role() -> None:
     async with rooms_over(service, KEY) as rooms:
         await rooms.disable(UUID)
         service.refusals.append((401, "no"))
-        with pytest.raises(UnauthorizedError):
+        with pytest.raises(errors.UnauthorizedError):
             await rooms.list()
         await rooms.list()
         await rooms.disable(UUID)
@@ -350,29 +310,23 @@ async def test_the_late_refusal_of_an_old_token_leaves_the_new_one_in_place() ->
 # Siblings and clocks
 
 
-async def test_siblings_share_the_tokens() -> None:
-    for source in (KEY, Source([sdk_token(nonce="1"), sdk_token(nonce="2")])):
+async def test_siblings_share_the_tokens_unless_their_source_differs_and_the_clock_always() -> None:
+    for source in (KEY, Source([sdk_token(), sdk_token()])):
         service = Service()
-        async with rooms_over(service, source) as rooms:
+        async with rooms_over(service, source, clock=Clock(NOW + 5)) as rooms:
             await rooms.with_options(region="eu").with_options(timeout=9).list()
             await rooms.list()
             await rooms.with_options(check_token=False).list()
-        assert len(set(service.tokens)) == 1
+            await rooms.with_options(token=KEY).list()
+        shared, also, again, other = service.tokens
+        assert shared == also == again != other
+        assert service.infos[-1].expires_at == datetime.fromtimestamp(NOW + 605, UTC)
 
 
-async def test_siblings_with_a_source_of_their_own_share_the_clock_but_not_the_tokens() -> None:
-    service = Service()
-    async with rooms_over(service, KEY, clock=Clock(NOW + 5)) as rooms:
-        await rooms.list()
-        await rooms.with_options(token=KEY).list()
-    assert len(set(service.tokens)) == 2
-    assert [info.expires_at for info in service.infos] == [datetime.fromtimestamp(NOW + 605, UTC)] * 2
-
-
-async def test_a_clock_far_behind_is_told_when_the_fresh_token_is_refused_too() -> None:
-    emulator = Emulator(access_key=KEY.access_key, secret_key=KEY.secret_key, clock=lambda: NOW + 3600)
+async def test_the_error_names_a_clock_far_off_once_the_fresh_token_is_refused_too() -> None:
+    emulator = emulator_of_key(lambda: NOW + 3600)
     async with rooms_over(emulator.transport(), KEY) as rooms:
-        with pytest.raises(UnauthorizedError, match="clock is 1:00:00 behind the service's, set it right"):
+        with pytest.raises(errors.UnauthorizedError, match="clock is 1:00:00 behind the service's, set it right"):
             await rooms.list()
     assert [request.status for request in emulator.requests] == [401, 401]
 
@@ -390,7 +344,7 @@ async def test_a_token_that_only_this_machine_takes_for_expired_is_not_sent() ->
 
 
 async def test_a_call_that_the_token_does_not_permit_is_not_sent_unless_it_is_left_to_the_service() -> None:
-    emulator = Emulator(access_key=KEY.access_key, secret_key=KEY.secret_key)
+    emulator = emulator_of_key(Clock())
     emulator.add_room(uuid=UUID)
     async with rooms_over(emulator.transport(), emulator.token(Role.READER), clock=emulator.clock) as rooms:
         for call in CALLS.values():
@@ -398,7 +352,7 @@ async def test_a_call_that_the_token_does_not_permit_is_not_sent_unless_it_is_le
                 await call(rooms)
         assert emulator.requests == []
         for call in CALLS.values():
-            with pytest.raises(ForbiddenError, match="token access role reader forbidden"):
+            with pytest.raises(errors.ForbiddenError, match="token access role reader forbidden"):
                 await call(rooms.with_options(check_token=False))
             assert await call(rooms.with_options(token=KEY)) is not None
 
@@ -427,25 +381,25 @@ async def test_tasks_that_need_a_token_at_once_call_the_function_once() -> None:
 
 
 async def test_a_token_with_less_than_a_minute_is_used_and_asked_for_again_each_time() -> None:
-    service, source = Service(), Source([sdk_token(ends=NOW + 59.999, nonce=str(number)) for number in range(3)])
+    service, source = Service(), Source([sdk_token(ends=NOW + 59.999) for _ in range(3)])
     async with rooms_over(service, source) as rooms:
         for _ in range(3):
             await rooms.list()
     assert service.tokens == source.texts
 
 
-@pytest.mark.parametrize("text", ["something", sdk_token()], ids=["unreadable", "never expires"])
-async def test_a_token_without_an_expiry_is_kept_until_it_is_refused(text: str) -> None:
-    service, clock, source = Service(), Clock(), Source([text, "better"])
-    async with rooms_over(service, source, clock=clock) as rooms:
-        for _ in range(3):
+async def test_a_token_without_an_expiry_is_kept_until_it_is_refused() -> None:
+    for text in ("something", sdk_token()):
+        service, clock, source = Service(), Clock(), Source([text, "better"])
+        async with rooms_over(service, source, clock=clock) as rooms:
+            for _ in range(3):
+                await rooms.list()
+                clock.now += 1e9
+            service.refusals.append((401, EXPIRED))
             await rooms.list()
-            clock.now += 1e9
-        service.refusals.append((401, EXPIRED))
-        await rooms.list()
-        await rooms.list()
-    assert service.tokens == [text] * 4 + ["better"] * 2
-    assert source.calls == 2
+            await rooms.list()
+        assert service.tokens == [text] * 4 + ["better"] * 2
+        assert source.calls == 2
 
 
 async def test_whatever_can_be_called_and_awaited_is_a_function() -> None:
@@ -485,34 +439,28 @@ def fail_at_once() -> Awaitable[str]:
     raise LookupError
 
 
-def with_cause(error: Exception, cause: Exception) -> Exception:
+def caused(cause: Exception) -> Exception:
+    error = LookupError("vault")
     error.__cause__ = cause
     return error
 
 
 INVALID = "returned an invalid token: it must"
-NO_HEADER = "returned an invalid token: it must be printable ASCII without spaces or line breaks, and not empty"
-
-
 SHOWN = f"s3cret {sdk_token()}"
 
 
 @pytest.mark.parametrize(
     ("source", "words", "has_cause"),
     [
-        (Source([None]), "returned an invalid token: it must be a string, not NoneType", False),
-        (Source([("s3cret", 5)]), "returned an invalid token: it must be a string, not tuple", False),
-        (Source([""]), NO_HEADER, False),
-        (Source(["s3cret\r\nregion: eu"]), NO_HEADER, False),
-        (Source(["s3crét"]), NO_HEADER, False),
+        (Source([("s3cret", 5)]), f"{INVALID} be a string, not tuple", False),
+        (Source(["s3crét"]), f"{INVALID} be printable ASCII without spaces or line breaks, and not empty", False),
         (Source(["\ufeffs3cret"]), f"{INVALID} be without the invisible character U+FEFF", False),
-        (Source(["'s3cret'"]), f"{INVALID} be without quotation marks around it", False),
         (Source([ValueError("it")]), "raised ValueError", True),
         (lambda: "s3" + "cret", "is not async", False),
         (fail_at_once, "raised LookupError", True),
         (Source([TimeoutError()]), "raised TimeoutError", True),
         (Source([LookupError(SHOWN)]), "raised LookupError", False),
-        (Source([with_cause(LookupError("vault"), ValueError(SHOWN))]), "raised LookupError", False),
+        (Source([caused(ValueError(SHOWN))]), "raised LookupError", False),
     ],
     ids=lambda part: part[:30] if isinstance(part, str) else "",
 )
@@ -541,11 +489,9 @@ async def list_in_another_task(rooms: AsyncRooms) -> None:
 @pytest.mark.parametrize(
     "call", [CALLS["list"], lambda rooms: rooms.with_options(region="eu").get(UUID), list_in_another_task]
 )
-async def test_a_function_that_needs_its_own_token_fails_instead_of_waiting_for_itself(
-    call: Callable[[AsyncRooms], Awaitable[object]],
-) -> None:
+async def test_a_function_that_needs_its_own_token_fails_instead_of_waiting_for_itself(call: Any) -> None:
     service = Service()
-    caught: list[TokenError] = []
+    caught: list[str] = []
 
     async def source() -> str:
         await anyio.wait_all_tasks_blocked()
@@ -554,20 +500,17 @@ async def test_a_function_that_needs_its_own_token_fails_instead_of_waiting_for_
 
     async def ask() -> None:
         with pytest.raises(
-            TokenError, match=r"^GET /v5/rooms: no token, because the token function raised"
+            TokenError, match="^GET /v5/rooms: no token, because the token function raised"
         ) as error:
             await rooms.list()
-        caught.append(error.value)
+        caught.append("".join(format_exception(error.value)))
 
     async with rooms_over(service, source) as rooms:
         for _ in range(2):
             async with anyio.create_task_group() as group:
                 group.start_soon(ask)
                 group.start_soon(ask)
-    assert len(caught) == 4
-    for error in caught:
-        told = "".join(format_exception(error))
-        assert "no token, because the token function makes a call that needs its own token" in told
+    assert ["the token function makes a call that needs its own token" in text for text in caught] == [True] * 4
     assert service.tokens == []
 
 
@@ -717,9 +660,7 @@ async def test_one_task_asks_at_a_time_however_many_are_cancelled_or_refused(see
 
 async def test_a_walk_goes_on_when_the_service_calls_its_token_expired() -> None:
     clock = Clock()
-    emulator = Emulator(
-        rooms=50, access_key=KEY.access_key, secret_key=KEY.secret_key, clock=lambda: clock.now + 100
-    )
+    emulator = emulator_of_key(lambda: clock.now + 100, rooms=50)
     walked: list[str] = []
     async with rooms_over(emulator.transport(), KEY, clock=clock) as rooms:
         async for room in rooms.walk(page_size=20):
