@@ -6,6 +6,7 @@ import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -51,9 +52,6 @@ def assert_fails(token: str, secret_key: str, words: str = "^malformed token: |s
         verify_token(token, secret_key)
 
 
-# The vendor's tokens
-
-
 @every_vector
 def test_a_token_of_the_vendors_samples_is_read_and_verified(vector: dict[str, Any]) -> None:
     token, secret_key, expires = vector["token"], vector["secretAccessKey"], vector["expireAt"]
@@ -86,20 +84,15 @@ INFOS = st.builds(
 
 
 @examples(20, many=300)
-@given(info=INFOS, secret_key=TEXT)
-def test_what_is_signed_is_what_is_read(info: TokenInfo, secret_key: str) -> None:
+@given(info=INFOS, secret_key=TEXT, random=st.randoms(use_true_random=False))
+def test_what_is_signed_is_what_is_read_in_any_order_and_encoding(
+    info: TokenInfo, secret_key: str, random: Random
+) -> None:
     token = sign_token(info, secret_key)
     assert read_token(token.text) == verify_token(token.text, secret_key) == token.info == info
     assert set(token.text) <= set(string.ascii_letters + string.digits + "-_")
     assert_fails(token.text, secret_key + "x", "signature is wrong")
-
-
-@examples(20, many=300)
-@given(info=INFOS, secret_key=TEXT, random=st.randoms(use_true_random=False))
-def test_the_same_pairs_in_another_order_and_encoding_are_the_same_token(
-    info: TokenInfo, secret_key: str, random: Random
-) -> None:
-    pairs = parse_qsl(query_of(sign_token(info, secret_key).text))
+    pairs = parse_qsl(query_of(token.text))
     random.shuffle(pairs)
     form = encoded(urlencode(pairs), "NETLESSROOM_")
     everything = encoded("&".join("=".join(map(percent, pair)) for pair in pairs), "NETLESSROOM_")
@@ -115,25 +108,13 @@ def query_of(token: str) -> str:
     return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
 
-# Changed tokens
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
-    vector = draw(st.sampled_from(VECTORS))
-    token = vector["token"]
-    place = draw(st.integers(0, len(token)))
-    put = draw(st.sampled_from(["", *string.printable]) | st.characters())
-    cut = draw(st.integers(0, 1))
-    return vector, token[:place] + put + token[place + cut :]
-
-
 @examples(60, many=2000)
-@given(damaged())
+@given(st.sampled_from(VECTORS), st.data(), st.sampled_from(["", *string.printable]) | st.characters())
 def test_a_changed_removed_or_inserted_character_fails_or_changes_no_pair(
-    change: tuple[dict[str, Any], str],
+    vector: dict[str, Any], data: st.DataObject, put: str
 ) -> None:
-    vector, token = change
+    place = data.draw(st.integers(0, len(vector["token"])))
+    token = vector["token"][:place] + put + vector["token"][place + data.draw(st.integers(0, 1)) :]
     try:
         info = verify_token(token, vector["secretAccessKey"])
     except TokenError:
@@ -150,25 +131,21 @@ def test_any_other_last_character_fails(vector: dict[str, Any]) -> None:
             assert_fails(vector["token"][:-1] + last, vector["secretAccessKey"])
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
+def test_another_pair_or_a_pair_that_occurs_twice_fails() -> None:
+    vector, wrong, twice = VECTORS[2], "signature is wrong", "cannot be decoded"
+    for old, new, words in [
         ("sig=", "sig=%20", "64 lowercase"),
-        ("role=0", "role=1", "signature is wrong"),
-        ("ak=", "ak=b", "signature is wrong"),
-        ("nonce=", "nonce=b", "signature is wrong"),
-        ("nonce=", "nonce=+", "signature is wrong"),
-        ("expireAt=1", "expireAt=2", "signature is wrong"),
-        ("&role", "&plan=free&role", "signature is wrong"),
-        ("&role", "&ak=ak&role", "cannot be decoded"),
-        ("&role=0", "&role=0&role=0", "cannot be decoded"),
-    ],
-)
-def test_another_pair_or_a_pair_that_occurs_twice_fails(old: str, new: str, words: str) -> None:
-    vector = VECTORS[2]
-    assert old in vector["query"]
-    changed = encoded(vector["query"].replace(old, new, 1))
-    assert_fails(changed, vector["secretAccessKey"], words)
+        ("role=0", "role=1", wrong),
+        ("ak=", "ak=b", wrong),
+        ("nonce=", "nonce=b", wrong),
+        ("nonce=", "nonce=+", wrong),
+        ("expireAt=1", "expireAt=2", wrong),
+        ("&role", "&plan=free&role", wrong),
+        ("&role", "&ak=ak&role", twice),
+        ("&role=0", "&role=0&role=0", twice),
+    ]:
+        assert old in vector["query"]
+        assert_fails(encoded(vector["query"].replace(old, new, 1)), vector["secretAccessKey"], words)
 
 
 def test_a_room_token_renamed_to_a_task_token_has_the_other_kind() -> None:
@@ -176,30 +153,36 @@ def test_a_room_token_renamed_to_a_task_token_has_the_other_kind() -> None:
     assert verify_token(renamed, "sk456").kind is TokenKind.TASK  # the prefix is not signed: callers check it
 
 
-# Malformed tokens
-
 SIG = "0" * 64
 GOOD = f"ak=a&nonce=n&role=0&sig={SIG}"
 
 
-def expiring(milliseconds: object) -> str:
-    return GOOD.replace("&nonce", f"&expireAt={milliseconds}&nonce")
+NO_NUMBERS = ["", "-1", "01", "1.5", "%D9%A1", "1" * 17, "9" * 5000]
 
 
-@pytest.mark.parametrize(
-    ("query", "expires_at"),
-    [
-        (GOOD, None),
-        (f"{GOOD}&x=y", None),
-        (expiring(0), time_at(0)),
-        (expiring(LAST_MS), time_at(LAST_MS)),
-    ],
-    ids=["smallest", "an unknown pair", "expired in 1970", "expires with the year 9999"],
-)
-def test_a_token_that_says_no_more_than_it_must_is_read(query: str, expires_at: datetime | None) -> None:
-    info = read_token(encoded(query))
-    assert (info.access_key, info.nonce, info.role, info.uuid) == ("a", "n", Role.ADMIN, None)
-    assert info.expires_at == expires_at
+def changed(old: str, new: str) -> str:
+    return encoded(GOOD.replace(old, new))
+
+
+def expiring_at(milliseconds: object) -> str:
+    return changed("&nonce", f"&expireAt={milliseconds}&nonce")
+
+
+def test_a_token_that_says_no_more_than_it_must_is_read() -> None:
+    for query in (GOOD, f"{GOOD}&x=y"):
+        info = read_token(encoded(query))
+        assert (info.access_key, info.nonce, info.role, info.uuid) == ("a", "n", Role.ADMIN, None)
+        assert info.expires_at is None
+    for milliseconds in (0, LAST_MS):
+        assert read_token(expiring_at(milliseconds)).expires_at == time_at(milliseconds)
+
+
+UNDECODABLE = [
+    *("NETLESSSDK_Y", "NETLESSSDK_é", "NETLESSSDK_\ud800", "NETLESSSDK_xxxxxxxxxxZGM2MjRi"),
+    *(f"{SDK}\n", f"{SDK}=", SDK[:-5], encoded(GOOD.encode().replace(b"ak=a", b"ak=\xff"))),
+    *(changed("ak=a", odd) for odd in ("ak=%FF", "ak", "ak=%zz", "ak=a=b", "ak=a b")),
+    *(encoded(f"{GOOD}&sig={SIG}"), encoded(f"{GOOD}&")),
+]
 
 
 @pytest.mark.parametrize(
@@ -209,42 +192,19 @@ def test_a_token_that_says_no_more_than_it_must_is_read(query: str, expires_at: 
         ("netlesssdk_YWs9", "does not start with"),
         (f"Bearer {SDK}", "does not start with"),
         ("NETLESSSDK_", "the text after NETLESSSDK_ cannot be decoded; was it cut"),
-        ("NETLESSSDK_Y", "cannot be decoded"),
-        ("NETLESSSDK_é", "cannot be decoded"),
-        ("NETLESSSDK_\ud800", "cannot be decoded"),
-        (f"{SDK}\n", "cannot be decoded"),
-        (f"{SDK}=", "cannot be decoded"),
-        (SDK[:-5], "cannot be decoded"),
-        ("NETLESSSDK_xxxxxxxxxxZGM2MjRi", "cannot be decoded"),
-        (encoded(GOOD.encode().replace(b"ak=a", b"ak=\xff")), "cannot be decoded"),
-        (encoded(GOOD.replace("ak=a", "ak=%FF")), "cannot be decoded"),
-        (encoded(GOOD.replace("ak=a", "ak")), "cannot be decoded"),
-        (encoded(f"{GOOD}&sig={SIG}"), "cannot be decoded"),
-        (encoded(GOOD.replace("ak=a", "ak=%zz")), "cannot be decoded"),
-        (encoded(GOOD.replace("ak=a", "ak=a=b")), "cannot be decoded"),
+        *((odd, "cannot be decoded") for odd in UNDECODABLE),
         (f"\ufeff{SDK}", r"it has the invisible character U\+FEFF$"),
         (f'"{SDK}"', "it has quotation marks around it$"),
-        (encoded(f"{GOOD}&"), "cannot be decoded"),
-        (encoded(GOOD.replace("ak=a", "ak=a b")), "cannot be decoded"),
         ("NETLESSSDK_YWs9", "it has no ak, nonce, role, sig$"),
-        (encoded(GOOD.replace("ak=a&", "")), "it has no ak$"),
-        (encoded(GOOD.replace("nonce=n&", "")), "it has no nonce$"),
-        (encoded(GOOD.replace("role=0&", "")), "it has no role$"),
+        *((changed(pair, ""), f"it has no {pair[:-3]}$") for pair in ("ak=a&", "nonce=n&", "role=0&")),
         (encoded("ak=a&nonce=n&role=0"), "it has no sig$"),
         (encoded(GOOD, "NETLESSROOM_"), "it has no uuid$"),
         (encoded(GOOD, "NETLESSTASK_"), "it has no uuid$"),
         (encoded(f"{GOOD}&uuid=u"), "an SDK token has no uuid"),
-        *(
-            (encoded(GOOD.replace("e=0", f"e={odd}")), "its role is not 0, 1 or 2")
-            for odd in ("3", "00", "%D9%A1")
-        ),
+        *((changed("e=0", f"e={odd}"), "its role is not 0, 1 or 2") for odd in ("3", "00", "%D9%A1")),
         *((encoded(GOOD[:-1] + end), "not 64 lowercase hex digits") for end in ("", "00", "A", "g")),
-        *(
-            (encoded(expiring(odd)), "its expireAt is not a number of milliseconds")
-            for odd in ("", "-1", "01", "1.5", "%D9%A1", "1" * 17, "9" * 5000)
-        ),
-        (encoded(expiring(LAST_MS + 1)), "its expireAt is after the year 9999"),
-        (encoded(expiring("9" * 16)), "its expireAt is after the year 9999"),
+        *((expiring_at(odd), "its expireAt is not a number of milliseconds") for odd in NO_NUMBERS),
+        *((expiring_at(late), "its expireAt is after the year 9999") for late in (LAST_MS + 1, "9" * 16)),
     ],
     ids=lambda part: ascii(part[:60]),
 )
@@ -283,8 +243,6 @@ def test_what_is_not_a_string_is_neither_a_token_nor_a_secret() -> None:
             verify_token(SDK, odd)
 
 
-# The access key
-
 NOW_MS = 1_600_000_000_999
 
 
@@ -307,54 +265,28 @@ def test_a_token_of_an_access_key_says_what_was_asked_for(kind: TokenKind) -> No
     assert len({info.nonce for info in infos}) == 3
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "expires_at"),
-    [
-        (None, None),
-        (timedelta(milliseconds=1), time_at(NOW_MS + 1)),
-        (timedelta(microseconds=2999), time_at(NOW_MS + 2)),
-        (timedelta(milliseconds=LAST_MS - NOW_MS), time_at(LAST_MS)),
-    ],
-)
 @pytest.mark.usefixtures("stopped_clock")
-def test_a_lifetime_counts_from_now_in_milliseconds(
-    lifetime: timedelta | None, expires_at: datetime | None
-) -> None:
-    assert read_token(KEY.sdk_token(role=Role.ADMIN, lifetime=lifetime)).expires_at == expires_at
+def test_a_lifetime_counts_from_now_in_milliseconds_and_is_refused_out_of_range() -> None:
+    for microseconds, milliseconds in [(1000, 1), (2999, 2), ((LAST_MS - NOW_MS) * 1000, LAST_MS - NOW_MS)]:
+        token = KEY.sdk_token(role=Role.ADMIN, lifetime=timedelta(microseconds=microseconds))
+        assert read_token(token).expires_at == time_at(NOW_MS + milliseconds)
+    assert read_token(KEY.sdk_token(role=Role.ADMIN, lifetime=None)).expires_at is None
+    wrong = [timedelta(microseconds=odd) for odd in (0, 999, -1_000_000, (LAST_MS - NOW_MS + 1) * 1000)]
+    odd: Any
+    for make, odd in product(MAKERS.values(), [600, "10m", *wrong, timedelta.max]):
+        with pytest.raises(ValueError if isinstance(odd, timedelta) else TypeError, match=r"^lifetime must be a"):
+            make(role=Role.ADMIN, lifetime=odd)
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "error"),
-    [
-        (600, TypeError),
-        ("10m", TypeError),
-        (timedelta(0), ValueError),
-        (timedelta(microseconds=999), ValueError),
-        (timedelta(seconds=-1), ValueError),
-        (timedelta(milliseconds=LAST_MS - NOW_MS + 1), ValueError),
-        (timedelta.max, ValueError),
-    ],
-)
-@pytest.mark.usefixtures("stopped_clock")
-def test_a_lifetime_out_of_range_is_refused(lifetime: Any, error: type[Exception]) -> None:
-    for make in MAKERS.values():
-        with pytest.raises(error, match=r"^lifetime must be a"):
-            make(role=Role.ADMIN, lifetime=lifetime)
-
-
-@pytest.mark.parametrize("role", [None, "admin", True, 0.0, 3, -1])
-def test_an_unknown_role_is_refused(role: Any) -> None:
-    error = ValueError if type(role) is int else TypeError
-    for make in MAKERS.values():
+def test_an_unknown_role_and_a_malformed_uuid_are_refused() -> None:
+    odd: Any
+    for make, odd in product(MAKERS.values(), [None, "admin", True, 0.0, 3, -1]):
+        error = ValueError if type(odd) is int else TypeError
         with pytest.raises(error, match=r"role must be a Role, not|is not a valid Role"):
-            make(role=role, lifetime=None)
-
-
-@pytest.mark.parametrize("uuid", [None, "", "é"])
-def test_a_malformed_uuid_is_refused(uuid: Any) -> None:
-    for make in (KEY.room_token, KEY.task_token):
-        with pytest.raises(ValueError if isinstance(uuid, str) else TypeError, match=r"^uuid must be"):
-            make(uuid, role=Role.ADMIN, lifetime=None)
+            make(role=odd, lifetime=None)
+    for make, odd in product((KEY.room_token, KEY.task_token), [None, "", "é"]):
+        with pytest.raises(ValueError if isinstance(odd, str) else TypeError, match=r"^uuid must be"):
+            make(odd, role=Role.ADMIN, lifetime=None)
 
 
 @pytest.mark.parametrize("name", ["access_key", "secret_key"])
@@ -363,15 +295,11 @@ def test_a_malformed_uuid_is_refused(uuid: Any) -> None:
     [
         (None, "must be a string, not NoneType$"),
         (b"s3cret", "must be a string, not bytes$"),
-        ("", "must be text and not empty$"),
-        ("s3cret\ud800", "must be text and not empty$"),
-        ("\udfffs3cret", "must be text and not empty$"),
-        (" s3cret", "must not begin or end with white space"),
-        ("s3cret\r\n", "must not begin or end with white space"),
+        *((odd, "must be text and not empty$") for odd in ("", "s3cret\ud800", "\udfffs3cret")),
+        *((odd, "must not begin or end with white space") for odd in (" s3cret", "s3cret\r\n")),
         ("\ufeffs3cret", r"must be without the invisible character U\+FEFF$"),
         ("s3cret\u200b", r"must be without the invisible character U\+200B$"),
-        ('"s3cret"', "must be without quotation marks around it$"),
-        ("“s3cret”", "must be without quotation marks around it$"),
+        *((odd, "must be without quotation marks around it$") for odd in ('"s3cret"', "“s3cret”")),
     ],
     ids=ascii,
 )
@@ -399,9 +327,6 @@ def test_an_access_key_is_a_frozen_value_that_does_not_show_its_secret() -> None
         KEY.secret_key = "other"  # type: ignore[misc]  # that is the point
 
 
-# Redaction
-
-
 @every_vector
 def test_a_token_in_a_text_is_cut_to_its_prefix(vector: dict[str, Any]) -> None:
     token = vector["token"]
@@ -413,36 +338,25 @@ def test_a_token_in_a_text_is_cut_to_its_prefix(vector: dict[str, Any]) -> None:
 KNOWN = "abcdefghijklmnop"
 
 
-@pytest.mark.parametrize(
-    ("known", "text", "shown"),
-    [
-        (KNOWN, KNOWN, "NETLESS…"),
-        (KNOWN, KNOWN[:12], "NETLESS…"),
-        (KNOWN, KNOWN[-12:], "NETLESS…"),
-        (KNOWN, KNOWN[:11], KNOWN[:11]),
-        (KNOWN, KNOWN[-11:], KNOWN[-11:]),
+def test_twelve_characters_of_a_known_token_are_hidden_and_fewer_are_not() -> None:
+    for known, text, shown in [
+        *((KNOWN, piece, "NETLESS…") for piece in (KNOWN, KNOWN[:12], KNOWN[-12:])),
+        *((KNOWN, piece, piece) for piece in (KNOWN[:11], KNOWN[-11:], "")),
         (KNOWN, f"is {KNOWN[:13]} right?", "is NETLESS… right?"),
         (KNOWN, f"{KNOWN[:12]}XY{KNOWN[-12:]}", "NETLESS…XYNETLESS…"),
-        (KNOWN, "", ""),
         (KNOWN[:12], f"is {KNOWN}", "is NETLESS…mnop"),
         (KNOWN[:11], f"is {KNOWN}", f"is {KNOWN}"),
         ("something", "a bad day for something", "a bad day for something"),
         ("", "NETLESS is a service; NETLESSSDK too", "NETLESS is a service; NETLESSSDK too"),
-    ],
-)
-def test_twelve_characters_of_a_known_token_are_hidden_and_fewer_are_not(
-    known: str, text: str, shown: str
-) -> None:
-    assert redact(text, known) == shown
+    ]:
+        assert redact(text, known) == shown
 
 
 @every_vector
-@pytest.mark.parametrize("added", ["", "&", "&&ak=%zz"])
-def test_the_signature_of_a_token_is_hidden_even_if_the_token_is_malformed(
-    vector: dict[str, Any], added: str
-) -> None:
-    token, sig = encoded(vector["query"] + added), vector["sig"]
-    shown = f"is {vector['query']} right?"
-    assert Token.parse(token).redact(shown) == shown.replace(sig, "NETLESS…")
-    for cut in range(5):
-        assert Token.parse(token[: len(token) - cut]).redact(f"is {sig[3:40]} right?") == "is NETLESS… right?"
+def test_the_signature_of_a_token_is_hidden_even_if_the_token_is_malformed(vector: dict[str, Any]) -> None:
+    shown, sig = f"is {vector['query']} right?", vector["sig"]
+    for added in ("", "&", "&&ak=%zz"):
+        token = encoded(vector["query"] + added)
+        assert Token.parse(token).redact(shown) == shown.replace(sig, "NETLESS…")
+        for cut in range(5):
+            assert Token.parse(token[: len(token) - cut]).redact(f"is {sig[3:40]} right?") == "is NETLESS… right?"
