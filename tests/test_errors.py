@@ -3,7 +3,7 @@
 import copy
 import pickle
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 import netless_rooms
 from netless_rooms import Attempt, RoomsError, StatusError, TooManyFailuresError, TransportError, errors
 
-EARLIER: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+EARLIER, LATER = (datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC) for second in (5, 10))
 ASKED: Final[dict[str, Any]] = {"method": "GET", "path": "/v5/rooms/a"}
 OFF: Final = "the kettle is off"
 FAILURE: Final[dict[str, Any]] = {"status": None, "failure": "TimedOutError", "seconds": 5.0}
@@ -19,10 +19,7 @@ OWN: Final[list[tuple[type[RoomsError], dict[str, Any]]]] = [
     (StatusError, {"reason": "no", "status": 418, "retry_after": 2.5, "excerpt": "<html>", "remark": OFF}),
     (TransportError, {"summary": "it broke", "was_sent": False, "is_transient": False}),
     (errors.DecodeError, {"reason": "missing", "location": "$[3].limit"}),
-    (
-        errors.CreateOutcomeUnknownError,
-        {"summary": "it broke", "started_at": EARLIER, "ended_at": EARLIER + timedelta(seconds=5)},
-    ),
+    (errors.CreateOutcomeUnknownError, {"summary": "it broke", "started_at": EARLIER, "ended_at": LATER}),
     (TooManyFailuresError, {"failed": 3, "attempted": 9, "total": 20}),
     (RoomsError, {"summary": "it broke"}),
 ]
@@ -37,7 +34,6 @@ every_kind = pytest.mark.parametrize("kind", tree())
 
 
 def make(kind: type[RoomsError]) -> RoomsError:
-    """Return an error of the kind with every attribute set to something of its own."""
     own = next(own for base, own in OWN if issubclass(kind, base))
     error = kind(**own, **ASKED)
     assert vars(error).items() >= {name: own[name] for name in own if name not in {"excerpt", "remark"}}.items()
