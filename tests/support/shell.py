@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -20,10 +21,11 @@ FULL = OSError(28, "No space left on device")
 
 
 class Bytes(io.BytesIO):
-    """The raw stream below a ``Stream``."""
+    """The raw stream below a ``Stream``: of a file descriptor, or one whose writes fail."""
 
-    descriptor: int | None = None
-    error: OSError | None = None
+    def __init__(self, content: bytes = b"", descriptor: int | None = None, error: OSError | None = None) -> None:
+        super().__init__(content)
+        self.descriptor, self.error = descriptor, error
 
     def fileno(self) -> int:
         return super().fileno() if self.descriptor is None else self.descriptor
@@ -35,21 +37,10 @@ class Bytes(io.BytesIO):
 
 
 class Stream(io.TextIOWrapper):
-    """A standard stream: a terminal, a file descriptor, or one whose writes fail."""
+    """A standard stream, which may be a terminal."""
 
-    def __init__(
-        self,
-        content: str | bytes = "",
-        raw: Bytes | None = None,
-        *,
-        encoding: str = "utf-8",
-        is_terminal: bool = False,
-        descriptor: int | None = None,
-        error: OSError | None = None,
-    ) -> None:
-        self.raw = Bytes(content.encode() if isinstance(content, str) else content) if raw is None else raw
-        self.raw.descriptor, self.raw.error = descriptor, error
-        self.is_terminal = is_terminal
+    def __init__(self, raw: Bytes | None = None, encoding: str = "utf-8", *, is_terminal: bool = False) -> None:
+        self.raw, self.is_terminal = raw or Bytes(), is_terminal
         super().__init__(self.raw, encoding=encoding)
 
     def isatty(self) -> bool:
@@ -71,30 +62,27 @@ class Ran:
 
 @define
 class Shell:
-    """Runs commands with an environment and standard streams of its own."""
+    """Runs commands with an environment and standard streams of its own; some are terminals, or closed."""
 
     emulator: Emulator
     environment: dict[str, str] = field(factory=EVERYTHING.copy)
     terminals: frozenset[str] = frozenset()
-    """Which of ``stdin``, ``stdout`` and ``stderr`` are terminals."""
     closed: frozenset[str] = frozenset()
-    """Which of them are closed."""
     transport: httpx.AsyncBaseTransport | None = None
-    client: Callable[[], Any] | None = None
-    """What makes the HTTP client, in place of one that reaches the emulator."""
-    err: Stream | None = None
-    """Another stream for stderr."""
+    client: Callable[[], Any] | None = None  # makes an HTTP client other than one that reaches the emulator
+    err: Stream | None = None  # instead of the usual stderr
 
     def __call__(self, *arguments: object, typed: str | bytes | Stream = "", out: TextIO | None = None) -> Ran:
         """Run a command; ``typed`` is its input, or a stream of it, and ``out`` another stream for its output."""
-        streams = {
-            "stdin": typed if isinstance(typed, Stream) else self._stream("stdin", typed),
-            "stdout": out or self._stream("stdout"),
-            "stderr": self.err or self._stream("stderr"),
-        }
+        piped = typed.encode() if isinstance(typed, str) else typed
+        stdin = piped if isinstance(piped, Stream) else self._stream("stdin", piped)
+        stdout, stderr = out or self._stream("stdout"), self.err or self._stream("stderr")
+        streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
         given = {name: None if name in self.closed else stream for name, stream in streams.items()}
+        ours = {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"}
+        others = {name: value for name, value in os.environ.items() if name not in ours}
         with (
-            patch.dict(os.environ, self._variables(), clear=True),
+            patch.dict(os.environ, {**others, "COLUMNS": "100", **self.environment}, clear=True),
             patch("netless_rooms._api.transport.own_client", self.client or self._client),
             patch("sys.stdin", given["stdin"]),
             redirect_stdout(given["stdout"]),
@@ -103,24 +91,16 @@ class Shell:
             code = main([str(each) for each in arguments])
             for name in self.closed:
                 getattr(sys, name).close()  # what the command line has put in its place
-        written = [streams["stdout"], streams["stderr"]]
-        return Ran(code, *(each.getvalue() if isinstance(each, Stream) else "" for each in written))
+        return Ran(code, *(each.getvalue() if isinstance(each, Stream) else "" for each in (stdout, stderr)))
 
-    def fails(
-        self, code: int, *arguments: object, typed: str | bytes | Stream = "", out: TextIO | None = None
-    ) -> str:
+    def fails(self, code: int, *arguments: object, **streams: Any) -> str:
         """Run a command that fails with ``code`` and one line on stderr, and return that line."""
-        ran = self(*arguments, typed=typed, out=out)
-        assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
+        ran = self(*arguments, **streams)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), (arguments, ran)
         return ran.err.removeprefix("netless-rooms: ").rstrip()
 
-    def _stream(self, name: str, content: str | bytes = "") -> Stream:
-        return Stream(content, is_terminal=name in self.terminals)
-
-    def _variables(self) -> dict[str, str]:
-        ours = {*EVERYTHING, "NETLESS_TOKEN", "NETLESS_BASE_URL"}
-        others = {name: value for name, value in os.environ.items() if name not in ours}
-        return {**others, "COLUMNS": "100", **self.environment}
+    def _stream(self, name: str, content: bytes = b"") -> Stream:
+        return Stream(Bytes(content), is_terminal=name in self.terminals)
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self.transport or self.emulator.transport())
@@ -130,16 +110,18 @@ class Stopping(httpx.AsyncBaseTransport):
     """Reaches an emulator, and lets something happen before the ``at``-th request."""
 
     def __init__(self, emulator: Emulator, at: int, happens: Callable[[], object]) -> None:
-        self._inner = emulator.transport()
-        self._at = at
-        self._happens = happens
-        self._count = 0
+        self._inner, self._at, self._happens, self._count = emulator.transport(), at, happens, 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._count += 1
         if self._count == self._at:
             self._happens()
         return await self._inner.handle_async_request(request)
+
+
+def interrupt() -> None:
+    """Press Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def lines(*texts: str) -> str:
