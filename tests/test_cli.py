@@ -252,7 +252,10 @@ NAMES = {
     "\x1b[2J[bold]x[/bold]\nrm -rf \u202e": "\ufffd[2J[bold]x[/bold]\ufffdrm -rf \ufffd",
     "\x07\x9b\u2028\u2066\r": "\ufffd" * 5,
     **{name: f"'{name}" for name in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x")},
-    "\tx": "'\ufffdx", "\rx": "'\ufffdx", ";=1": "';'=1", "a; -1": "a;' -1",
+    "\tx": "'\ufffdx",
+    "\rx": "'\ufffdx",
+    ";=1": "';'=1",
+    "a; -1": "a;' -1",
     **{name: name for name in ("1=1", "a; b", "白板 क्\u200dष 👩\u200d🏫 a\u3000b\u00a0c")},
 }
 
@@ -347,9 +350,7 @@ def test_an_error_has_an_exit_code_and_one_line(response: Any, code: int, words:
     assert "base_url" not in said
 
 
-def test_errors_have_exit_codes_and_no_words_of_the_library(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_have_exit_codes_and_no_words_of_the_library(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "404" in shell.fails(5, "get", UUID)
     shell.emulator.faults.append(Closed(work_done=True))
     said = shell.fails(9, "create")

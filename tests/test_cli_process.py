@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -38,19 +39,9 @@ def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
         yield {**os.environ, **EVERYTHING, "NETLESS_BASE_URL": url, "NETLESS_TOKEN": ""}
 
 
-def started(
-    environment: dict[str, str], *arguments: object, out: int = subprocess.PIPE
-) -> "subprocess.Popen[str]":
-    words = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(words, env=environment, stdout=out, stderr=subprocess.PIPE, encoding="utf-8")
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    return process.returncode, out, err
+def run(words: list[str], out: int = subprocess.PIPE, **options: Any) -> tuple[int, str | None, str]:
+    ran = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, encoding="utf-8", check=False, **options)
+    return ran.returncode, ran.stdout, ran.stderr
 
 
 def uuids_in(file: Path) -> list[str]:
@@ -65,9 +56,9 @@ def test_the_library_does_not_import_the_command_line_and_help_imports_no_comman
         main(["--help"])
         print({"netless_rooms.cli.commands.scan", "netless_rooms.emulator", "rich.progress"} & {*sys.modules})
     """
-    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=False)
-    lines = ran.stdout.splitlines()
-    assert (lines[0], lines[-1], ran.stderr) == ("set()", "set()", "")
+    _, out, err = run([sys.executable, "-P", "-c", code])
+    lines = str(out).splitlines()
+    assert (lines[0], lines[-1], err) == ("set()", "set()", "")
 
 
 @unix
@@ -76,35 +67,29 @@ def test_a_scan_that_is_stopped_by_a_signal_resumes_exactly(
     sent: signal.Signals, emulator: Emulator, environment: dict[str, str], tmp_path: Path
 ) -> None:
     output = tmp_path / "o"
-    arguments = ["scan", "--checkpoint", tmp_path / "c", "--output", output]
+    words = ["scan", "--checkpoint", str(tmp_path / "c"), "--output", str(output)]
     emulator.faults[:] = [None, Hang()]
-    process = started(environment, *arguments)
-    while len(emulator.requests) < 2 or not (output.exists() and output.stat().st_size):
-        assert process.poll() is None
-    process.send_signal(sent)
-    said = "netless-rooms: stopped: 1,000 rooms saved; repeat the command to resume\n"
-    assert ended(process) == ((130, "", said) if sent == signal.SIGINT else (-sent, "", ""))
+    with subprocess.Popen([*COMMAND, *words], env=environment, stderr=subprocess.PIPE) as process:
+        while len(emulator.requests) < 2 or not (output.exists() and output.stat().st_size):
+            assert process.poll() is None
+        process.send_signal(sent)
+        _, err = process.communicate()
+    said = b"netless-rooms: stopped: 1,000 rooms saved; repeat the command to resume\n"
+    assert (process.returncode, err) == ((130, said) if sent == signal.SIGINT else (-sent, b""))
     shell = Shell(emulator, environment={**EVERYTHING, "NETLESS_BASE_URL": environment["NETLESS_BASE_URL"]})
-    assert shell(*arguments).code == 0
+    assert shell(*words).code == 0
     assert uuids_in(output) == list(emulator.uuids())
 
 
 @unix
-def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:
+def test_a_stdout_that_nobody_reads_or_that_is_closed(environment: dict[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = started(environment, "scan", out=writing)
+    assert run([*COMMAND, "scan"], writing, env=environment) == (141, None, "")
     os.close(writing)
-    code, _, err = ended(process)
-    assert (code, err) == (141, "")
-
-
-@unix
-def test_a_stdout_that_is_closed_is_not_an_internal_error(environment: dict[str, str]) -> None:
     words = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, "list", "--limit", "2"]
-    ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
     said = "netless-rooms: the output cannot be written: stdout is closed\n"
-    assert (ran.returncode, ran.stdout, ran.stderr) == (10, "", said)
+    assert run(words, env=environment) == (10, "", said)
 
 
 @unix
@@ -123,9 +108,10 @@ def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
     os.close(primary)
     assert process.wait(timeout=60) == 0
     assert uuids_in(tmp_path / "rows") == list(emulator.uuids())
-    assert b"rooms a second" in seen
-    assert b"2,500 rooms written" in seen
-    assert next(emulator.uuids()).encode() not in seen
+    found = [
+        words in seen for words in (b"rooms a second", b"2,500 rooms written", next(emulator.uuids()).encode())
+    ]
+    assert found == [True, True, False]
 
 
 @pytest.mark.skipif(not BASH, reason="there is no bash")
@@ -134,20 +120,13 @@ def test_an_unbuffered_stdout_that_is_full_takes_whole_rows_or_none(
     command: str, environment: dict[str, str], emulator: Emulator, tmp_path: Path
 ) -> None:
     line = f"{shlex.join(COMMAND)} {command} --page-size 200 >> out"
-    environment = {**environment, "PYTHONUNBUFFERED": "1"}
-
-    def run(limit: str) -> tuple[int, str]:
-        words = [BASH, "-c", f"{limit} {line}"]
-        ran = subprocess.run(
-            words, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
-        )
-        return ran.returncode, ran.stderr
-
-    assert run("ulimit -f 300;") == (10, "netless-rooms: the output cannot be written: File too large\n")
+    options: dict[str, Any] = {"env": {**environment, "PYTHONUNBUFFERED": "1"}, "cwd": tmp_path}
+    said = "netless-rooms: the output cannot be written: File too large\n"
+    assert run([BASH, "-c", f"ulimit -f 300; {line}"], **options) == (10, "", said)
     kept = uuids_in(tmp_path / "out")
     assert kept == list(emulator.uuids())[: len(kept)]
     if "--checkpoint" in command:
-        assert run("") == (0, "")
+        assert run([BASH, "-c", line], **options) == (0, "", "")
         assert uuids_in(tmp_path / "out") == list(emulator.uuids())
 
 
@@ -165,9 +144,6 @@ def test_completion_works_on_a_new_account_that_is_set_up_as_its_page_says(tmp_p
         echo "${{COMPREPLY[@]}}"
     """
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHON": sys.executable}
-    ran = subprocess.run(
-        [BASH, "-ec", script], env=environment, capture_output=True, encoding="utf-8", check=False
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.split() == ["--created-after", "--created-before"]
+    code, out, err = run([BASH, "-ec", script], env=environment)
+    assert (code, str(out).split(), err) == (0, ["--created-after", "--created-before"], "")
     assert [file.stat().st_size > 0 for file in tmp_path.rglob("*netless-rooms*")] == [True] * 3

@@ -146,7 +146,7 @@ def test_unreadable_rooms_are_raised_skipped_or_shown(shell: Shell) -> None:
     assert shown.count("expected true or false") == 1
     assert shell("stats", "--on-invalid", "skip").err == "netless-rooms: 1 unreadable room not counted\n"
     shell.emulator = Emulator()
-    shell.emulator.add_room(uuid=UUID, isBan="perhaps", note='NETLESSSDK_x"')  # no document is left without it
+    shell.emulator.add_room(uuid=UUID, isBan="perhaps", note='NETLESSSDK_x"')  # nothing is left to show
     assert json.loads(shell("scan", "--on-invalid", "yield").out)["document"] is None
 
 
@@ -226,8 +226,8 @@ def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
 
 def test_another_file_is_no_checkpoint(shell: Shell) -> None:
     ours = '{"kind": "netless-rooms scan 1", "options": '
-    other = ["", "[]", "{}", '{"kind": "scan 9"}', f"{ours}1}}", f'{ours}{{}}, "colour": 1}}', "[" * 100_000, "\udcff"]
-    for text in other:
+    files = ["", "[]", "{}", '{"kind": "x"}', f"{ours}1}}", f'{ours}{{}}, "colour": 1}}', "[" * 100_000, "\udcff"]
+    for text in files:
         CHECKPOINT.write_text(text, errors="surrogateescape")
         before = CHECKPOINT.read_bytes()
         shell.fails(10, *KEPT)
