@@ -94,14 +94,6 @@ def test_more_than_one_room_is_confirmed_in_a_terminal(typed: str, shell: Shell)
     assert ran.err.endswith("netless-rooms: nothing was changed\n") is not yes
 
 
-def test_where_nobody_can_be_asked_more_than_one_room_needs_yes(shell: Shell) -> None:
-    said = shell.fails(2, "disable", "a", "b")
-    assert said.startswith("nothing was changed: cannot prompt; pass --yes to disable 2 rooms")
-    shell.terminals = frozenset({"stdin"})
-    assert "pass --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=lines("a", "b"))
-    assert shell.emulator.requests == []
-
-
 def test_ctrl_c_at_the_question_does_nothing(shell: Shell) -> None:
     class Interrupted(Stream):
         def readline(self, _: int | None = -1) -> str:  # type: ignore[override]  # the name of its argument
@@ -113,7 +105,12 @@ def test_ctrl_c_at_the_question_does_nothing(shell: Shell) -> None:
     assert (ran.code, ran.out, ran.err, shell.emulator.requests) == (130, "", said, [])
 
 
-def test_a_dry_run_shows_the_rooms_and_sends_nothing(shell: Shell) -> None:
+def test_where_nobody_can_be_asked_there_is_yes_and_a_dry_run(shell: Shell) -> None:
+    said = shell.fails(2, "disable", "a", "b")
+    assert said.startswith("nothing was changed: cannot prompt; pass --yes to disable 2 rooms")
+    shell.terminals = frozenset({"stdin"})
+    assert "pass --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=lines("a", "b"))
+    shell.terminals = frozenset()
     ran = shell("disable", "--dry-run", typed=lines("a", "b"))
     assert (ran.code, outcomes(ran)) == (0, {"a": "not_attempted", "b": "not_attempted"})
     assert ran.err == "netless-rooms: dry run: 2 rooms would be disabled\n"

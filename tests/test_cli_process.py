@@ -3,7 +3,6 @@
 These are slow.  Whatever does not need a process is tested in this one, by way of ``shell``.
 """
 
-import json
 import os
 import shlex
 import shutil
@@ -20,7 +19,7 @@ from anyio.from_thread import start_blocking_portal
 
 from netless_rooms.emulator import Emulator, Hang
 from selection import exhaustive
-from shell import EVERYTHING, Shell
+from shell import EVERYTHING, Shell, uuids_in
 
 COMMAND = [sys.executable, "-P", "-m", "netless_rooms"]
 BASH = shutil.which("bash") or ""
@@ -42,10 +41,6 @@ def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
 def run(words: list[str], out: int = subprocess.PIPE, **options: Any) -> tuple[int, str | None, str]:
     ran = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, encoding="utf-8", check=False, **options)
     return ran.returncode, ran.stdout, ran.stderr
-
-
-def uuids_in(file: Path) -> list[str]:
-    return [json.loads(line)["uuid"] for line in file.read_text().splitlines()]
 
 
 def test_the_library_does_not_import_the_command_line_and_help_imports_no_command() -> None:

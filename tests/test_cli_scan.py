@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import FileIO
-from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import DEFAULT, Mock
 
 import anyio
 import anyio.lowlevel
@@ -26,7 +25,7 @@ from netless_rooms import Room, Scan
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from selection import exhaustive
-from shell import FULL, Bytes, Shell, Stopping, Stream, interrupt
+from shell import FULL, Bytes, Shell, Stopping, Stream, interrupt, uuids_in
 
 PAGE = ["--page-size", 10]
 CHECKPOINT, OUTPUT = Path("checkpoint"), Path("rooms.jsonl")
@@ -49,23 +48,15 @@ def stopped(shell: Shell) -> Shell:
     return shell
 
 
-def uuids_in(text: str | Path) -> list[str]:
-    lines = text.splitlines() if isinstance(text, str) else text.read_text().splitlines()
-    return [json.loads(line)["uuid"] for line in lines]
-
-
 def csv_rows(text: str | Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text if isinstance(text, str) else text.read_text())))
 
 
-@pytest.mark.parametrize("flags", [[], ["--shards", 4, "--prefetch", 0]], ids=str)
-def test_scan_shows_every_room_once(flags: list[object], shell: Shell) -> None:
-    ran = shell("scan", *PAGE, *flags)
-    assert (ran.code, ran.err) == (0, "")
-    assert sorted(uuids_in(ran.out)) == list(shell.emulator.uuids())
-
-
-def test_a_scan_runs_in_any_thread(shell: Shell) -> None:
+def test_scan_shows_every_room_once_in_any_thread(shell: Shell) -> None:
+    for flags in ([], ["--shards", 4, "--prefetch", 0]):
+        ran = shell("scan", *PAGE, *flags)
+        assert (ran.code, ran.err) == (0, "")
+        assert sorted(uuids_in(ran.out)) == list(shell.emulator.uuids())
     with ThreadPoolExecutor() as threads:
         assert threads.submit(shell, "scan").result().code == 0
 
@@ -272,9 +263,7 @@ def test_an_output_that_was_changed_is_left_alone(stopped: Shell) -> None:
     assert "does not begin with" in stopped.fails(10, *FILES)
 
 
-def test_two_scans_do_not_write_to_one_file_where_the_system_has_locks(
-    stopped: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_scans_do_not_write_to_one_file(stopped: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
     with OUTPUT.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -284,34 +273,24 @@ def test_two_scans_do_not_write_to_one_file_where_the_system_has_locks(
 
 
 @pytest.mark.parametrize(("turn", "file"), [(1, CHECKPOINT), (2, OUTPUT), (3, CHECKPOINT)])
-def test_after_a_full_disk_the_scan_can_be_resumed(
-    turn: int, file: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    effects = Mock(side_effect=[*[None] * (turn - 1), FULL, *[None] * 9])
-    monkeypatch.setattr("os.fsync", effects)
+def test_a_full_disk(turn: int, file: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", Mock(side_effect=[*[None] * (turn - 1), FULL, *[None] * 9]))
     assert shell.fails(10, *FILES, *PAGE) == f"{file}: No space left on device"
     assert shell(*FILES).code == 0
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
 
 
-@pytest.mark.parametrize("base_url", [TOKEN, "https://user:hush-hush@host", "http://service.example"])
-def test_a_refused_command_touches_no_file_and_shows_no_secret(
-    base_url: str, shell: Shell, tmp_path: Path
-) -> None:
-    said = shell.fails(3, *FILES, "--base-url", base_url)
-    assert (TOKEN in said, "hush-hush" in said, list(tmp_path.iterdir())) == (False, False, [])
-
-
-def test_a_checkpoint_file_holds_no_token(shell: Shell) -> None:
-    assert shell(*FILES, "--team", TOKEN).code == 0
-    assert TOKEN not in CHECKPOINT.read_text()
-    assert shell(*FILES, "--team", TOKEN).code == 0
+def test_secrets_are_in_no_file_and_a_refused_command_touches_none(shell: Shell, tmp_path: Path) -> None:
+    for base_url in (TOKEN, "https://user:hush-hush@host", "http://service.example"):
+        said = shell.fails(3, *FILES, "--base-url", base_url)
+        assert (TOKEN in said, "hush-hush" in said, list(tmp_path.iterdir())) == (False, False, [])
+    for _ in range(2):
+        assert shell(*FILES, "--team", TOKEN).code == 0
+        assert TOKEN not in CHECKPOINT.read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes and links are others there")
-def test_a_checkpoint_file_is_private_keeps_its_mode_and_replaces_nothing_else(
-    stopped: Shell, tmp_path: Path
-) -> None:
+def test_a_checkpoint_file_is_private_and_replaces_nothing_else(stopped: Shell, tmp_path: Path) -> None:
     assert stat.S_IMODE(CHECKPOINT.stat().st_mode) == 0o600
     CHECKPOINT.chmod(0o640)
     (mine := Path("mine")).write_text("mine")
@@ -374,17 +353,14 @@ def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(shell: Shell
         assert json.loads(CHECKPOINT.read_text())["ended"]
 
 
-@pytest.mark.parametrize("at", [1, 3])
-def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(at: int, shell: Shell) -> None:
-    shell.transport = Stopping(shell.emulator, at, interrupt)
-    said = shell.fails(130, *FILES, *PAGE, "--prefetch", 0)
-    assert said == f"stopped: {10 * (at - 1)} rooms saved; repeat the command to resume"
+def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(shell: Shell) -> None:
+    for at in (1, 3):
+        shell.transport = Stopping(shell.emulator, at, interrupt)
+        said = shell.fails(130, *FILES, *PAGE, "--prefetch", 0)
+        assert said == f"stopped: {10 * (at - 1)} rooms saved; repeat the command to resume"
     shell.transport = None
     assert shell(*FILES).code == 0
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
-
-
-def test_ctrl_c_says_nothing_without_a_checkpoint(shell: Shell) -> None:
     shell.transport = Stopping(shell.emulator, 2, interrupt)
     ran = shell("scan", *PAGE)
     assert (ran.code, ran.err, len(uuids_in(ran.out))) == (130, "", 10)
@@ -428,9 +404,7 @@ def file(shell: Shell) -> Iterator[FileIO]:  # noqa: ARG001  it changes the fold
 
 @pytest.mark.parametrize("limit", [0, 1, 2_000, 2_500])
 @pytest.mark.parametrize("flags", [[], ["--format", "csv"]], ids=str)
-def test_after_a_full_disk_no_row_is_torn_lost_or_repeated(
-    limit: int, flags: list[str], shell: Shell, file: FileIO
-) -> None:
+def test_no_row_is_torn_or_lost(limit: int, flags: list[str], shell: Shell, file: FileIO) -> None:
     ran = shell(*KEPT, *flags, *PAGE, out=Stream(PartOf(file, limit)))
     said = "netless-rooms: the output cannot be written: No space left on device\n"
     assert (ran.code, ran.err) == (10, said)
@@ -440,16 +414,8 @@ def test_after_a_full_disk_no_row_is_torn_lost_or_repeated(
     assert uuids == list(shell.emulator.uuids())
 
 
-def test_rows_are_taken_back_if_their_checkpoint_cannot_be_written(
-    shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace, turns = os.replace, count(1)
-
-    def failing(*paths: Any) -> None:
-        if next(turns) == 2:
-            raise FULL
-        replace(*paths)
-
+def test_rows_without_checkpoint_are_cut(shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = Mock(wraps=os.replace, side_effect=[DEFAULT, FULL, *[DEFAULT] * 9])
     monkeypatch.setattr("os.replace", failing)
     assert [shell(*KEPT, *PAGE, out=Stream(PartOf(file))).code for _ in range(2)] == [10, 0]
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
@@ -470,9 +436,7 @@ def test_what_somebody_else_wrote_is_not_cut_off(shell: Shell, file: FileIO) -> 
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_ctrl_c_between_rows_and_checkpoint_repeats_no_row(
-    times: int, shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_repeats_no_row(times: int, shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(number: int) -> None:
         for _ in range(times * (number == file.fileno())):
             interrupt()
@@ -485,9 +449,7 @@ def test_ctrl_c_between_rows_and_checkpoint_repeats_no_row(
     assert uuids_in(OUTPUT)[len(kept) * (times == 3) :] == list(shell.emulator.uuids())
 
 
-def test_redirected_rows_are_on_the_disk_before_the_checkpoint_says_so(
-    shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_synced_before_checkpoints(shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bool] = []
     monkeypatch.setattr("os.fsync", lambda number: synced.append(number == file.fileno()))
     assert shell("list", out=Stream(PartOf(file))).code == 0

@@ -1,11 +1,13 @@
 """A shell for tests: runs the command line in this process, against an emulator."""
 
 import io
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, TextIO
 from unittest.mock import patch
 
@@ -127,3 +129,8 @@ def interrupt() -> None:
 def lines(*texts: str) -> str:
     """Return lines to be piped in."""
     return "".join(f"{text}\n" for text in texts)
+
+
+def uuids_in(rows: str | Path) -> list[str]:
+    text = rows if isinstance(rows, str) else rows.read_text()
+    return [json.loads(line)["uuid"] for line in text.splitlines()]
