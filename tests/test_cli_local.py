@@ -73,7 +73,10 @@ def test_a_token_is_signed_read_and_checked_with_the_key(shell: Shell) -> None:
     assert said == "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"
 
 
-def test_a_token_of_the_environment_is_read_if_none_is_piped_in(shell: Shell) -> None:
+def test_a_token_is_read_from_the_input_or_the_environment(shell: Shell) -> None:
+    assert shell.fails(4, "token", "read", typed="hush\n").startswith("malformed token")
+    assert shell.fails(3, "token", "read") == "pipe a token in, or set NETLESS_TOKEN"
+    assert shell.fails(4, "token", "read", typed=b"\xff\xfa") == "the input is not a token"
     shell.environment = {"NETLESS_TOKEN": shell.emulator.token(lifetime=timedelta(hours=-1))}
     assert json.loads(shell("token", "read", typed="\n").out)["kind"] == "sdk"
     ticket = Shell(shell.emulator)("token", "room", UUID, "--role", "reader").out
@@ -85,12 +88,6 @@ def test_a_token_of_the_environment_is_read_if_none_is_piped_in(shell: Shell) ->
     shell.environment = {"NETLESS_TOKEN": shell.emulator.token(lifetime=None)}
     out = shell("token", "read").out
     assert "expires_at  -\nis_expired  no\n" in out
-
-
-def test_input_that_is_not_a_token_is_reported(shell: Shell) -> None:
-    assert shell.fails(4, "token", "read", typed="hush\n").startswith("malformed token")
-    assert shell.fails(3, "token", "read") == "pipe a token in, or set NETLESS_TOKEN"
-    assert shell.fails(4, "token", "read", typed=b"\xff\xfa") == "the input is not a token"
 
 
 def test_emulate_prints_what_to_set_until_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +114,7 @@ def test_emulate_prints_what_to_set_until_ctrl_c(shell: Shell, monkeypatch: pyte
     assert ran.err.startswith(f"netless-rooms: 3 rooms on {base_url}; run")
 
 
-def test_emulate_takes_a_key_and_prints_no_secret_that_is_set(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_emulate_prints_no_secret_that_is_set(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anyio.sleep_forever", Mock(side_effect=KeyboardInterrupt))
     out = shell("emulate", "--port", 0, "--access-key", "mine", "--secret-key", "my own secret").out
     assert "export NETLESS_ACCESS_KEY=mine\nexport NETLESS_SECRET_KEY='my own secret'\n" in out
