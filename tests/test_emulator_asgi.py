@@ -40,9 +40,7 @@ async def test_the_four_calls_work_over_http_also_below_a_path_of_another_applic
         assert (await client.get("http://emulated/below/v5/rooms")).json() == listed.json()
 
 
-async def test_every_answer_has_its_type_and_once_the_time_of_the_clock_the_machines_until_replaced() -> (
-    None
-):
+async def test_every_answer_has_its_type_and_once_the_time_of_the_clock_the_machines_until_replaced() -> None:
     """Rules: json, date."""
     emulator, before, now = Emulator(rooms=200), datetime.now(UTC).replace(microsecond=0), [1_610_952_989.9]
     async with client_of(emulator) as client:

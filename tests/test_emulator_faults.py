@@ -3,12 +3,15 @@
 import copy
 import json
 import pickle
+import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
+from math import inf, nan
 from typing import Any, Final
+from unittest.mock import ANY
 
 import anyio
 import anyio.lowlevel
@@ -17,20 +20,8 @@ import pytest
 from attrs import define, field
 
 from http_clients import CLIENTS
-from netless_rooms.emulator import (
-    BadRoom,
-    Closed,
-    Cut,
-    Emulator,
-    Failure,
-    Fault,
-    GatewayPage,
-    Hang,
-    NoFault,
-    Quirks,
-    Slow,
-)
-from netless_rooms.emulator.faults import parse_fault
+from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, GatewayPage, Hang, Quirks, Slow
+from netless_rooms.emulator.faults import Fault, NoFault, parse_fault
 from selection import exhaustive, on_both_loops
 from virtual_time import VirtualTime
 
@@ -46,16 +37,6 @@ class Played:
     raised: str = ""
     times: list[float] = field(factory=list)
 
-    async def take(self, message: Mapping[str, Any]) -> None:
-        self.times.append(anyio.current_time())
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            assert len(self.headers) == len(message["headers"])
-        else:
-            self.pieces.append(message["body"])
-            self.ended = not message.get("more_body", False)
-
 
 async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: bool, scope: Any) -> Played:
     """Ask under a server that cannot close a connection; a client that leaves does so at once."""
@@ -66,30 +47,32 @@ async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: 
             await anyio.sleep_forever()
         return asked.pop() if asked else {"type": "http.disconnect"}
 
+    async def send(message: Mapping[str, Any]) -> None:
+        played.times.append(anyio.current_time())
+        if message["type"] == "http.response.start":
+            played.status = message["status"]
+            played.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            assert len(played.headers) == len(message["headers"])
+        else:
+            played.pieces.append(message["body"])
+            played.ended = not message.get("more_body", False)
+
     headers = [(b"token", emulator.token().encode()), (b"region", b"sg")]
     request = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-    with anyio.move_on_after(600):
+    with anyio.move_on_after(600) as ten_minutes:
         try:
-            await emulator.app(request | scope, receive, played.take)
+            await emulator.app(request | scope, receive, send)
         except Exception as error:
             played.raised = str(error)
-        return played
-    played.raised = "nothing for ten minutes"
+    if ten_minutes.cancelled_caught:
+        played.raised = "nothing for ten minutes"
     return played
 
 
-def played(
-    emulator: Emulator,
-    method: str = "GET",
-    path: str = "/v5/rooms",
-    *,
-    body: bytes = b"{}",
-    leaves: bool = False,
-    loop: str = "asyncio",
-    **scope: Any,
-) -> Played:
+def played(emulator: Emulator, method: str = "GET", path: str = "/v5/rooms", **asked: Any) -> Played:
     """Return what the application sends to one request, on a clock that nobody waits for."""
-    return VirtualTime().run(loop, play, emulator, method, path, body, leaves, scope)
+    loop, body, leaves = asked.pop("loop", "asyncio"), asked.pop("body", b"{}"), asked.pop("leaves", False)
+    return VirtualTime().run(loop, play, emulator, method, path, body, leaves, asked)
 
 
 def statuses(emulator: Emulator) -> list[int | None]:
@@ -99,10 +82,12 @@ def statuses(emulator: Emulator) -> list[int | None]:
 # What the application sends
 
 NOT_FOUND: Final = b'{"message":"room not found"}'
-LATE: Final = b'{"message":"late"}'
+CLOSED: Final = "Server disconnected without sending a response."
 CUT: Final = "peer closed connection without sending complete message body (received {} bytes, expected 28)"
-HTTP_DATE: Final = "Wed, 21 Oct 2015 07:28:00 GMT"
-MOMENT: Final = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
+MOMENT: Final = datetime(2015, 10, 21, 9, 28, tzinfo=timezone(timedelta(hours=2)))
+RETRY_AFTER: dict[Any, str] = {0: "0", 120: "120", 0.05: "0.05", "soon": "soon", "": ""}
+RETRY_AFTER |= {MOMENT: "Wed, 21 Oct 2015 07:28:00 GMT"}
+CUTS: dict[Fault, int] = {Cut(0): 0, Cut(): 1, Cut(5): 5, Cut(28): 27}
 
 
 @pytest.mark.parametrize(
@@ -112,21 +97,11 @@ MOMENT: Final = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
         (Failure(429), [b'{"message":"Too Many Requests"}'], None),
         (Failure(599), [b'{"message":"Unknown"}'], None),
         (Failure(500, ""), [b'{"message":""}'], None),
-        (Failure(503, "late", 0), [LATE], "0"),
-        (Failure(503, "late", 120), [LATE], "120"),
-        (Failure(503, "late", 0.05), [LATE], "0.05"),
-        (Failure(503, "late", 2.0), [LATE], "2"),
-        (Failure(503, "late", "soon"), [LATE], "soon"),
-        (Failure(503, "late", ""), [LATE], ""),
-        (Failure(503, "late", MOMENT), [LATE], HTTP_DATE),
-        (Failure(503, "late", MOMENT.astimezone(timezone(timedelta(hours=2)))), [LATE], HTTP_DATE),
+        *((Failure(503, "late", given), [b'{"message":"late"}'], sent) for given, sent in RETRY_AFTER.items()),
         (Slow(10, 1), [NOT_FOUND], None),
         (Slow(10, 3), [NOT_FOUND[:9], NOT_FOUND[9:18], NOT_FOUND[18:]], None),
         (Slow(0, 99), [bytes([byte]) for byte in NOT_FOUND], None),
-        (Cut(0), [b""], None),
-        (Cut(), [b"{"], None),
-        (Cut(5), [b'{"mes'], None),
-        (Cut(28), [NOT_FOUND[:-1]], None),
+        *((fault, [NOT_FOUND[:length]], None) for fault, length in CUTS.items()),
         (BadRoom(limit=0), [NOT_FOUND], None),
     ],
     ids=repr,
@@ -137,18 +112,13 @@ def test_each_fault_changes_only_what_it_is_about(
 ) -> None:
     emulator = Emulator(clock=lambda: 1.6e9, faults=[fault])
     answer = played(emulator, path="/v5/rooms/none", loop=anyio_backend)
-    length, sent = len(NOT_FOUND if isinstance(fault, Cut) else b"".join(pieces)), len(b"".join(pieces))
-    assert answer.headers == {
-        "content-type": "application/json",
-        "date": "Sun, 13 Sep 2020 12:26:40 GMT",
-        "vary": answer.headers["vary"],
-        "content-length": str(length),
-    } | ({} if retry_after is None else {"retry-after": retry_after})
+    cut, sent = isinstance(fault, Cut), len(b"".join(pieces))
+    headers = {"content-type": "application/json", "date": "Sun, 13 Sep 2020 12:26:40 GMT"}
+    headers |= {} if retry_after is None else {"retry-after": retry_after}
+    assert answer.headers == headers | {"vary": ANY, "content-length": str(28 if cut else sent)}
     pause = fault.pause if isinstance(fault, Slow) else 0
     assert [moment - answer.times[0] for moment in answer.times] == [pause * i for i in range(len(pieces) + 1)]
-    assert (answer.pieces, answer.ended, answer.raised) == (
-        (pieces, False, CUT.format(sent)) if isinstance(fault, Cut) else (pieces, True, "")
-    )
+    assert (answer.pieces, answer.ended, answer.raised) == (pieces, not cut, CUT.format(sent) if cut else "")
     assert statuses(emulator) == [answer.status] == [fault.status if isinstance(fault, Failure) else 404]
     assert emulator.faults == []
 
@@ -164,12 +134,10 @@ def test_a_gateways_page_is_html_and_only_the_service_has_an_envelope() -> None:
     assert played(emulator).pieces == [b'{"status":500,"body":{"message":"no"}}']
 
 
-@pytest.mark.parametrize("scope", [{}, {"state": {}}], ids=["no state", "empty state"])
-def test_a_close_raises_where_the_server_cannot_close(scope: dict[str, Any]) -> None:
-    emulator = Emulator(faults=[Closed()])
-    answer = played(emulator, **scope)
-    assert (answer.status, answer.raised) == (None, "Server disconnected without sending a response.")
-    assert statuses(emulator) == [None]
+def test_a_close_raises_where_the_server_cannot_close() -> None:
+    emulator, closed = Emulator(faults=[Closed()] * 2), Played(raised=CLOSED)
+    assert [played(emulator), played(emulator, state={})] == [closed, closed]
+    assert statuses(emulator) == [None, None]
 
 
 @on_both_loops
@@ -181,20 +149,16 @@ def test_silence_lasts_until_the_client_leaves(anyio_backend: str) -> None:
     assert (slow.status, slow.pieces, slow.raised) == (200, [], "")
 
 
-BAD_ROOMS: list[tuple[BadRoom, Callable[[dict[str, Any], dict[str, Any]], list[Any]]]] = [
-    (BadRoom(isBan="perhaps", colour=None), lambda one, two: [one | {"isBan": "perhaps", "colour": None}, two]),
-    (BadRoom(1, uuid=..., x=...), lambda one, two: [one, {key: two[key] for key in two if key != "uuid"}]),
-    (BadRoom(-2, limit=-1), lambda one, two: [one | {"limit": -1}, two]),
-    (BadRoom(2, limit=-1), lambda one, two: [one, two]),
-    (BadRoom(-3, limit=-1), lambda one, two: [one, two]),
-]
-
-
-@pytest.mark.parametrize(("fault", "listed"), BAD_ROOMS)
-def test_a_bad_room_of_a_page_changes_nothing_else(fault: BadRoom, listed: Callable[..., list[Any]]) -> None:
+@pytest.mark.parametrize(("index", "place"), [(0, 0), (1, 1), (-2, 0), (2, None), (-3, None)])
+def test_a_bad_room_of_a_page_changes_nothing_else(index: int, place: int | None) -> None:
+    fault = BadRoom(index, isBan="perhaps", colour=None, uuid=..., x=...)
     emulator = Emulator(rooms=2, quirks=Quirks(envelope=True), faults=[fault])
     rooms = [emulator.room(uuid) for uuid in emulator.uuids()]
-    expected = json.dumps(listed(*rooms), ensure_ascii=False, separators=(",", ":")).encode()
+    listed = [dict(room) for room in rooms]
+    if place is not None:
+        listed[place] |= {"isBan": "perhaps", "colour": None}
+        del listed[place]["uuid"]
+    expected = json.dumps(listed, separators=(",", ":")).encode()
     assert played(emulator).pieces == [b'{"status":200,"body":%b}' % expected]
     assert [emulator.room(uuid) for uuid in emulator.uuids()] == rooms
 
@@ -211,29 +175,15 @@ def test_a_bad_room_is_good_in_the_service() -> None:
     assert (emulator.room_count, emulator.faults) == (2, [])
 
 
-MAKERS: list[tuple[Any, int | None]] = [
-    (partial(Failure, 503), 503),
-    (GatewayPage, 502),
-    (Closed, None),
-    (Hang, None),
-]
-
-
-@pytest.mark.parametrize(
-    ("fault", "status", "count"),
-    [
-        *((fault, 201, 1) for fault in (NoFault(), Cut(), Slow(1), BadRoom(limit=1))),
-        *((make(), status, 0) for make, status in MAKERS),
-        *((make(work_done=True), status, 1) for make, status in MAKERS),
-    ],
-    ids=repr,
-)
-def test_the_work_is_done_where_its_answer_is_sent_or_it_is_asked_for(
-    fault: Fault, status: int | None, count: int
-) -> None:
-    emulator = Emulator(faults=[fault])
-    played(emulator, "POST")
-    assert (fault.work_done, statuses(emulator), emulator.room_count) == (count == 1, [status], count)
+def test_the_work_is_done_where_its_answer_is_sent_or_it_is_asked_for() -> None:
+    makers: dict[Any, int | None] = {partial(Failure, 503): 503, GatewayPage: 502, Closed: None, Hang: None}
+    cases: list[Any] = [(fault, 201, 1) for fault in (NoFault(), Cut(), Slow(1), BadRoom(limit=1))]
+    cases += [(make(), status, 0) for make, status in makers.items()]
+    cases += [(make(work_done=True), status, 1) for make, status in makers.items()]
+    for fault, status, count in cases:
+        emulator = Emulator(faults=[fault])
+        played(emulator, "POST")
+        assert (fault.work_done, statuses(emulator), emulator.room_count) == (count == 1, [status], count), fault
 
 
 # What a client in process sees
@@ -243,7 +193,7 @@ def test_the_work_is_done_where_its_answer_is_sent_or_it_is_asked_for(
 @pytest.mark.parametrize(
     ("fault", "seen", "seconds"),
     [
-        (Closed(), "RemoteProtocolError('Server disconnected without sending a response.')", 0),
+        (Closed(), f"RemoteProtocolError('{CLOSED}')", 0),
         (Cut(5), f"RemoteProtocolError('{CUT.format(5)}')", 0),
         (Hang(), "ReadTimeout('')", 30),
         (Slow(31, 2), "ReadTimeout('')", 30),
@@ -292,18 +242,10 @@ async def test_a_client_without_a_timeout_waits_until_it_is_cancelled() -> None:
 def test_each_request_takes_the_first_entry_that_is_for_it() -> None:
     given = [Failure(500, on="set-ban"), Failure(501, on="list"), None, Failure(502), Closed(on="create"), None]
     emulator = Emulator(faults=given)
-    for method, path, left in [
-        ("GET", "/v5/rooms", 5),
-        ("GET", "/v5/rooms", 4),
-        ("PATCH", "/v5/rooms/none", 3),
-        ("PATCH", "/v5/rooms/none", 2),
-        ("DELETE", "/v5/rooms", 1),
-        ("GET", "/v5/rooms/none", 1),
-        ("PUT", "/nowhere", 1),
-        ("POST", "/v5/rooms", 0),
-        ("POST", "/v5/rooms", 0),
-    ]:
-        played(emulator, method, path)
+    calls = ["GET /v5/rooms"] * 2 + ["PATCH /v5/rooms/none"] * 2
+    calls += ["DELETE /v5/rooms", "GET /v5/rooms/none", "PUT /nowhere", "POST /v5/rooms", "POST /v5/rooms"]
+    for call, left in zip(calls, (5, 4, 3, 2, 1, 1, 1, 0, 0), strict=True):
+        played(emulator, *call.split())
         assert len(emulator.faults) == left
     assert statuses(emulator) == [501, 200, 500, 502, 405, 404, 404, None, 201]
     assert len(given) == 6
@@ -311,19 +253,6 @@ def test_each_request_takes_the_first_entry_that_is_for_it() -> None:
     played(emulator, headers=[])
     played(emulator, headers=[])
     assert statuses(emulator)[-2:] == [401, 429]
-
-
-@pytest.mark.parametrize(
-    ("faults", "words"),
-    [
-        (Closed(), r"several, as in faults=\[Closed\(\)\], not Closed"),
-        ([Closed], r"such as Closed\(\), not the class Closed"),
-        ([None, 503], r"such as Closed\(\), not int"),
-    ],
-)
-def test_a_queue_of_anything_else_is_refused(faults: Any, words: str) -> None:
-    with pytest.raises(TypeError, match=words):
-        Emulator(faults=faults)
 
 
 def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
@@ -350,23 +279,12 @@ def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
 # What a fault is made with
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        NoFault(on="get"),
-        Failure(400, "later", 0, on="create"),
-        Failure(599, retry_after=MOMENT),
-        GatewayPage(200, on="list"),
-        GatewayPage(400),
-        GatewayPage(599),
-        Closed(work_done=True),
-        Cut(0),
-        Slow(0, 1),
-        Hang(on="set-ban"),
-        BadRoom(1, isBan=[], limit=...),
-    ],
-    ids=repr,
-)
+FAULTS = [NoFault(on="get"), Failure(400, "later", 0, on="create"), Failure(599, retry_after=MOMENT), Slow(0, 1)]
+FAULTS += [GatewayPage(200, on="list"), GatewayPage(400), GatewayPage(599), Closed(work_done=True), Cut(0)]
+FAULTS += [Hang(on="set-ban"), BadRoom(1, isBan=[], limit=...)]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
 def test_a_fault_is_a_value(fault: Fault) -> None:
     assert pickle.loads(pickle.dumps(fault)) == copy.deepcopy(fault) == fault  # noqa: S301  it is ours
     assert hash(copy.copy(fault)) == hash(fault)
@@ -375,96 +293,63 @@ def test_a_fault_is_a_value(fault: Fault) -> None:
 
 
 made: Any = partial  # not typed, since nearly every argument below is wrong
-
-WRONG: list[tuple[Callable[..., object], type[Exception], str]] = [
-    (made(Failure, 399), ValueError, "status must be an int from 400 to 599, not 399"),
-    (made(Failure, 600), ValueError, "status must be an int from 400 to 599, not 600"),
-    (made(Failure, "503"), TypeError, "status must be an int from 400 to 599, not str"),
-    (made(Failure, 503, b"no"), TypeError, "message must be a str or None, not bytes"),
-    (
-        made(Failure, 503, retry_after=-1),
-        ValueError,
-        "printable ASCII, not -1",
-    ),
-    (
-        made(Failure, 503, retry_after=float("nan")),
-        ValueError,
-        "printable ASCII, not nan",
-    ),
-    (
-        made(Failure, 503, retry_after=True),
-        TypeError,
-        "printable ASCII, not bool",
-    ),
-    (
-        made(Failure, 503, retry_after=[]),
-        TypeError,
-        "printable ASCII, not list",
-    ),
-    (made(Failure, 503, retry_after="1\r\n2"), ValueError, r"printable ASCII, not '1\\r\\n2'"),
-    (made(Failure, 503, retry_after=" 1"), ValueError, "printable ASCII, not ' 1'"),
-    (made(Failure, 503, retry_after="\u00e9"), ValueError, "printable ASCII, not '\u00e9'"),
-    (made(Failure, 503, retry_after=datetime(2030, 1, 1)), ValueError, "an aware datetime"),  # noqa: DTZ001
-    (made(Failure, 503, work_done=1), TypeError, "work_done must be a bool, not int"),
-    (
-        made(Failure, 503, on="walk"),
-        ValueError,
-        "'set-ban', 'sdk-token', 'room-token' or None, not 'walk'",
-    ),
-    (made(GatewayPage, 399), ValueError, "status must be 200 or an int from 400 to 599, not 399"),
-    (made(GatewayPage, 600), ValueError, "status must be 200 or an int from 400 to 599, not 600"),
-    (made(GatewayPage, 200.0), TypeError, "status must be 200 or an int from 400 to 599, not float"),
-    (made(GatewayPage, work_done=None), TypeError, "work_done must be a bool, not NoneType"),
-    (made(Closed, work_done="no"), TypeError, "work_done must be a bool, not str"),
-    (made(Closed, True), TypeError, "positional"),
-    (made(Cut, -1), ValueError, "after must be an int from 0, not -1"),
-    (made(Cut, 0.5), TypeError, "after must be an int from 0, not float"),
-    (made(Slow, float("inf")), ValueError, "pause must be a number of seconds, finite and not negative, not inf"),
-    (made(Slow, "1"), TypeError, "pause must be a number of seconds, finite and not negative, not str"),
-    (made(Slow, 1, 0), ValueError, "pieces must be an int from 1, not 0"),
-    (made(Slow, 1, True), TypeError, "pieces must be an int from 1, not bool"),
-    (made(Hang, work_done=0), TypeError, "work_done must be a bool, not int"),
-    (made(BadRoom), ValueError, "needs a member to change"),
-    (made(BadRoom, "0", isBan=1), TypeError, "index must be an int, not str"),
-    (made(BadRoom, limit=float("nan")), ValueError, "not JSON compliant"),
-    (made(BadRoom, name="\ud800"), ValueError, "surrogates not allowed"),
-    (made(BadRoom, name={1}), TypeError, "not JSON serializable"),
-    (made(BadRoom, created_at=7), ValueError, "names of the service: createdAt, not created_at"),
+BOOL: Final = "work_done must be a bool"
+NO_HEADERS: list[Any] = [-1, nan, MOMENT.replace(tzinfo=None), "1\r\n2", " 1", "é"]
+WRONG: list[tuple[Callable[[Any], object], str, list[Any], list[Any]]] = [
+    (Failure, "status must be an int from 400 to 599", [399, 600], ["503"]),
+    (made(Failure, 503), "message must be a str or None", [], [b"no"]),
+    (lambda it: Failure(503, retry_after=it), "printable ASCII", NO_HEADERS, [True, []]),
+    (lambda it: Failure(503, on=it), "'set-ban', 'sdk-token', 'room-token' or None", ["walk"], []),
+    (lambda it: Failure(503, work_done=it), BOOL, [], [1]),
+    (lambda it: GatewayPage(work_done=it), BOOL, [], [None]),
+    (lambda it: Closed(work_done=it), BOOL, [], ["no"]),
+    (lambda it: Hang(work_done=it), BOOL, [], [0]),
+    (GatewayPage, "status must be 200 or an int from 400 to 599", [399, 600], [200.0]),
+    (Cut, "after must be an int from 0", [-1], [0.5]),
+    (Slow, "pause must be a number of seconds, finite and not negative", [inf], ["1"]),
+    (made(Slow, 1), "pieces must be an int from 1", [0], [True]),
+    (lambda it: BadRoom(it, isBan=1), "index must be an int", [], ["0"]),
 ]
 
 
-@pytest.mark.parametrize(("make", "kind", "words"), WRONG, ids=[words for *_, words in WRONG])
-def test_a_wrong_argument_is_refused_where_it_stands(
-    make: Callable[..., object], kind: type[Exception], words: str
+@pytest.mark.parametrize(("make", "rule", "values", "of_types"), WRONG)
+def test_a_wrong_argument_is_refused(
+    make: Callable[[Any], object], rule: str, values: list[Any], of_types: list[Any]
 ) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=re.escape(f"{rule}, not {value!r}")):
+            make(value)
+    for value in of_types:
+        with pytest.raises(TypeError, match=f"{rule}, not {type(value).__name__}"):
+            make(value)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (BadRoom, ValueError, "needs a member to change"),
+        (made(BadRoom, limit=nan), ValueError, "not JSON compliant"),
+        (made(BadRoom, name="\ud800"), ValueError, "surrogates not allowed"),
+        (made(BadRoom, name={1}), TypeError, "not JSON serializable"),
+        (made(BadRoom, created_at=7), ValueError, "names of the service: createdAt, not created_at"),
+        (made(Closed, True), TypeError, "positional"),
+        (made(parse_fault, ""), ValueError, "a fault is one of NoFault, Failure, .*, such as Failure=503,on=list"),
+        (made(parse_fault, "Failure"), TypeError, "required positional argument: 'status'"),
+        (made(parse_fault, "Cut=9,before=1"), TypeError, "unexpected keyword argument 'before'"),
+        (made(Emulator, faults=Closed()), TypeError, r"several, as in faults=\[Closed\(\)\], not Closed"),
+        (made(Emulator, faults=[Closed]), TypeError, r"such as Closed\(\), not the class Closed"),
+        (made(Emulator, faults=[None, 503]), TypeError, r"such as Closed\(\), not int"),
+    ],
+)
+def test_what_is_no_fault_is_refused(make: Callable[[], object], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         make()
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("Failure=503", Failure(503)),
-        ('Failure=429,message=slow, please,retry_after="2",on=list', Failure(429, "slow, please", "2", on="list")),
-        ("Slow=0.5,pieces=2", Slow(0.5, 2)),
-        ("Closed,work_done=true,on=create", Closed(work_done=True, on="create")),
-        ("BadRoom=-1,isBan=perhaps,limit=...", BadRoom(-1, isBan="perhaps", limit=...)),
-        ("NoFault", NoFault()),
-    ],
-)
-def test_a_fault_is_read_from_text(text: str, fault: Fault) -> None:
-    assert parse_fault(text) == fault
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "words"),
-    [
-        ("", ValueError, "a fault is one of NoFault, Failure, .*, such as Failure=503,on=list"),
-        ("Failure", TypeError, "required positional argument: 'status'"),
-        ("Cut=9,before=1", TypeError, "unexpected keyword argument 'before'"),
-        ("Cut=many", TypeError, "after must be an int from 0, not str"),
-    ],
-)
-def test_a_text_that_names_no_fault_is_refused(text: str, kind: type[Exception], words: str) -> None:
-    with pytest.raises(kind, match=words):
-        parse_fault(text)
+def test_a_fault_is_read_from_text() -> None:
+    text = 'Failure=429,message=slow, please,retry_after="2",on=list'
+    assert parse_fault(text) == Failure(429, "slow, please", "2", on="list")
+    assert parse_fault("Slow=0.5,pieces=2") == Slow(0.5, 2)
+    assert parse_fault("Closed,work_done=true,on=create") == Closed(work_done=True, on="create")
+    assert parse_fault("BadRoom=-1,isBan=perhaps,limit=...") == BadRoom(-1, isBan="perhaps", limit=...)
+    assert parse_fault("NoFault") == NoFault()
