@@ -5,8 +5,8 @@ import json
 import pickle
 import re
 import sys
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from math import inf, nan
@@ -257,19 +257,11 @@ def test_each_request_takes_the_first_entry_that_is_for_it() -> None:
 
 def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
     emulator = Emulator(clock=lambda: 0.0, faults=iter([Failure(503), None] * 20))
-
-    def ask() -> None:
-        for _ in range(10):
-            played(emulator, "POST")
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # so that two threads meet where nothing keeps them apart
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: played(emulator, "POST"), range(40)))
     finally:
         sys.setswitchinterval(interval)
     assert sorted(map(str, statuses(emulator))) == ["201"] * 20 + ["503"] * 20
@@ -277,7 +269,6 @@ def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
 
 
 # What a fault is made with
-
 
 FAULTS = [NoFault(on="get"), Failure(400, "later", 0, on="create"), Failure(599, retry_after=MOMENT), Slow(0, 1)]
 FAULTS += [GatewayPage(200, on="list"), GatewayPage(400), GatewayPage(599), Closed(work_done=True), Cut(0)]
