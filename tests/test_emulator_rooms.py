@@ -59,8 +59,7 @@ def test_a_generated_room_is_the_same_wherever_it_is_asked_for(count: int, begin
     body = ask(emulator, f"beginUUID={begin:08x}&limit=5").body
     rooms = json.loads(body)
     assert body.decode() == json.dumps(rooms, ensure_ascii=False, separators=(",", ":"))
-    for one, other in pairwise(rooms):
-        assert one["uuid"] < other["uuid"]
+    assert all(one["uuid"] < other["uuid"] for one, other in pairwise(rooms))
     for room in rooms:
         uuid = UUID(room["uuid"])
         assert (uuid.hex, uuid.version) == (room["uuid"], 1)
@@ -136,27 +135,19 @@ def test_any_other_limit_is_refused() -> None:
         assert (answer.status, json.loads(answer.body)) == (400, {"message": words}), query
 
 
-def test_a_page_begins_with_the_room_asked_for_or_after_it() -> None:
-    """Rules: page-order, page-begin, page-begin-empty."""
+def test_a_page_begins_with_the_room_asked_for_or_the_next_greater_one() -> None:
+    """Rules: page-order, page-begin, page-begin-empty, page-begin-unknown."""
     emulator, exclusive = Emulator(rooms=9), Emulator(rooms=9, quirks=Quirks(cursor="exclusive"))
     uuids = sorted(emulator.uuids())
     assert page(emulator) == page(emulator, "beginUUID=") == page(exclusive) == uuids
     assert page(emulator, f"beginUUID={uuids[3]}&limit=2") == uuids[3:5]
     assert page(exclusive, f"beginUUID={uuids[3]}&limit=2") == uuids[4:6]
     assert page(emulator, f"beginUUID={uuids[-1]}") == uuids[-1:]
-    assert page(exclusive, f"beginUUID={uuids[-1]}") == []
+    assert page(exclusive, f"beginUUID={uuids[-1]}") == page(emulator, "beginUUID=z%FF") == []
+    assert (page(emulator, f"beginUUID={uuids[3]}0"), page(emulator, "beginUUID=0")) == (uuids[4:], uuids)
     assert ask(emulator, "beginUUID=a&beginUUID=a").status == 400
     by_creation = Emulator(rooms=9, quirks=Quirks(order="creation"))
     assert page(by_creation) == sorted(uuids, key=ORDERS["creation"]) != uuids
-
-
-def test_an_unknown_beginning_is_the_next_greater_room_unless_refused() -> None:
-    """Rule: page-begin-unknown."""
-    emulator = Emulator(rooms=9)
-    uuids = list(emulator.uuids())
-    assert page(emulator, f"beginUUID={uuids[3]}0") == uuids[4:]
-    assert page(emulator, "beginUUID=0") == uuids
-    assert page(emulator, "beginUUID=z%FF") == []
     refusing = Emulator(rooms=9, quirks=Quirks(unknown_begin="not_found"))
     answer = ask(refusing, "beginUUID=0")
     assert (answer.status, json.loads(answer.body)) == (404, {"message": "beginUUID names no room"})
@@ -164,7 +155,6 @@ def test_an_unknown_beginning_is_the_next_greater_room_unless_refused() -> None:
 
 
 # Quirks
-
 
 made = st.sampled_from(["us-sv", "sg"]) | st.uuids(version=1).map(lambda uuid: uuid.hex)
 

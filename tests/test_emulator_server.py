@@ -13,19 +13,8 @@ import pytest
 import uvicorn
 
 from http_clients import CLIENTS, Switch
-from netless_rooms.emulator import (
-    BadRoom,
-    Closed,
-    Cut,
-    Emulator,
-    Failure,
-    GatewayPage,
-    Hang,
-    NoFault,
-    Slow,
-    server,
-)
-from netless_rooms.emulator.faults import Fault
+from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, GatewayPage, Hang, Slow, server
+from netless_rooms.emulator.faults import Fault, NoFault
 from selection import exhaustive, on_both_loops
 
 pytestmark = pytest.mark.anyio
@@ -111,13 +100,6 @@ async def test_two_servers_of_one_emulator_share_its_rooms() -> None:
     assert emulator.room_count == 2
 
 
-async def test_small_answers_do_not_wait_for_acknowledgements(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(socket, "create_server", lambda *_, **__: listener)
-        async with Emulator().serve():
-            assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
 async def test_a_failed_start_is_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch, servers_running: Callable[[], int]
 ) -> None:
@@ -139,15 +121,17 @@ async def test_a_failed_start_is_an_error_that_says_so(
 
 async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.01)
-    async with Emulator().serve() as url, client_of(Emulator(), url) as client:
-        port = int(url.rpartition(":")[2])
-        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-            await stream.send(b"GET /v5/rooms HT")
-            with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
-                await stream.receive()
-        await client.get("/v5/rooms")
-        await anyio.sleep(0.05)
-        await client.get("/v5/rooms")  # on the connection of before, which has had a request
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(socket, "create_server", lambda *_, **__: listener)
+        async with Emulator().serve() as url, client_of(Emulator(), url) as client:
+            assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # or answers are late
+            async with await anyio.connect_tcp(*listener.getsockname()) as stream:
+                await stream.send(b"GET /v5/rooms HT")
+                with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
+                    await stream.receive()
+            await client.get("/v5/rooms")
+            await anyio.sleep(0.05)
+            await client.get("/v5/rooms")  # on the connection of before, which has had a request
 
 
 async def test_what_breaks_in_the_server_is_logged(caplog: pytest.LogCaptureFixture) -> None:
