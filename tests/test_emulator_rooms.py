@@ -40,9 +40,6 @@ def page(emulator: Emulator, query: str = "") -> list[str]:
     return [room["uuid"] for room in json.loads(answer.body)]
 
 
-# Generated rooms
-
-
 @cache
 def emulator_of(count: int) -> Emulator:
     return Emulator(rooms=count)
@@ -107,9 +104,6 @@ def test_a_million_rooms_hold_little_memory_and_an_impossible_number_is_refused(
             Emulator(rooms=rooms)
 
 
-# The list
-
-
 def test_a_page_holds_as_many_rooms_as_asked_for_and_100_if_not_asked() -> None:
     """Rules: list, list-slash, page-limit, page-cap, page-full."""
     emulator = Emulator(rooms=1500)
@@ -153,8 +147,6 @@ def test_a_page_begins_with_the_room_asked_for_or_the_next_greater_one() -> None
     assert (answer.status, json.loads(answer.body)) == (404, {"message": "beginUUID names no room"})
     assert page(refusing) == page(refusing, "beginUUID=") == uuids
 
-
-# Quirks
 
 made = st.sampled_from(["us-sv", "sg"]) | st.uuids(version=1).map(lambda uuid: uuid.hex)
 
@@ -252,8 +244,6 @@ def test_quirks_that_make_no_sense_are_refused() -> None:
         with pytest.raises(TypeError, match="positional"):
             Quirks(*options.values())
 
-
-# Rooms that a test adds
 
 WORDS = {"is_record": "isRecord", "is_ban": "isBan", "created_at": "createdAt"}
 WORDS |= {"team_uuid": "teamUUID", "app_uuid": "appUUID"}

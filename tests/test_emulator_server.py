@@ -42,9 +42,6 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name.startswith(("uvicorn", "asyncio"))]
 
 
-# The server
-
-
 async def test_it_serves_for_as_long_as_the_context_lasts(
     caplog: pytest.LogCaptureFixture, servers_running: Callable[[], int]
 ) -> None:
@@ -146,9 +143,6 @@ async def test_what_breaks_in_the_server_is_logged(caplog: pytest.LogCaptureFixt
     said = "".join(logged(caplog))
     assert "Exception in ASGI application" in said
     assert "another server of the process" in said
-
-
-# Each fault on the socket
 
 
 async def something_asked(emulator: Emulator) -> None:
