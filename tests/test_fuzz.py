@@ -17,7 +17,7 @@ from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_EXCERPT, parse_response
 from netless_rooms._auth.tokens import Token
-from odd_bodies import SDK_TOKEN, odd_bodies
+from odd_bodies import SDK_TOKEN, TOKENS, assert_hidden, odd_bodies
 from samples import DASHED, UUID, room_json
 
 OPERATIONS: Final[list[ApiRequest[Any]]] = [
@@ -29,8 +29,6 @@ OPERATIONS: Final[list[ApiRequest[Any]]] = [
     ban_room(UUID, is_ban=True),
     ban_room(UUID, is_ban=False),
 ]
-TOKENS: Final = [SDK_TOKEN, "opaque-7f3a9c51e8d2b6407f3a9c51e8d2b640"]
-PIECE: Final = 12  # characters of a token in a row that nothing may show
 DEEPEST: Final = json.loads("[" * 32 + "]" * 32)
 
 dates = st.builds(
@@ -140,10 +138,3 @@ def assert_says(room: Room, document: dict[str, Any]) -> None:
     assert room.created_at.tzinfo is UTC
     # This text is the same only for the same values of the same types.
     assert json.dumps(decoded | dict(room.extra), sort_keys=True) == json.dumps(described, sort_keys=True)
-
-
-def assert_hidden(tokens: set[str], *shown: str) -> None:
-    together = "\n".join(shown)
-    for token in tokens:
-        secret = token.partition("_")[2] or token
-        assert not [at for at in range(len(secret) - PIECE + 1) if secret[at : at + PIECE] in together]

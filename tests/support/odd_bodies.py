@@ -10,6 +10,8 @@ from netless_rooms._api.decoding import WIRE_NAMES
 from samples import CREATED, DASHED, UUID, room_document
 
 SDK_TOKEN: Final = "NETLESSSDK_YWs9YW4tYWNjZXNzLWtleSZyb2xlPTAmc2lnPTY4ZTlkN2Q2YzJmODFhNDM"
+TOKENS: Final = [SDK_TOKEN, "opaque:7f3a9c51e8d2b640!7f3a9c51e8d2b640"]
+PIECE: Final = 12  # characters of a token in a row that nothing may show
 TIME: Final = "2021-01-18T06:56:29.432Z"
 DEEP: Final = "[" * 2_000  # more levels than any recursion takes
 
@@ -118,3 +120,10 @@ odd_bodies: Final = st.one_of(
     *[st.tuples(st.just("damaged documents"), _bodies().map(str.encode))] * 2,
     *[st.tuples(st.just("damaged texts"), _damaged())] * 2,
 )
+
+
+def assert_hidden(tokens: set[str], *shown: str) -> None:
+    together = "\n".join(shown)
+    for token in tokens:
+        secret = token.partition("_")[2] or token
+        assert not [at for at in range(len(secret) - PIECE + 1) if secret[at : at + PIECE] in together]
