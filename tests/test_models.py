@@ -1,11 +1,11 @@
 """Rooms and pages are values."""
 
 import copy
-import math
 import pickle
 import uuid as uuids
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf, nan
 from typing import Any
 
 import attrs
@@ -15,17 +15,12 @@ from netless_rooms import InvalidRoom, Region, Room, RoomPage
 from netless_rooms.models import MixedPage, as_time, format_duration, is_uuid, same_uuid, uuid1_time
 from samples import DASHED, UUID
 
+TIME = datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC)
+
 
 def make_room(uuid: str = UUID, **changes: Any) -> Room:
-    fields: dict[str, Any] = {
-        "uuid": uuid,
-        "team_uuid": "RMmxxxxx5aw",
-        "is_record": False,
-        "is_ban": False,
-        "created_at": datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC),
-        "limit": 0,
-    }
-    return Room(**fields | changes)
+    fields: dict[str, Any] = {"uuid": uuid, "team_uuid": "RMmxxxxx5aw", "created_at": TIME, "limit": 0}
+    return Room(**fields | {"is_record": False, "is_ban": False} | changes)
 
 
 def make_invalid(**changes: Any) -> InvalidRoom:
@@ -41,29 +36,19 @@ MIXED = MixedPage((A, INVALID, C))
 
 # Values
 
-ROOM_CHANGES: list[dict[str, Any]] = [
-    {"uuid": "b"},
-    {"team_uuid": "b"},
-    {"app_uuid": "b"},
-    {"name": "b"},
-    {"is_record": True},
-    {"is_ban": True},
-    {"created_at": datetime(2022, 1, 1, tzinfo=UTC)},
-    {"limit": 1},
-    {"extra": {"b": 1}},
-]
+OTHER: dict[str, Any] = {"uuid": "b", "team_uuid": "b", "app_uuid": "b", "name": "b", "is_record": True}
+OTHER |= {"is_ban": True, "created_at": datetime(2022, 1, 1, tzinfo=UTC), "limit": 1, "extra": {"b": 1}}
 
 
 def test_rooms_are_equal_if_all_their_fields_are() -> None:
-    assert make_room() == make_room()
     assert len({make_room(extra={"tags": ["a"]}), make_room(extra={"tags": ["a"]})}) == 1
-    for change in ROOM_CHANGES:
-        assert make_room(**change) != make_room()
+    assert OTHER.keys() == attrs.fields_dict(Room).keys()
+    for name, value in OTHER.items():
+        assert make_room(**{name: value}) != make_room()
 
 
 def test_invalid_rooms_are_equal_if_all_but_their_documents_are() -> None:
-    assert make_invalid() == make_invalid(document=["anything"])
-    assert hash(make_invalid()) == hash(make_invalid(document=["anything"]))
+    assert len({make_invalid(), make_invalid(document=["anything"])}) == 1
     for change in ({"uuid": None}, {"reason": "b"}, {"path": "$[2]"}):
         assert make_invalid(**change) != make_invalid()
     assert repr(INVALID) == "InvalidRoom(uuid='b', reason='missing', path='$[1].isBan')"
@@ -75,31 +60,23 @@ def test_pages_are_equal_if_their_rooms_are_in_the_same_order() -> None:
     assert MixedPage((A, INVALID)) == MixedPage((make_room("a"), make_invalid())) != MIXED
 
 
-@pytest.mark.parametrize("value", [A, INVALID], ids=lambda value: type(value).__name__)
-def test_no_attribute_of_a_value_can_be_set_or_added(value: Any) -> None:
+@pytest.mark.parametrize("value", [A, INVALID], ids=["room", "invalid room"])
+def test_a_value_takes_its_fields_by_name_only_and_keeps_them(value: Any) -> None:
     for field in attrs.fields(type(value)):
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(value, field.name, "x")
     assert not hasattr(value, "__dict__")
     assert not hasattr(PAGE, "__dict__")
+    with pytest.raises(TypeError, match="positional"):
+        type(value)(*"abcd")
 
 
-@pytest.mark.parametrize(
-    "value",
-    [make_room(name="n", extra={"tags": ["a"]}), PAGE, RoomPage(), INVALID, MIXED],
-    ids=["room", "page", "empty page", "invalid room", "mixed page"],
-)
+@pytest.mark.parametrize("value", [make_room(extra={"a": []}), PAGE, RoomPage(), INVALID, MIXED], ids=repr)
 def test_values_survive_pickle_and_copy(value: object) -> None:
     for twin in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301  our own
         assert twin == value
         assert repr(twin) == repr(value)
     assert copy.deepcopy(INVALID).document == {"uuid": "b"}
-
-
-@pytest.mark.parametrize(("kind", "arguments"), [(Room, "ab"), (InvalidRoom, "abcd")])
-def test_a_value_takes_its_fields_by_name_only(kind: Any, arguments: str) -> None:
-    with pytest.raises(TypeError, match="positional"):
-        kind(*arguments)
 
 
 def test_what_the_service_may_leave_out_has_a_default() -> None:
@@ -136,83 +113,48 @@ def test_the_repr_of_a_page_is_short() -> None:
 
 
 def test_regions_are_the_documented_header_values() -> None:
-    assert {region.name: str(region) for region in Region} == {
-        "US_SV": "us-sv",
-        "SG": "sg",
-        "IN_MUM": "in-mum",
-        "EU": "eu",
-        "CN_HZ": "cn-hz",
-    }
+    headers = {"US_SV": "us-sv", "SG": "sg", "IN_MUM": "in-mum", "EU": "eu", "CN_HZ": "cn-hz"}
+    assert {region.name: str(region) for region in Region} == headers
 
 
 # Uuids
 
-
-@pytest.mark.parametrize(
-    ("one", "other", "alike"),
-    [
-        (UUID, UUID, True),
-        (UUID, DASHED, True),
-        (DASHED, UUID.upper(), True),
-        (UUID, UUID[:-1] + "0", False),
-        ("room", "room", True),
-        ("room", "ROOM", False),
-        ("a-b", "ab", False),
-        (UUID[:-1], UUID[:-1].upper(), False),
-        (UUID + "a", UUID + "A", False),
-        (UUID[:-1] + "g", UUID[:-1] + "G", False),
-        ("", "-", False),
-    ],
-)
-def test_only_uuids_have_several_spellings(one: str, other: str, *, alike: bool) -> None:
-    assert same_uuid(one, other) is alike
-    assert same_uuid(other, one) is alike
+ALIKE = [(UUID, UUID), (UUID, DASHED), (DASHED, UUID.upper()), ("room", "room")]
+UNLIKE = [(UUID, UUID[:-1] + "0"), ("room", "ROOM"), ("a-b", "ab"), (UUID[:-1], UUID[:-1].upper()), ("", "-")]
+UNLIKE += [(UUID + "a", UUID + "A"), (UUID[:-1] + "g", UUID[:-1] + "G")]
 
 
-@pytest.mark.parametrize("text", [UUID, DASHED, "a", "Z", "_", "-", "a" * 128])
-def test_letters_digits_and_dashes_can_name_a_room(text: str) -> None:
-    assert is_uuid(text)
+def test_only_uuids_have_several_spellings() -> None:
+    for one, other in ALIKE + UNLIKE:
+        alike = (one, other) in ALIKE
+        assert same_uuid(one, other) is same_uuid(other, one) is alike, (one, other)
 
 
-@pytest.mark.parametrize("text", ["", "a/b", "a.b", "é", "٣", "a\n", "a b", "%61", "a" * 129])
-def test_what_would_change_a_path_cannot_name_a_room(text: str) -> None:
-    assert not is_uuid(text)
+def test_letters_digits_and_dashes_can_name_a_room_and_what_would_change_a_path_cannot() -> None:
+    good = [UUID, DASHED, "a", "Z", "_", "-", "a" * 128]
+    bad = ["", "a/b", "a.b", "é", "٣", "a\n", "a b", "%61", "a" * 129]
+    assert [text for text in good + bad if is_uuid(text)] == good
 
 
-@pytest.mark.parametrize("spelling", [UUID, DASHED, UUID.upper()])
-def test_a_version_1_uuid_has_its_time_of_creation(spelling: str) -> None:
-    assert uuid1_time(spelling) == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("text", [uuids.UUID(UUID, version=4).hex, UUID[:-1], UUID + "a", "1" * 13])
-def test_any_other_text_has_no_time(text: str) -> None:
-    assert uuid1_time(text) is None
+def test_a_version_1_uuid_has_its_time_of_creation_and_any_other_text_has_none() -> None:
+    for spelling in (UUID, DASHED, UUID.upper()):
+        assert uuid1_time(spelling) == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
+    for text in (uuids.UUID(UUID, version=4).hex, UUID[:-1], UUID + "a", "1" * 13):
+        assert uuid1_time(text) is None
 
 
 # Times
 
+DURATIONS = [(0.4, "0:00:00"), (74.5, "0:01:14"), (74.6, "0:01:15"), (100_000, "1 day, 3:46:40")]
+DURATIONS += [(1e300, "1e+300 s"), (inf, "inf s")]
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0:00:00"),
-        (74.5, "0:01:14"),
-        (74.6, "0:01:15"),
-        (100_000, "1 day, 3:46:40"),
-        (1e300, "1e+300 s"),
-        (math.inf, "inf s"),
-    ],
-)
+
+@pytest.mark.parametrize(("seconds", "words"), DURATIONS)
 def test_a_duration_of_any_length_can_be_shown(seconds: float, words: str) -> None:
     assert format_duration(seconds) == words
 
 
-@pytest.mark.parametrize(
-    ("seconds", "time"),
-    [
-        (1_600_000_000.25, datetime(2020, 9, 13, 12, 26, 40, 250_000, tzinfo=UTC)),
-        *((odd, datetime(1970, 1, 1, tzinfo=UTC)) for odd in (math.nan, math.inf, -math.inf, 1e300, -1e14)),
-    ],
-)
-def test_every_reading_of_a_clock_is_a_time(seconds: float, time: datetime) -> None:
-    assert as_time(seconds) == time
+def test_every_reading_of_a_clock_is_a_time() -> None:
+    assert as_time(1_600_000_000.25) == datetime(2020, 9, 13, 12, 26, 40, 250_000, tzinfo=UTC)
+    for odd in (nan, inf, -inf, 1e300, -1e14):
+        assert as_time(odd) == datetime(1970, 1, 1, tzinfo=UTC)
