@@ -47,15 +47,11 @@ def fault_with(**changes: Any) -> tuple[str, str]:
 # Rooms
 
 
-def test_the_documented_room_is_decoded() -> None:
+def test_the_documented_room_and_list_are_decoded() -> None:
     time = datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC)
     texts = {"uuid": "4a5xxxxx6b", "team_uuid": "RMxxxxx5aw", "app_uuid": "i54xxxxx1AQ", "name": None}
-    room = decode(CREATED, Room)
     rest = {"is_record": False, "is_ban": False, "limit": 0, "created_at": time, "extra": {}}
-    assert (type(room), attrs.asdict(room)) == (Room, texts | rest)
-
-
-def test_a_list_is_decoded_in_its_order() -> None:
+    assert attrs.asdict(decode(CREATED, Room)) == texts | rest
     assert [room.uuid for room in decode(LISTED, RoomPage)] == ["0e6exxxxxxd95", "1d4xxxxxxca69"]
     assert (decode("[]", RoomPage), decode("[]", MixedPage)) == (RoomPage(), MixedPage())
 
@@ -68,10 +64,10 @@ def test_every_field_of_a_room_is_kept() -> None:
         assert (room.name, room.team_uuid, room.is_record, room.limit) == (text, "", True, -(10**18))
 
 
-@pytest.mark.parametrize("absent", [None, ...], ids=["null", "missing"])
-def test_an_optional_field_may_be_null_or_missing(absent: Any) -> None:
-    for name, room in (("name", room_with(name=absent)), ("app_uuid", room_with(appUUID=absent))):
-        assert (getattr(room, name), room.extra) == (None, {})
+def test_an_optional_field_may_be_null_or_missing() -> None:
+    for absent in (None, ...):
+        for name, room in (("name", room_with(name=absent)), ("app_uuid", room_with(appUUID=absent))):
+            assert (getattr(room, name), room.extra) == (None, {})
 
 
 def test_the_order_of_fields_and_the_space_between_them_do_not_matter() -> None:
@@ -119,12 +115,9 @@ def test_an_error_shows_a_scalar_as_json_and_the_rest_by_its_kind(value: Any, sh
     assert fault_with(limit=value) == (f"expected an integer, got {shown}", "$.limit")
 
 
-@pytest.mark.parametrize("wire", ["uuid", "teamUUID", "isRecord", "isBan", "createdAt", "limit"])
-def test_a_missing_required_field_is_named(wire: str) -> None:
-    assert fault_with(**{wire: ...}) == ("missing", f"$.{wire}")
-
-
-def test_several_faults_are_counted_and_the_first_is_named() -> None:
+def test_the_first_fault_is_named_and_the_others_are_counted() -> None:
+    for wire in ("uuid", "teamUUID", "isRecord", "isBan", "createdAt", "limit"):
+        assert fault_with(**{wire: ...}) == ("missing", f"$.{wire}")
     assert fault_with(isBan=0, limit=True) == ("expected true or false, got 0 (and 1 more)", "$.isBan")
     rooms = json.dumps([room_document(), *[{}] * 1_000])
     assert fault(rooms, RoomPage) == ("missing (and 5 more)", "$[1].uuid")
@@ -160,11 +153,11 @@ INVALID: list[tuple[Any, str | None, str, str]] = [
     (room_document(uuid=["a"]), None, "expected a room's uuid, got an array", ".uuid"),
     (room_document(uuid="a", isBan="no"), "a", 'expected true or false, got "no"', ".isBan"),
     (room_document(limit=..., isBan=None), UUID, "expected true or false, got null (and 1 more)", ".isBan"),
-    (room_document(uuid="a", x=nested(DEEPEST + 1)), "a", TOO_DEEP, ""),
+    *((room_document(uuid="a", x=nested(DEEPEST * n + 1)), "a", TOO_DEEP, "") for n in (1, 10)),
 ]
 
 
-@pytest.mark.parametrize(("member", "uuid", "what", "place"), INVALID, ids=range(10))
+@pytest.mark.parametrize(("member", "uuid", "what", "place"), INVALID, ids=range(11))
 def test_an_invalid_room_keeps_its_place_in_a_mixed_page(member: Any, uuid: Any, what: str, place: str) -> None:
     body = json.dumps([room_document(uuid="before"), member, room_document(uuid="after", x=1)])
     before, invalid, after = decode(body, MixedPage)
@@ -179,15 +172,12 @@ def test_an_invalid_room_keeps_its_place_in_a_mixed_page(member: Any, uuid: Any,
 # Times
 
 SECOND = datetime(2021, 1, 18, 6, 56, 29, tzinfo=UTC)
-TIMES = [
-    *(("2021-01-18T06:56:29Z", SECOND), ("2021-01-18T08:56:29+02:00", SECOND)),
-    ("2021-01-18T06:56:29.432Z", SECOND.replace(microsecond=432_000)),
-    ("2021-01-18T06:56:29.4Z", SECOND.replace(microsecond=400_000)),
-    ("2021-01-18T06:56:29.123456Z", SECOND.replace(microsecond=123_456)),
-    ("2024-02-29T00:00:00-00:30", datetime(2024, 2, 29, 0, 30, tzinfo=UTC)),
-    ("0001-01-01T00:00:00.000Z", datetime(1, 1, 1, tzinfo=UTC)),
-    ("9999-12-31T23:59:59.999Z", datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
-]
+TIMES = [("2021-01-18T06:56:29Z", SECOND), ("2021-01-18T08:56:29+02:00", SECOND)]
+PARTS = {"432": 432_000, "4": 400_000, "123456": 123_456}
+TIMES += [(f"2021-01-18T06:56:29.{part}Z", SECOND.replace(microsecond=n)) for part, n in PARTS.items()]
+TIMES += [("2024-02-29T00:00:00-00:30", datetime(2024, 2, 29, 0, 30, tzinfo=UTC))]
+TIMES += [("0001-01-01T00:00:00.000Z", datetime(1, 1, 1, tzinfo=UTC))]
+TIMES += [("9999-12-31T23:59:59.999Z", datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC))]
 
 
 @pytest.mark.parametrize(("text", "time"), TIMES)
@@ -196,30 +186,28 @@ def test_a_time_is_read_to_the_digit_and_converted_to_utc(text: str, time: datet
     assert (read, read.tzinfo) == (time, UTC)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2021-01-18T06:56:29.432",  # in which time zone?
-        *("", "2021-01-18", "2021-01-18T06:56Z", "1610952989432", "Mon, 18 Jan 2021 06:56:29 GMT"),
-        *("2021-01-18 06:56:29.432Z", "2021-01-18t06:56:29.432z", "2021-01-18T06:56:29,432Z"),
-        *("20210118T065629Z", "2021-W03-1T06:56:29.432Z", "2021-01-18T06:56:29+0200"),
-        *("2021-01-18T06:56:29.Z", "2021-01-18T06:56:29.1234567Z", "2021-01-18T06:56:29.43200"),
-        *("202-101-18T06:56:29.432Z", "2021-1-018T06:56:29.432Z", "20210118T06:56:29.4320--Z"),
-        *("2021-01-18T06:56:2.9432Z", "2021-01-18T06:56:29432.Z"),
-        *("2021-01-18T06:56:29Z\n", " 2021-01-18T06:56:29Z"),
-        "２021-01-18T06:56:29.432Z",  # noqa: RUF001  a full-width digit
-        *("2021-02-29T06:56:29.432Z", "2021-13-01T00:00:00.000Z", "0000-01-01T00:00:00.000Z"),
-        *("2021-01-18T06:56:60.432Z", "2021-01-18T25:56:29.432Z", "2021-01-18T06:56:29+24:00"),
-        *("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"),  # outside the years 1 to 9999 in UTC
-    ],
-)
+NO_TIMES = [
+    "2021-01-18T06:56:29.432",  # in which time zone?
+    *("", "2021-01-18", "2021-01-18T06:56Z", "1610952989432", "Mon, 18 Jan 2021 06:56:29 GMT", "20210118T065629Z"),
+    *("2021-01-18 06:56:29.432Z", "2021-01-18t06:56:29.432z", "2021-01-18T06:56:29,432Z"),
+    *("2021-W03-1T06:56:29.432Z", "2021-01-18T06:56:29+0200", "2021-01-18T06:56:29.43200"),
+    *("2021-01-18T06:56:29.Z", "2021-01-18T06:56:29.1234567Z", "2021-01-18T06:56:29Z\n", " 2021-01-18T06:56:29Z"),
+    *("202-101-18T06:56:29.432Z", "2021-1-018T06:56:29.432Z", "20210118T06:56:29.4320--Z"),
+    *("2021-01-18T06:56:2.9432Z", "2021-01-18T06:56:29432.Z"),
+    "２021-01-18T06:56:29.432Z",  # noqa: RUF001  a full-width digit
+    *("2021-02-29T06:56:29.432Z", "2021-13-01T00:00:00.000Z", "0000-01-01T00:00:00.000Z"),
+    *("2021-01-18T06:56:60.432Z", "2021-01-18T25:56:29.432Z", "2021-01-18T06:56:29+24:00"),
+    *("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"),  # outside the years 1 to 9999 in UTC
+]
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
 def test_a_time_in_another_form_is_an_error(text: str) -> None:
     what = f"expected a UTC time such as 2021-01-18T06:56:29.432Z, got {show(text)}"
     assert fault_with(createdAt=text) == (what, "$.createdAt")
 
 
 # Unknown fields
-
 
 KEPT: dict[str, dict[str, Any]] = {
     "any value": {"": None, "tags": ["a", {"b": 1.5}], "é": True},
@@ -233,11 +221,6 @@ KEPT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("extra", KEPT.values(), ids=KEPT)
 def test_unknown_fields_are_kept_as_they_came(extra: dict[str, Any]) -> None:
     assert room_with(**extra).extra == extra
-
-
-def test_an_unknown_field_that_is_nested_too_deeply_is_an_error() -> None:
-    for levels in (DEEPEST + 1, DEEPEST * 10):
-        assert fault_with(x=nested(levels)) == (TOO_DEEP, "$")
 
 
 # Half a surrogate pair
@@ -282,8 +265,6 @@ def test_a_room_with_half_a_surrogate_pair_is_invalid(half: str) -> None:
 # Bodies that are not JSON
 
 NUMBERS = [b"NaN", b"-Infinity", b"1e400", b"-1E+999", b"9" * 5_000, b"-" + b"9" * 5_000]
-
-
 NOT_JSON = [
     *((b"", "Expecting value in line 1; it is empty"), (b" \n", "Expecting value in line 2; it is empty")),
     (b"<html>", "Expecting value in line 1; it begins '<html>'"),
@@ -367,14 +348,11 @@ def test_the_fast_path_agrees_about_every_odd_name_space_and_end() -> None:
         agree(CREATED[:end])
 
 
-def test_the_fast_path_agrees_about_what_is_not_utf_8() -> None:
+def test_the_fast_path_agrees_about_what_is_not_utf_8_and_about_two_wrong_times() -> None:
     body = room_json(teamUUID="?", name="?")
     for raw in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\x00"):
         for damaged in (body.replace(b"?", raw), body.replace(b"isBan", b"isBan" + raw), body + raw, raw + body):
             agree(damaged)
-
-
-def test_times_that_are_wrong_in_opposite_ways_do_not_make_up_for_each_other() -> None:
     for one, other in [("2021-01-18T06:56:29.43Z", "2021-01-18T06:56:29.4321Z"), ("2021-01-18T06:56:29", ".432Z")]:
         agree(json.dumps([room_document(createdAt=one), room_document(createdAt=other)]))
 
@@ -410,9 +388,6 @@ def test_a_decoded_room_is_a_room_like_any_other(*, is_fast: bool) -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         del room.limit
     assert room.extra["x"] is not other.extra["x"]
-
-
-def test_no_two_rooms_share_their_extra() -> None:
-    one, other = decode(b"[%s, %s]" % ((room_json(),) * 2), RoomPage, is_fast=True)
-    assert one.extra == other.extra == {}
-    assert one.extra is not other.extra
+    bare, another = decode(b"[%s, %s]" % ((room_json(),) * 2), RoomPage, is_fast=True)
+    assert bare.extra == another.extra == {}
+    assert bare.extra is not another.extra
