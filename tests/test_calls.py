@@ -116,8 +116,6 @@ UNREADABLE: Final = httpx.Response(201, text="<html>hello</html>")
 EXPIRED: Final = httpx.Response(401, json={"message": "expired token"})
 
 
-# Retries
-
 TRANSIENT: Final = [("get", CUT, 0), ("list", REFUSED, 0), ("disable", BUSY, 0), ("enable", LIMITED, 10)]
 NOT_DONE: Final = [("create", REFUSED, 0), ("create", httpx.PoolTimeout("busy"), 0), ("create", LIMITED, 10)]
 
@@ -207,8 +205,6 @@ async def test_each_request_is_one_line_in_the_log(caplog: pytest.LogCaptureFixt
     assert {record.levelno for record in records} == {logging.DEBUG}
 
 
-# Creates in doubt
-
 DOUBTFUL: Final = [
     *((CUT, errors.TransportError), (SILENT, TimedOutError)),
     *((REDIRECT, errors.TransportError), (UNREADABLE, errors.DecodeError)),
@@ -293,9 +289,6 @@ async def test_wrong_times_are_refused_before_anything_is_sent() -> None:
     assert service.times == []
 
 
-# The budget
-
-
 async def test_an_outage_is_not_multiplied() -> None:
     service = Service(*[BUSY] * 99)
     rooms = service.rooms(retry=RetryPolicy(budget=10))
@@ -316,9 +309,6 @@ async def test_every_final_answer_refunds_a_part_of_the_budget() -> None:
         assert len(service.times) == 8
 
 
-# Deadlines
-
-
 async def test_the_deadline_holds_for_all_attempts_together() -> None:
     service = Service(SILENT, SILENT, SILENT)
     with pytest.raises(TimedOutError, match=r"GET .*: the deadline of 12 s for the whole call passed") as caught:
@@ -333,12 +323,9 @@ async def test_the_deadline_holds_for_all_attempts_together() -> None:
     assert "whole call" not in str(caught.value)
 
 
-CUTS: list[Any] = [(10, {}, 10), (10, {"timeout": None}, 10), (10, {"timeout": 2.5}, 2.5)]
-CUTS += [(None, {}, 60), (0, {}, 0.001)]
-
-
 async def test_the_clients_own_timeouts_are_cut_to_what_is_left() -> None:
-    for deadline, options, expected in CUTS:
+    cuts: list[Any] = [(10, {}, 10), (10, {"timeout": None}, 10), (10, {"timeout": 2.5}, 2.5)]
+    for deadline, options, expected in [*cuts, (None, {}, 60), (0, {}, 0.001)]:
         service = Service()
         await service.rooms(timeout=60, retry=RetryPolicy(deadline=deadline)).with_options(**options).list()
         assert service.timeouts == [{expected}]
@@ -372,9 +359,6 @@ async def test_a_token_function_without_an_end_is_cut_at_the_deadline() -> None:
     assert (caught.value.was_sent, caught.value.attempts, service.times) == (False, (), [])
 
 
-# What an error leaves behind
-
-
 @pytest.mark.parametrize("fault", [REFUSED, CUT, SILENT, BUSY, REDIRECT, UNREADABLE, ABSENT], ids=repr)
 async def test_an_error_is_freed_without_the_garbage_collector(fault: Any, library: Any) -> None:
     """Else it would keep every frame of the call, and the token in them, until the collector runs."""
@@ -394,9 +378,6 @@ async def test_an_error_is_freed_without_the_garbage_collector(fault: Any, libra
                 assert set(left) == {None}
     finally:
         gc.enable()
-
-
-# Cancelling
 
 
 @on_both_loops

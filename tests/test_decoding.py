@@ -44,9 +44,6 @@ def fault_with(**changes: Any) -> tuple[str, str]:
     return fault(room_json(**changes))
 
 
-# Rooms
-
-
 def test_the_documented_room_and_list_are_decoded() -> None:
     time = datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC)
     texts = {"uuid": "4a5xxxxx6b", "team_uuid": "RMxxxxx5aw", "app_uuid": "i54xxxxx1AQ", "name": None}
@@ -56,42 +53,31 @@ def test_the_documented_room_and_list_are_decoded() -> None:
     assert (decode("[]", RoomPage), decode("[]", MixedPage)) == (RoomPage(), MixedPage())
 
 
-def test_every_field_of_a_room_is_kept() -> None:
+def test_every_field_of_a_room_is_kept_and_an_optional_one_may_be_null_or_missing() -> None:
     text = 'é \U0001f600 " \\ / \x00 \x7f \u2028 NETLESSSDK_a'
     document = room_document(name=text, teamUUID="", isRecord=True, limit=-(10**18))
     for ensure_ascii in (True, False):
         room = decode(json.dumps(document, ensure_ascii=ensure_ascii), Room)
         assert (room.name, room.team_uuid, room.is_record, room.limit) == (text, "", True, -(10**18))
-
-
-def test_an_optional_field_may_be_null_or_missing() -> None:
     for absent in (None, ...):
         for name, room in (("name", room_with(name=absent)), ("app_uuid", room_with(appUUID=absent))):
             assert (getattr(room, name), room.extra) == (None, {})
 
 
-def test_the_order_of_fields_and_the_space_between_them_do_not_matter() -> None:
+def test_neither_the_order_of_fields_nor_space_matters_and_the_last_of_a_repeated_field_counts() -> None:
     turned = json.dumps(dict(reversed(room_document(name="n").items())), indent=4)
     assert decode(f" \t\r\n{turned}\n", Room) == room_with(name="n")
-
-
-def test_a_repeated_field_has_its_last_value() -> None:
     body = room_json().decode()
     assert decode(body[:-1] + ', "limit": 5}', Room).limit == 5
     assert decode('{"limit": null, ' + body[1:], Room).limit == 0
     assert fault(body[:-1] + ', "limit": null}') == ("expected an integer, got null", "$.limit")
 
 
-# Wrong types
-
-RIGHT_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "uuid": ((str,), "a room's uuid"),
-    "teamUUID": ((str,), "a string"),
-    **{name: ((str, type(None)), "a string") for name in ("appUUID", "name")},
-    **dict.fromkeys(("isRecord", "isBan"), ((bool,), "true or false")),
-    "createdAt": ((str,), "a UTC time such as 2021-01-18T06:56:29.432Z"),
-    "limit": ((int,), "an integer"),
-}
+RIGHT_TYPES: dict[str, Any] = {"uuid": ((str,), "a room's uuid"), "teamUUID": ((str,), "a string")}
+RIGHT_TYPES |= dict.fromkeys(("appUUID", "name"), ((str, type(None)), "a string"))
+RIGHT_TYPES |= dict.fromkeys(("isRecord", "isBan"), ((bool,), "true or false"))
+RIGHT_TYPES |= {"createdAt": ((str,), "a UTC time such as 2021-01-18T06:56:29.432Z")}
+RIGHT_TYPES |= {"limit": ((int,), "an integer")}
 VALUES = ["text", "", "true", "0", True, False, 0, 1, -1.0, 0.0, None, [], {}, ["text"], {"a": 1}]
 
 
@@ -106,13 +92,10 @@ def test_a_value_of_a_wrong_type_is_an_error_in_its_place(wire: str) -> None:
             assert fault(page, RoomPage) == (what, f"$[1].{wire}")
 
 
-SHOWN = [({}, "an object"), ([], "an array"), ("é\n", '"é\\n"'), (True, "true"), (1.5, "1.5")]
-SHOWN += [("a @ $.b", '"a @ $.b"')]  # which looks like a place
-
-
-@pytest.mark.parametrize(("value", "shown"), SHOWN)
-def test_an_error_shows_a_scalar_as_json_and_the_rest_by_its_kind(value: Any, shown: str) -> None:
-    assert fault_with(limit=value) == (f"expected an integer, got {shown}", "$.limit")
+def test_an_error_shows_a_scalar_as_json_and_the_rest_by_its_kind() -> None:
+    shown = [({}, "an object"), ([], "an array"), ("é\n", '"é\\n"'), (True, "true"), (1.5, "1.5")]
+    for value, words in [*shown, ("a @ $.b", '"a @ $.b"')]:  # the last looks like a place
+        assert fault_with(limit=value) == (f"expected an integer, got {words}", "$.limit")
 
 
 def test_the_first_fault_is_named_and_the_others_are_counted() -> None:
@@ -142,9 +125,6 @@ def test_what_cannot_stand_in_a_path_or_looks_like_a_token_is_not_a_uuid() -> No
         assert fault_with(uuid=uuid) == (f"expected a room's uuid, got {show(uuid)}", "$.uuid")
 
 
-# Pages with invalid rooms
-
-
 TOO_DEEP = 'the unknown field "x" is nested too deeply'
 INVALID: list[tuple[Any, str | None, str, str]] = [
     *((member, None, f"expected a room object, got {show(member)}", "") for member in (None, "uuid", 0, ["uuid"])),
@@ -168,8 +148,6 @@ def test_an_invalid_room_keeps_its_place_in_a_mixed_page(member: Any, uuid: Any,
     assert fault(body, RoomPage) == (what, "$[1]" + place)
     assert fault(json.dumps(member)) == (what, "$" + place)
 
-
-# Times
 
 SECOND = datetime(2021, 1, 18, 6, 56, 29, tzinfo=UTC)
 TIMES = [("2021-01-18T06:56:29Z", SECOND), ("2021-01-18T08:56:29+02:00", SECOND)]
@@ -207,8 +185,6 @@ def test_a_time_in_another_form_is_an_error(text: str) -> None:
     assert fault_with(createdAt=text) == (what, "$.createdAt")
 
 
-# Unknown fields
-
 KEPT: dict[str, dict[str, Any]] = {
     "any value": {"": None, "tags": ["a", {"b": 1.5}], "é": True},
     "our own names": {"team_uuid": "x", "is_ban": True, "extra": {"a": 1}},
@@ -222,8 +198,6 @@ KEPT: dict[str, dict[str, Any]] = {
 def test_unknown_fields_are_kept_as_they_came(extra: dict[str, Any]) -> None:
     assert room_with(**extra).extra == extra
 
-
-# Half a surrogate pair
 
 HALF = "a text with half a surrogate pair"
 HALVES = [r'"\ud800"', r'"party \uD83d"', r'"\ude00\ud83d"', r'"\ud83d\ud83d\ude00"', r'"\\\udfff"']
@@ -262,8 +236,6 @@ def test_a_room_with_half_a_surrogate_pair_is_invalid(half: str) -> None:
         assert (twin, twin.document) == (room, json.loads(text))
 
 
-# Bodies that are not JSON
-
 NUMBERS = [b"NaN", b"-Infinity", b"1e400", b"-1E+999", b"9" * 5_000, b"-" + b"9" * 5_000]
 NOT_JSON = [
     *((b"", "Expecting value in line 1; it is empty"), (b" \n", "Expecting value in line 2; it is empty")),
@@ -290,13 +262,10 @@ def test_a_body_that_is_not_json_is_an_error_about_the_whole(body: bytes, what: 
         assert where == "$"
 
 
-@pytest.mark.parametrize("is_fast", [True, False])
-def test_a_byte_order_mark_before_a_body_is_skipped(*, is_fast: bool) -> None:
-    body = room_json(uuid=UUID if is_fast else "a-b")
-    assert decode(MARK + body, Room, is_fast=is_fast) == decode(body, Room)
-
-
-# The number of members
+def test_a_byte_order_mark_before_a_body_is_skipped() -> None:
+    for is_fast in (True, False):
+        body = room_json(uuid=UUID if is_fast else "a-b")
+        assert decode(MARK + body, Room, is_fast=is_fast) == decode(body, Room)
 
 
 @pytest.mark.parametrize("member", [room_json(), room_json(x=1), room_json(uuid="a-b"), b"{}"])
@@ -310,9 +279,6 @@ def test_more_members_than_asked_for_are_refused_before_any_is_structured(member
     assert decode_documented(body, model, max_members=2) is None
     with pytest.raises(WireError, match="expected at most 2 rooms, got 3"):
         structure(parse_json(body), model, max_members=2)
-
-
-# The fast path
 
 
 def agree(body: str | bytes) -> None:

@@ -34,8 +34,6 @@ INVALID = make_invalid()
 MIXED = MixedPage((A, INVALID, C))
 
 
-# Values
-
 OTHER: dict[str, Any] = {"uuid": "b", "team_uuid": "b", "app_uuid": "b", "name": "b", "is_record": True}
 OTHER |= {"is_ban": True, "created_at": datetime(2022, 1, 1, tzinfo=UTC), "limit": 1, "extra": {"b": 1}}
 
@@ -81,9 +79,6 @@ def test_what_the_service_may_leave_out_has_a_default() -> None:
     assert A.extra is not B.extra
 
 
-# Pages
-
-
 @pytest.mark.parametrize(("page", "second"), [(PAGE, B), (MIXED, INVALID)], ids=["page", "mixed page"])
 def test_a_page_is_a_sequence_of_its_members_in_order(page: RoomPage | MixedPage, second: object) -> None:
     assert isinstance(page, Sequence)
@@ -114,8 +109,6 @@ def test_regions_are_the_documented_header_values() -> None:
     assert {region.name: str(region) for region in Region} == headers
 
 
-# Uuids
-
 ALIKE = [(UUID, UUID), (UUID, DASHED), (DASHED, UUID.upper()), ("room", "room")]
 UNLIKE = [(UUID, UUID[:-1] + "0"), ("room", "ROOM"), ("a-b", "ab"), (UUID[:-1], UUID[:-1].upper()), ("", "-")]
 UNLIKE += [(UUID + "a", UUID + "A"), (UUID[:-1] + "g", UUID[:-1] + "G")]
@@ -139,8 +132,6 @@ def test_a_version_1_uuid_has_its_time_of_creation_and_any_other_text_has_none()
     for text in (uuids.UUID(UUID, version=4).hex, UUID[:-1], UUID + "a", "1" * 13):
         assert uuid1_time(text) is None
 
-
-# Times
 
 DURATIONS = [(0.4, "0:00:00"), (74.5, "0:01:14"), (74.6, "0:01:15"), (100_000, "1 day, 3:46:40")]
 DURATIONS += [(1e300, "1e+300 s"), (inf, "inf s")]

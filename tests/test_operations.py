@@ -76,8 +76,6 @@ def test_a_request_has_this_target_and_these_headers_and_no_others() -> None:
     assert request_headers(token="NETLESSSDK_a", region="us-sv") == expected
 
 
-# Arguments
-
 BY_UUID: Final[dict[str, tuple[str, Call]]] = {
     "get": ("uuid", get_room),
     "set-ban": ("uuid", lambda uuid: ban_room(uuid, is_ban=True)),
@@ -162,9 +160,6 @@ def test_a_right_argument_is_returned() -> None:
             assert (type(checked), checked) == (str, str.__str__(value))
 
 
-# The base URL
-
-
 ADDRESSES = dict.fromkeys([DEFAULT_BASE_URL, "HTTPS://API.Netless.Link"], DEFAULT_BASE_URL)
 ADDRESSES |= {"https://host:443/a%20b": "https://host/a%20b", "https://my_host": "https://my_host"}
 ADDRESSES |= {"http://[::1]:8080/": "http://[::1]:8080", f"{DEFAULT_BASE_URL}//": DEFAULT_BASE_URL}
@@ -175,7 +170,7 @@ def test_the_path_is_appended_to_the_base_url(value: str, address: str) -> None:
     assert str(httpx.URL(check_base_url(value) + list_rooms().path)) == f"{address}/v5/rooms"
 
 
-LOOPBACK: Final = ["HTTP://LocalHost:8080/mirror", "http://127.0.0.1", "http://127.255.255.254:80", "http://[::1]"]
+LOOPBACK = ["HTTP://LocalHost:8080/mirror", "http://127.0.0.1", "http://127.255.255.254:80", "http://[::1]"]
 ELSEWHERE = ["http://api.netless.link", "HTTP://my_host:8080/prefix", "http://127.0.0.1.example", "http://[::2]"]
 ELSEWHERE += ["http://localhost.example", "http://evillocalhost", "http://128.0.0.1", "http://0.0.0.0"]
 

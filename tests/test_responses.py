@@ -51,8 +51,6 @@ def unreadable(body: bytes | str, call: Any = GET, *, status: int = 200) -> tupl
     return error.reason, error.location
 
 
-# Success
-
 ROOM_CALLS = [(create_room(), CREATED), (get_room("4axxxxx96b"), GOT)]
 ROOM_CALLS += [(ban_room("0e6xxxxxx95", is_ban=True), DISABLED)]
 
@@ -143,9 +141,6 @@ def test_more_rooms_than_a_page_may_have_are_refused_before_any_is_read() -> Non
         assert unreadable(body, operation) == ("expected at most 1000 rooms, got 1001", "$")
 
 
-# The body
-
-
 def read(*chunks: bytes, status: int = 200, max_size: int = 100, **headers: Any) -> bytes:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     reader = BodyReader.of(status, named, max_size)
@@ -200,8 +195,6 @@ def test_a_body_is_read_up_to_its_bound_and_if_it_is_encoded_by_gzip_alone() -> 
             read(GZIP, content_encoding=coding)
         assert read(GZIP, status=404, content_encoding=coding) == b""
 
-
-# Failure
 
 KINDS: list[tuple[int, type[errors.StatusError]]] = [
     *((400, errors.BadRequestError), (401, errors.UnauthorizedError), (403, errors.ForbiddenError)),
@@ -261,9 +254,6 @@ def test_an_empty_body_gives_no_reason_and_the_hint_belongs_to_the_call() -> Non
     assert "uuid" not in str(failure(404, call=LIST)) + str(failure(404, call=create_room()))
 
 
-# Retry-After
-
-
 AFTER: list[tuple[str | None, str | None, float, float | None]] = [
     *((None, None, AT_DATE, None), ("0", None, nan, 0.0), (" 5 ", None, nan, 5.0), ("1.5", None, nan, 2.0)),
     *(("999999999", None, nan, 999_999_999.0), ("1000000001", None, nan, 1e9), ("9" * 5000, None, nan, 1e9)),
@@ -283,8 +273,6 @@ def test_retry_after_is_seconds_or_a_date(value: Any, date: Any, now: float, sec
     headers = {name: text for name, text in (("retry-after", value), ("date", date)) if text is not None}
     assert failure(429, b'{"message": "slow down"}', headers, now=now).retry_after == seconds
 
-
-# An expired token
 
 EXPIRED = ['{"message": "expired token"}', '{"msg": "expired token"}', '{"message": "", "msg": "TOKEN_EXPIRED"}']
 EXPIRED += ['{"message": "Token Expired"}', '{"message": "the token has expired."}']
@@ -338,9 +326,6 @@ def test_without_the_services_time_the_clock_is_only_suspected() -> None:
             assert remark_in(failure(401, EXPIRED[0], headers, now=now)) == SUSPICION
 
 
-# Redirects
-
-
 @pytest.mark.parametrize("status", [300, 302, 399])
 def test_a_redirect_is_refused_and_says_where_it_pointed(status: int) -> None:
     elsewhere = {"location": "https://elsewhere.example/v5/rooms"}
@@ -362,8 +347,6 @@ def test_a_redirect_shows_only_host_and_path_and_cuts_them(location: str, shown:
     assert f" pointed to '{shown}';" in text
     assert "s3cret" not in text
 
-
-# No error shows the token
 
 DEEP = json.loads("[" * 40 + "]" * 40)
 
