@@ -393,12 +393,9 @@ async def test_a_cancelled_call_sends_nothing_more_and_disturbs_no_other(step: A
 
 
 # Before, anyio left a socket open whose connecting was cancelled, and the pool could wait for it.
-closes_what_it_opens = pytest.mark.skipif(
+@pytest.mark.skipif(
     tuple(map(int, version("anyio").split(".")[:2])) < (4, 16), reason="anyio before 4.16 leaves sockets open"
 )
-
-
-@closes_what_it_opens
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_native_cancel_at_any_moment_loses_no_connection_and_no_task(emulator: Emulator) -> None:
     limits = httpx2.Limits(max_connections=2)

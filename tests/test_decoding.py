@@ -108,8 +108,8 @@ def test_the_first_fault_is_named_and_the_others_are_counted() -> None:
 
 def test_only_an_object_is_a_room_and_only_an_array_a_page() -> None:
     for value, shown in (("null", "null"), ("1", "1"), ('"a"', '"a"'), ("[]", "an array")):
-        assert fault(value) == (f"expected a room object, got {shown}", "$")
-        assert fault(f"[{CREATED}, {value}]", RoomPage) == (f"expected a room object, got {shown}", "$[1]")
+        reason = f"expected a room object, got {shown}"
+        assert (fault(value), fault(f"[{CREATED}, {value}]", RoomPage)) == ((reason, "$"), (reason, "$[1]"))
     for value, shown in (("null", "null"), ('"[]"', '"[]"'), ("{}", "an object")):
         for model in (RoomPage, MixedPage):
             assert fault(value, model) == (f"expected an array of rooms, got {shown}", "$")

@@ -59,17 +59,14 @@ def _inside(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 _values = st.recursive(_scalars, _inside, max_leaves=5)
-_documents: list[dict[str, Any]] = [
-    *(room_document(), room_document(isBan=True), room_document(name="Algebra", appUUID=...), json.loads(CREATED)),
-    room_document(uuid=DASHED, colour="red", tags=[{"a": None}]),
-    *({"message": "room not found"}, {"msg": "expired token"}),
-]
+_documents = [room_document(), room_document(isBan=True), room_document(name="Algebra", appUUID=...)]
+_documents += [room_document(uuid=DASHED, colour="red", tags=[{"a": None}]), json.loads(CREATED)]
+_documents += [{"message": "room not found"}, {"msg": "expired token"}]
 _pieces = [piece.encode() for piece in (*ODD_VALUES, *ODD_SPACES)]
 
 
 @st.composite
 def _objects(draw: st.DrawFn) -> str:
-    """Return a document in which up to three members are changed, added or left out."""
     members = members_of(draw(st.sampled_from(_documents)))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(members) - 1))
@@ -88,7 +85,6 @@ def _objects(draw: st.DrawFn) -> str:
 
 @st.composite
 def _bodies(draw: st.DrawFn) -> str:
-    """Return an object or a list, perhaps of many rooms, bare or in the printed envelope."""
     body = draw(_objects())
     if draw(st.booleans()):
         before, after = ([ROOM] * draw(st.sampled_from([0, 0, 1, 20, 40])) for _ in range(2))
@@ -100,7 +96,6 @@ def _bodies(draw: st.DrawFn) -> str:
 
 @st.composite
 def _damaged(draw: st.DrawFn) -> bytes:
-    """Return a body in which up to three pieces are cut out, replaced or inserted, or a bit is flipped."""
     body = draw(_bodies()).encode()
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(body)))
