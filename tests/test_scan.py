@@ -5,7 +5,6 @@ import pickle
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from itertools import product
 from random import Random
 from typing import Any, Final
 
@@ -41,23 +40,15 @@ from virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
 
-SEQUENTIAL: Final[dict[str, Any]] = {"shards": 1, "prefetch": 0}
-SHARDS: Final[dict[str, Any]] = {"shards": 4, "prefetch": 1}
 MODES: Final[list[dict[str, Any]]] = [
-    SEQUENTIAL,
-    {"shards": 1, "prefetch": 2},
-    {"shards": 4, "prefetch": 0},
-    SHARDS,
+    {"shards": shards, "prefetch": ahead} for shards, ahead in [(1, 0), (1, 2), (4, 0), (4, 1)]
 ]
 SEEDS: Final = range(20 if is_thorough() else 4)
 
 on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
-in_every_mode = pytest.mark.parametrize("options", [SHARDS, *exhaustive(MODES[:-1])], ids=repr)
-cancelled_in_every_way = pytest.mark.parametrize(
-    ("anyio_backend", "way"),
-    [("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")],
-    indirect=["anyio_backend"],
-)
+in_every_mode = pytest.mark.parametrize("options", [MODES[-1], *exhaustive(MODES[:-1])], ids=repr)
+WAYS: Final = [("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")]
+cancelled_in_every_way = pytest.mark.parametrize(("anyio_backend", "way"), WAYS, indirect=["anyio_backend"])
 
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
@@ -117,11 +108,10 @@ def exactly(seen: list[str], uuids: list[str]) -> bool:
 # Every room once
 
 
-READINGS: Final = [pytest.param(*each) for each in product([True, False], [1000, 3], UNKNOWN)]
-SOME_READINGS: Final = [(place % 2 == 0, 1000 if place % 3 else 3, each) for place, each in enumerate(UNKNOWN)]
+READINGS: Final = [(place % 2 == 0, 1000 if place % 3 else 3, each) for place, each in enumerate(UNKNOWN)]
 
 
-@pytest.mark.parametrize(("inclusive", "cap", "unknown"), [*SOME_READINGS, *exhaustive(READINGS)])
+@pytest.mark.parametrize(("inclusive", "cap", "unknown"), READINGS)
 async def test_the_mode_follows_from_what_the_service_makes_of_an_unknown_uuid(
     inclusive: bool, cap: int, unknown: Unknown
 ) -> None:
@@ -222,28 +212,21 @@ async def test_rooms_that_leave_the_list_when_disabled_hide_no_other_quietly(
     assert len(seen) == len(set(seen))
 
 
-async def test_a_cursor_that_left_the_list_is_not_taken_for_the_end() -> None:
-    world = World(hexes(6), unknown="empty")
-    async with rooms_of(Service(world)) as rooms, rooms.scan(page_size=2, prefetch=0) as scan:
-        seen = await uuids_of(scan, 2)
-        world.uuids.remove(seen[1])
-        for _ in range(2):
-            with pytest.raises(PaginationError, match=f"from {seen[1]} on is empty, though"):
-                await anext(scan)
-        world.add(seen[1])
-        assert seen + await uuids_of(scan) == world.uuids
-
-
-@pytest.mark.parametrize("inclusive", [True, False])
-async def test_a_cursor_that_left_the_list_does_not_start_it_again(inclusive: bool) -> None:
-    world = World(hexes(12), inclusive=inclusive, unknown="ignored")
+@pytest.mark.parametrize(
+    ("unknown", "words", "inclusive"),
+    [("empty", "empty, though", True), *(("ignored", "starts again with 0000", each) for each in (True, False))],
+)
+async def test_a_cursor_that_left_the_list_is_neither_its_end_nor_its_start(
+    unknown: Unknown, words: str, inclusive: bool
+) -> None:
+    world = World(hexes(12), inclusive=inclusive, unknown=unknown)
     async with rooms_of(Service(world)) as rooms:
-        async with rooms.scan(page_size=2) as scan:
+        async with rooms.scan(page_size=2, prefetch=0) as scan:
             seen = await uuids_of(scan, 7)
         world.uuids.remove(seen[6])
         async with rooms.scan(resume=scan.checkpoint, page_size=2) as resumed:
             for _ in range(2):
-                with pytest.raises(PaginationError, match=f"from {seen[6]} on starts again with {seen[0]}"):
+                with pytest.raises(PaginationError, match=f"from {seen[6]} on .*{words}"):
                     await anext(resumed)
             world.add(seen[6])
             assert seen + await uuids_of(resumed) == world.uuids
@@ -262,9 +245,8 @@ async def test_a_newest_first_list_resumes_though_a_room_is_created_before_the_f
         assert set(hexes(6)) <= set(await scanned(rooms, resume=shard))
 
 
-@pytest.mark.parametrize("count", [1, 2])
-async def test_an_end_without_rooms_is_proven_by_the_first_room(count: int) -> None:
-    uuids = hexes(count)
+@pytest.mark.parametrize("uuids", [hexes(1), hexes(2)])
+async def test_an_end_without_rooms_is_proven_by_the_first_room(uuids: list[str]) -> None:
     for world, requests in [
         (World(uuids, inclusive=False), [None, uuids[-1], uuids[-1], None, uuids[0]]),
         (World(uuids), [None, uuids[-1], uuids[-1]]),
@@ -327,27 +309,25 @@ async def test_a_wrong_answer_is_an_error_and_makes_no_hole(
             assert exactly(seen + await uuids_of(scan), world.uuids)
 
 
-REFUSALS: Final = {401: UnauthorizedError, 403: ForbiddenError, 429: RateLimitedError, 502: ServerError}
-SOME_REFUSALS: Final = [(401, 0), (403, 1), (401, 2), (403, 2), (429, 4), (502, 2), (503, 3), (504, 4)]
-ALL_REFUSALS: Final = [pytest.param(*each) for each in product([401, 403, 429, 502, 503, 504], [0, 1, 2, 4])]
+REFUSALS: Final[list[tuple[int, Any, type[RoomsError]]]] = [
+    *((at, 401, UnauthorizedError) for at in (0, 2)),
+    *((at, 403, ForbiddenError) for at in (1, 2)),
+    *[(4, 429, RateLimitedError), (2, 502, ServerError), (3, 503, ServerError), (4, 504, ServerError)],
+    *((at, httpx.ReadError("cut"), TransportError) for at in range(5)),
+]
 
 
-@pytest.mark.parametrize(("status", "at"), [*SOME_REFUSALS, *exhaustive(ALL_REFUSALS)])
-async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(status: int, at: int) -> None:
+@pytest.mark.parametrize(("at", "refusal", "expected"), REFUSALS)
+async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(
+    at: int, refusal: Any, expected: type[RoomsError]
+) -> None:
     world = World(hexes(40))
-    async with rooms_of(Service(in_turn(world, *[None] * at, httpx.Response(status)))) as rooms:
-        with pytest.raises(REFUSALS[min(status, 502)]) as caught:
+    instead = httpx.Response(refusal) if isinstance(refusal, int) else refusal
+    async with rooms_of(Service(in_turn(world, *[None] * at, instead))) as rooms:
+        with pytest.raises(expected) as caught:
             await scanned(rooms, shards=4)
         assert caught.value.checkpoint is None
         assert exactly(await scanned(rooms, shards=4), world.uuids)
-
-
-async def test_a_probe_whose_response_is_lost_is_an_error() -> None:
-    for at in range(5):
-        service = Service(in_turn(World(hexes(40)), *[None] * at, httpx.ReadError("cut")))
-        async with rooms_of(service) as rooms:
-            with pytest.raises(TransportError):
-                await rooms.split(4)
 
 
 INSTEAD: Final = {
@@ -369,31 +349,32 @@ async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: str, at: i
         assert exactly(await uuids_of(scan), world.uuids)
 
 
-@pytest.mark.parametrize(
-    ("uuids", "mode"),
-    [
-        pytest.param([], ScanMode.SEQUENTIAL, id="no room"),
-        pytest.param(["a"], ScanMode.SEQUENTIAL, id="one other uuid"),
-        pytest.param(["a", "b", "c"], ScanMode.SEQUENTIAL, id="other uuids"),
-        pytest.param([hexes(1)[0], str(next_uuid(hexes(1)[0]))], ScanMode.SEQUENTIAL, id="no gap"),
-        pytest.param(["x", "f" * 32], ScanMode.SEQUENTIAL, id="no next uuid"),
-        pytest.param([hexes(4)[3]], ScanMode.SEQUENTIAL, id="one room"),
-        pytest.param([f"f{n}{hexes(1)[0][2:]}" for n in range(4)], ScanMode.SEQUENTIAL, id="all in the last part"),
-        pytest.param([*hexes(4)[:2], "x" * 32], ScanMode.SHARDS, id="other uuid after a gap"),
-        pytest.param(sorted([*hexes(4), str(next_uuid(hexes(1)[0]))]), ScanMode.SHARDS, id="gap after two"),
-    ],
-)
-async def test_only_a_list_with_a_gap_to_probe_is_split(uuids: list[str], mode: ScanMode) -> None:
+LOW: Final = hexes(4)
+NEXT: Final = str(next_uuid(LOW[0]))
+WITHOUT_GAP: Final[dict[str, list[str]]] = {
+    "no room": [],
+    "one other uuid": ["a"],
+    "other uuids": ["a", "b", "c"],
+    "no gap": [LOW[0], NEXT],
+    "no next uuid": ["x", "f" * 32],
+    "one room": [LOW[3]],
+    "all in the last part": [f"f{n}{LOW[0][2:]}" for n in range(4)],
+}
+WITH_GAP: Final = {"other uuid after a gap": [*LOW[:2], "x" * 32], "gap after two": sorted([*LOW, NEXT])}
+
+
+@pytest.mark.parametrize("name", [*WITHOUT_GAP, *WITH_GAP])
+async def test_only_a_list_with_a_gap_to_probe_is_split(name: str) -> None:
+    uuids = (WITHOUT_GAP | WITH_GAP)[name]
     for inclusive in (True, False):
         service = Service(World(uuids, inclusive=inclusive))
         async with rooms_of(service) as rooms, rooms.scan(shards=9) as scan:
             assert exactly(await uuids_of(scan), uuids)
-            assert scan.mode is mode
+            assert scan.mode is (ScanMode.SHARDS if name in WITH_GAP else ScanMode.SEQUENTIAL)
 
 
-@pytest.mark.parametrize(("cap", "count"), [(None, 41), *exhaustive([pytest.param(2, 300), pytest.param(3, 5)])])
-async def test_a_list_in_order_of_creation_that_seeks_is_not_split(cap: int | None, count: int) -> None:
-    emulator = Emulator(rooms=count, quirks=Quirks(order="creation", page_cap=cap))
+async def test_a_list_in_order_of_creation_that_seeks_is_not_split() -> None:
+    emulator = Emulator(rooms=41, quirks=Quirks(order="creation"))
     async with emulated(emulator) as rooms, rooms.scan(shards=16, page_size=9) as scan:
         assert scan.mode is ScanMode.SEQUENTIAL
         assert await uuids_of(scan) == list(emulator.uuids())
@@ -428,45 +409,36 @@ async def test_a_scan_resumes_exactly_from_every_position(options: dict[str, Any
             assert await scanned(rooms, resume=resumed.checkpoint) == []
 
 
-@pytest.mark.parametrize("shards", [3, *exhaustive([1])])
-async def test_a_checkpoint_holds_no_secret_and_is_refused_for_another_account_or_region(shards: int) -> None:
+async def test_a_checkpoint_holds_no_secret_and_is_refused_for_another_account_or_region() -> None:
     world, other = World(hexes(24)), World(hexes(24))
     other.invalid = {uuid: {"teamUUID": "another"} for uuid in other.uuids}
-    async with rooms_of(Service(world)) as rooms, rooms.scan(shards=shards) as scan:
-        team = (await anext(scan)).team_uuid
-        await uuids_of(scan, 4)
-        assert team not in scan.checkpoint
-        assert TOKEN not in scan.checkpoint
-    async with rooms_of(Service(other)) as rooms:
-        for call in (
-            lambda: scanned(rooms, shards=2, split_hint=scan.checkpoint),
-            lambda: rooms.split(2, split_hint=scan.checkpoint),
-            lambda: scanned(rooms, resume=scan.checkpoint),
-        ):
-            with pytest.raises(CheckpointError, match="the checkpoint is of another account") as caught:
-                await call()
-        assert caught.value.checkpoint == scan.checkpoint
-        other.uuids.clear()
-        with pytest.raises(CheckpointError, match="another account"):
-            await scanned(rooms, resume=scan.checkpoint)
-        eu = rooms.with_options(region="eu")
-        with pytest.raises(ValueError, match="resume is of the region 'sg'"):
-            eu.scan(resume=scan.checkpoint)
-        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
-            eu.scan(split_hint=scan.checkpoint)
-        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
-            await eu.split(3, split_hint=scan.checkpoint)
-
-
-async def test_the_shard_of_a_list_that_cannot_be_split_keeps_its_account() -> None:
-    world, other = World(hexes(24), unknown=404), World(hexes(24))
-    other.invalid = {uuid: {"teamUUID": "another"} for uuid in other.uuids}
     async with rooms_of(Service(world)) as rooms:
+        async with rooms.scan(shards=3) as scan:
+            team = (await anext(scan)).team_uuid
+            await uuids_of(scan, 4)
+        known = scan.checkpoint
+        assert team not in known
+        assert TOKEN not in known
+        world.unknown = 404  # cannot be split
         (shard,) = await rooms.split(4)
         assert await scanned(rooms, resume=shard) == world.uuids
     async with rooms_of(Service(other)) as rooms:
-        with pytest.raises(CheckpointError):
-            await scanned(rooms, resume=shard)
+        with pytest.raises(CheckpointError, match="the checkpoint is of another account"):
+            await rooms.split(2, split_hint=known)
+        for options in ({"shards": 2, "split_hint": known}, {"resume": shard}, {"resume": known}):
+            with pytest.raises(CheckpointError, match="the checkpoint is of another account") as caught:
+                await scanned(rooms, **options)
+        assert caught.value.checkpoint == known
+        other.uuids.clear()
+        with pytest.raises(CheckpointError, match="another account"):
+            await scanned(rooms, resume=known)
+        eu = rooms.with_options(region="eu")
+        with pytest.raises(ValueError, match="resume is of the region 'sg'"):
+            eu.scan(resume=known)
+        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
+            eu.scan(split_hint=known)
+        with pytest.raises(ValueError, match="split_hint is of the region 'sg'"):
+            await eu.split(3, split_hint=known)
 
 
 async def test_the_account_is_known_from_readable_rooms_only() -> None:
@@ -492,29 +464,23 @@ async def test_a_checkpoint_without_rooms_is_valid_for_every_account() -> None:
         assert exactly(await scanned(rooms, shards=3, split_hint=start), world.uuids)
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"page_size": 0}, ValueError, "page_size must be 1 to 1000"),
-        ({"page_size": 1001}, ValueError, "page_size"),
-        ({"page_size": True}, TypeError, "page_size"),
-        ({"prefetch": -1}, ValueError, "prefetch must be 0 to 100"),
-        ({"prefetch": 101}, ValueError, "prefetch"),
-        ({"shards": 0}, ValueError, "shards must be 1 to 1000"),
-        ({"shards": 1001}, ValueError, "shards"),
-        ({"on_invalid": "ignore"}, ValueError, "on_invalid must be one of 'raise', 'skip', 'yield'"),
-        ({"resume": hexes(1)[0]}, ValueError, "resume must be a checkpoint"),
-        ({"split_hint": "scan1"}, ValueError, "split_hint"),
-        ({"resume": "a", "split_hint": "b"}, ValueError, "give resume or split_hint, not both"),
-    ],
-)
-async def test_a_wrong_argument_is_refused_at_the_call(
-    options: dict[str, Any], error: type[Exception], words: str
-) -> None:
+async def test_a_wrong_argument_is_refused_at_the_call() -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        *(({"page_size": size}, "page_size must be 1 to 1000") for size in (0, 1001)),
+        *(({"prefetch": ahead}, "prefetch must be 0 to 100") for ahead in (-1, 101)),
+        *(({"shards": shards}, "shards must be 1 to 1000") for shards in (0, 1001)),
+        ({"on_invalid": "ignore"}, "on_invalid must be one of 'raise', 'skip', 'yield'"),
+        ({"resume": hexes(1)[0]}, "resume must be a checkpoint"),
+        ({"split_hint": "scan1"}, "split_hint"),
+        ({"resume": "a", "split_hint": "b"}, "give resume or split_hint, not both"),
+    ]
     service = Service(World([]))
     async with rooms_of(service) as rooms:
-        with pytest.raises(error, match=words):
-            rooms.scan(**options)
+        for options, words in wrong:
+            with pytest.raises(ValueError, match=words):
+                rooms.scan(**options)
+        with pytest.raises(TypeError, match="page_size"):
+            rooms.scan(page_size=True)
         for shards in (0, 1001):
             with pytest.raises(ValueError, match="shards must be 1 to 1000"):
                 await rooms.split(shards)
@@ -539,33 +505,25 @@ async def test_exactly_prefetch_pages_are_requested_ahead(prefetch: int) -> None
             assert min(12, expected) <= len(service.asked) <= expected + 2 * (expected > 12)
 
 
-@pytest.mark.parametrize("prefetch", [1, *exhaustive([0, 3])])
-async def test_each_concurrent_range_has_its_own_pages_ahead(prefetch: int) -> None:
+async def test_each_concurrent_range_has_its_own_pages_ahead() -> None:
     service = Service(World(hexes(100)), seconds=0.1)
-    async with rooms_of(service) as rooms, rooms.scan(shards=4, prefetch=prefetch, page_size=5) as scan:
+    async with rooms_of(service) as rooms, rooms.scan(shards=4, prefetch=1, page_size=5) as scan:
         probes = len(service.asked)
-        await anyio.sleep(9)
-        assert len(service.asked) == probes + 4 * prefetch
-        for page in range(1, 6):
-            await uuids_of(scan, 5)
+        for page in range(6):
+            await uuids_of(scan, 5 if page else 0)
             await anyio.sleep(9)
             assert scan.page_count == page
-            assert len(service.asked) == probes + 4 * prefetch + page
+            assert len(service.asked) == probes + 4 + page
             assert service.most_at_once <= 4
 
 
-async def test_fewer_ranges_than_shards_have_fewer_pages_ahead() -> None:
+async def test_fewer_ranges_than_shards_have_fewer_pages_ahead_and_shards_limit_requests() -> None:
     service = Service(World(hexes(60)), seconds=0.1)
     async with rooms_of(service) as rooms:
         (line,) = await rooms.split(1)
         async with rooms.scan(resume=line, shards=8, prefetch=2, page_size=5):
             await anyio.sleep(9)
-    assert len(service.asked) == 2
-
-
-async def test_at_most_shards_requests_are_concurrent() -> None:
-    service = Service(World(hexes(60)), seconds=0.1)
-    async with rooms_of(service) as rooms:
+        assert len(service.asked) == 2
         assert exactly(await scanned(rooms, shards=5, page_size=4, prefetch=3), hexes(60))
     assert service.most_at_once == 5
 
@@ -646,39 +604,32 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
 
 @pytest.mark.parametrize("error", [KeyError("k"), StopAsyncIteration(), ExceptionGroup("g", [ValueError()])])
 async def test_what_a_hook_raises_is_raised_unchanged(error: Exception) -> None:
-    errors = [error]
+    errors, world = [error], World(hexes(20))
+    service = Service(world)
 
     async def hook(_: httpx.Request) -> None:
         if errors and len(service.asked) == 3:
             raise errors.pop()
 
-    world = World(hexes(20))
-    service = Service(world)
     async with httpx.AsyncClient(transport=service, event_hooks={"request": [hook]}, trust_env=False) as client:
         rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE)
         async with rooms.scan(page_size=5) as scan:
             seen = await uuids_of(scan, 15)
-            caught: list[BaseException] = []
-            try:
+            with pytest.raises(Exception) as caught:  # noqa: PT011  may be wrapped
                 await anext(scan)
-            except Exception as raised:
-                caught.append(raised)
-            assert caught[0] is error or caught[0].__cause__ is error
+            assert error in (caught.value, caught.value.__cause__)
             assert seen + await uuids_of(scan) == world.uuids
 
 
-@pytest.mark.parametrize(
-    "error",
-    [ValueError(), StopAsyncIteration(), StopIteration(), ExceptionGroup("g", [KeyError()]), GeneratorExit()],
-    ids=repr,
-)
-@pytest.mark.parametrize("shards", [3, *exhaustive([1])])
+BODY_ERRORS: Final = [ValueError(), StopAsyncIteration(), StopIteration(), ExceptionGroup("g", [KeyError()])]
+
+
+@pytest.mark.parametrize("error", [*BODY_ERRORS, GeneratorExit()], ids=repr)
 @on_both_loops
-async def test_what_the_body_raises_is_raised_unchanged(error: BaseException, shards: int) -> None:
-    service = Service(World(hexes(30)), seconds=0.2)
-    async with rooms_of(service) as rooms:
+async def test_what_the_body_raises_is_raised_unchanged(error: BaseException) -> None:
+    async with rooms_of(Service(World(hexes(30)), seconds=0.2)) as rooms:
         with pytest.raises(type(error)) as caught:
-            async with rooms.scan(shards=shards, page_size=3, prefetch=2) as scan:
+            async with rooms.scan(shards=3, page_size=3, prefetch=2) as scan:
                 await anext(scan)
                 raise error
         assert caught.value is error
@@ -701,16 +652,9 @@ async def test_what_the_body_raises_is_not_lost_to_a_deadline() -> None:
 
 # Rooms that cannot be read
 
-WRONG: Final[list[dict[str, Any]]] = [
-    *({"uuid": "../x"}, {"limit": None}, {"name": "party \ud83d"}, {"uuid": "\udfff"}),
-    *({"\ud83d": 1}, {"limit": -1.5}),
-]
-
 
 @in_every_mode
-@pytest.mark.parametrize(
-    "wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": ["\ud83d"]}, *exhaustive(WRONG)], ids=repr
-)
+@pytest.mark.parametrize("wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": ["\ud83d"]}], ids=repr)
 @pytest.mark.parametrize("places", [[3, 4, 5], [23], *exhaustive([[0], [10], list(range(0, 22, 2))])], ids=repr)
 async def test_unreadable_rooms_are_skipped_or_returned_in_their_place(
     options: dict[str, Any], wrong: dict[str, Any], places: list[int]
@@ -741,25 +685,18 @@ async def test_unreadable_rooms_are_skipped_or_returned_in_their_place(
         assert exactly(seen, both)
 
 
-async def test_at_most_a_thousand_skipped_rooms_are_kept() -> None:
-    world = World(hexes(1007))
-    world.invalid = {uuid: {"limit": "many"} for uuid in world.uuids}
-    async with rooms_of(Service(world)) as rooms, rooms.scan(on_invalid="skip") as scan:
-        assert await uuids_of(scan) == []
-        assert scan.skipped_count == 1007
-        assert [room.uuid for room in scan.skipped] == world.uuids[:1000]
-
-
-async def test_a_skipped_room_is_done() -> None:
-    world = World(hexes(10))
-    world.invalid = {uuid: {"limit": "many"} for uuid in world.uuids[5:]}
-    async with rooms_of(Service(in_turn(world, None, httpx.Response(503)))) as rooms:
+async def test_a_skipped_room_is_done_and_at_most_a_thousand_are_kept() -> None:
+    world = World(hexes(1017))
+    world.invalid = {uuid: {"limit": "many"} for uuid in world.uuids[10:]}
+    async with rooms_of(Service(in_turn(world, None, None, httpx.Response(503)))) as rooms:
         async with rooms.scan(on_invalid="skip") as scan:
             with pytest.raises(ServerError) as caught:
                 await uuids_of(scan)
+        assert scan.skipped_count == 1007
+        assert [room.uuid for room in scan.skipped] == world.uuids[10:1010]
         async with rooms.scan(on_invalid="skip", resume=caught.value.checkpoint) as resumed:
             assert await uuids_of(resumed) == []
-    assert (scan.skipped_count, resumed.skipped_count) == (5, 0)
+        assert resumed.skipped_count == 0
 
 
 # Leaving
@@ -977,27 +914,12 @@ async def test_a_task_cancelled_as_a_page_arrives_loses_nothing(options: dict[st
             assert exactly(seen, world.uuids)
 
 
+@pytest.mark.parametrize(("seconds", "times", "cut"), [(0.5, 1, 0), (60, 1, 1), (60, 3, 1)])
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
-async def test_a_task_cancelled_while_it_leaves_cuts_no_request() -> None:
-    service = Service(World(hexes(12)), seconds=0.5)
-    async with rooms_of(service) as rooms:
-
-        async def work() -> None:
-            async with rooms.scan():
-                await anyio.sleep(0.1)
-
-        task = asyncio.create_task(work())
-        await anyio.sleep(0.2)
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-    assert service.cancelled == 0
-
-
-@pytest.mark.parametrize("times", [1, 3, *exhaustive([2, 4, 5])])
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
-async def test_a_task_cancelled_again_while_it_leaves_is_clean(times: int) -> None:
-    service = Service(World(hexes(12)), seconds=60)
+async def test_a_task_cancelled_while_it_leaves_still_waits_one_second(
+    seconds: float, times: int, cut: int
+) -> None:
+    service = Service(World(hexes(12)), seconds=seconds)
     async with rooms_of(service) as rooms:
 
         async def work() -> None:
@@ -1005,12 +927,13 @@ async def test_a_task_cancelled_again_while_it_leaves_is_clean(times: int) -> No
                 await anyio.sleep(0.1)
 
         task = asyncio.create_task(work())
+        await anyio.sleep(0.06)
         for _ in range(times):
             await anyio.sleep(0.06)
             task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-        assert service.cancelled == 1
+    assert service.cancelled == cut
 
 
 @cancelled_in_every_way
