@@ -145,66 +145,62 @@ def test_pages_are_as_large_as_asked_despite_the_overlap() -> None:
     assert listing.requests == 4
 
 
+WARY = "".join(f" | b: 0 b{limit}" for limit in range(999, 994, -1))  # an end came before: six responses prove it
+# The first request, and after each answer how many of its rooms are new and what the next request is: "b11" asks
+# from b on for 11 rooms, "-" begins at the start, "." is an empty answer, "?" a room whose uuid cannot be read.
+WALKS: list[tuple[dict[str, Any], str]] = [
+    ({"begin_uuid": "b"}, "b9"),
+    ({"after": "b"}, "b10"),  # one more, as the cursor is repeated
+    ({}, "-9 | ab: 2 b10 | b: 0 b1000 | b: 0 b999 | bc: 1 c10"),  # the largest page and another before the end
+    ({}, "-9 | ab: 2 b10 | .: 0 b1000 | .: 0 b999 | .: 0 end"),
+    ({}, "-9 | .: 0 -1000 | .: 0 -999 | .: 0 end"),
+    ({"in_order": True}, "-9 | ab: 2 b10 | b: 0 b1000 | b: 0 b999 | b: 0 end"),
+    ({"page_size": 998}, "-998 | ab: 2 b999 | b: 0 b1000 | b: 0 b999 | b: 0 end"),  # 999 is not the largest
+    ({"page_size": 999}, "-999 | ab: 2 b1000 | b: 0 b999 | b: 0 end"),  # 1000 is
+    ({"page_size": 998}, "-998 | a: 1 a999 | a: 0 a1000 | ab: 1 b999"),  # the usual size after a short page
+    ({"page_size": 999}, "-999 | a: 1 a1000 | a: 0 a999 | ab: 1 b1000" + WARY + " | b: 0 end"),
+    ({"page_size": 1000}, "-1000 | ab: 2 b1000 | bc: 1 c1000 | de: 2 e1000 | e: 0 e999 | e: 0 end"),  # c vanished
+    ({"page_size": 1000, "begin_uuid": "b"}, "b1000 | cd: 2 d1000 | d: 0 d999 | d: 0 end"),
+    ({"page_size": 1000, "after": "b"}, "b1000 | cd: 2 d1000 | d: 0 d999 | d: 0 end"),
+    ({"page_size": 1}, "-1 | a: 1 a2 | bc: 1 b2 | bc: 1 c2"),  # never more than the page size
+    ({"page_size": 1}, "-1 | b: 1 b2 | ba: 0 -1000 | b: 0 b2"),  # starts over when the order changes
+    ({"page_size": 1, "after": "x"}, "x2 | y: 1 y2 | ya: 0 x1000"),
+    (
+        {"page_size": 1},
+        "-1 | b: 1 b2 | c: 1 c2 | ca: 0 -1000 | b: 0 b1000 | bcax: 0 c2",
+    ),  # no more than c
+    ({}, "-9 | ba: 2 a10"),  # any order on the first page
+    ({"after": "b"}, "b10 | ba: 1 a10"),
+    ({"last_uuid": "b"}, "-9 | abc: 2 end"),
+    ({"last_uuid": "c"}, "-9 | ab: 2 b10"),
+    ({}, "-9 | ?b?: 2 b10"),
+    ({"page_size": 1, "after": "a"}, "a2 | a: 0 a1000 | a?b: 2 b2"),
+    ({"page_size": 1}, "-1 | a: 1 a2 | ?bc: 2 b2"),
+    ({"after": "b"}, "b10 | ?c: 2 c10"),
+]
+
+
+@pytest.mark.parametrize(("options", "walk"), WALKS, ids=repr)
+def test_an_answer_decides_what_is_new_and_what_is_asked_next(options: dict[str, Any], walk: str) -> None:
+    cursor = Cursor(**({"page_size": 9} | options))
+    steps = []
+    for step in walk.split(" | "):
+        answer, colon, _ = step.partition(":")
+        new = cursor.advance([None if uuid == "?" else uuid for uuid in answer.strip(".")]) if colon else slice(0)
+        request = None if cursor.ended else cursor.next_request()
+        following = f"{request.begin_uuid or '-'}{request.limit}" if request else "end"
+        steps.append(f"{answer}: {new.stop - new.start} {following}" if colon else following)
+    assert " | ".join(steps) == walk
+
+
 FIRST, SECOND = "37875f5089c611eaa629dbb375b5adfc", "4a5b5f5089c611eaa629dbb375b5adfc"
 DASHED = "37875F50-89C6-11EA-A629-DBB375B5ADFC"
-END = None
 
 
-@pytest.mark.parametrize(
-    ("options", "answers", "new", "following"),
-    [
-        pytest.param({"page_size": 7}, [], 0, (None, 7), id="nothing repeats the first page"),
-        pytest.param({"page_size": 7, "begin_uuid": "b"}, [], 0, ("b", 7), id="nor the room to begin with"),
-        pytest.param({"page_size": 7, "after": "b"}, [], 0, ("b", 8), id="one more, as the cursor is repeated"),
-        pytest.param({"page_size": 10}, ["ab"], 2, ("b", 11), id="one more after each page"),
-        pytest.param({"page_size": 1000}, ["ab"], 2, ("b", 1000), id="1000 at most"),
-        pytest.param({"page_size": 10}, ["ab", "b"], 0, ("b", 1000), id="largest page before the end"),
-        pytest.param({"page_size": 10}, ["ab", "b", "b"], 0, ("b", 999), id="another size to confirm the end"),
-        pytest.param({"page_size": 10}, ["ab", "b", "b", "b"], 0, END, id="end after two responses"),
-        pytest.param({"page_size": 998}, ["ab", "b"], 0, ("b", 1000), id="999 is not the largest"),
-        pytest.param({"page_size": 999}, ["ab", "b"], 0, ("b", 999), id="1000 is the largest"),
-        pytest.param({"page_size": 9}, ["ab", "b", "b", "bc"], 1, ("c", 10), id="continues after no end"),
-        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"cc"], 0, ("c", 998), id="wary after no end"),
-        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"ccccc"], 0, ("c", 995), id="five times"),
-        pytest.param({"page_size": 999}, ["ab", "b", "bc", *"cccccc"], 0, END, id="end after six responses"),
-        pytest.param({"page_size": 998}, ["a", "a", "ab"], 1, ("b", 999), id="usual size after a short page"),
-        pytest.param({"page_size": 9}, ["ab", "", "", ""], 0, END, id="end of an exclusive list"),
-        pytest.param({"page_size": 9}, ["", "", ""], 0, END, id="end of an empty list"),
-        pytest.param({"page_size": 10, "after": DASHED}, [[FIRST, SECOND]], 1, (SECOND, 11), id="other spelling"),
-        pytest.param({"page_size": 1000, "begin_uuid": "b"}, ["cd", "d", "d"], 0, END, id="begin sought"),
-        pytest.param({"page_size": 1000, "after": "b"}, ["cd", "d", "d"], 0, END, id="after sought"),
-        pytest.param({"page_size": 1000}, ["ab", "bc", "de"], 2, ("e", 1000), id="vanished cursor sought"),
-        pytest.param({"page_size": 1000}, ["ab", "bc", "de", "e", "e"], 0, END, id="end after a vanished cursor"),
-        pytest.param({"page_size": 1}, ["a", "bc"], 1, ("b", 2), id="no more than the page size"),
-        pytest.param({"page_size": 1}, ["a", "bc", "bc"], 1, ("c", 2), id="inclusive after a vanished cursor"),
-        pytest.param({"page_size": 9}, ["ba"], 2, ("a", 10), id="any order on the first page"),
-        pytest.param({"page_size": 1}, ["b", "ba"], 0, (None, 1000), id="starts over when the order changes"),
-        pytest.param({"page_size": 1, "after": "x"}, ["y", "ya"], 0, ("x", 1000), id="starts over after its room"),
-        pytest.param({"page_size": 1}, ["b", "ba", "b"], 0, ("b", 2), id="goes on where it was"),
-        pytest.param({"page_size": 1}, ["b", "c", "ca", "b"], 0, ("b", 1000), id="collects up to the last room"),
-        pytest.param({"page_size": 1}, ["b", "c", "ca", "b", "bcax"], 0, ("c", 2), id="takes no more than that"),
-        pytest.param({"page_size": 9, "after": "b"}, ["ba"], 1, ("a", 10), id="a walk may fall"),
-        pytest.param({"page_size": 9, "last_uuid": "b"}, ["abc"], 2, END, id="range ends with its last room"),
-        pytest.param({"page_size": 9, "last_uuid": "c"}, ["ab"], 2, ("b", 10), id="range goes on before it"),
-        pytest.param({"page_size": 9, "in_order": True}, ["ab", "b", "b", "b"], 0, END, id="last range ends"),
-        pytest.param({"page_size": 9}, [[None, "b", None]], 2, ("b", 10), id="unreadable uuid before another"),
-        pytest.param({"page_size": 1, "after": "a"}, ["a", ["a", None, "b"]], 2, ("b", 2), id="between two"),
-        pytest.param({"page_size": 1}, ["a", [None, "b", "c"]], 2, ("b", 2), id="exclusive and unreadable"),
-        pytest.param({"page_size": 9, "after": "b"}, [[None, "c"]], 2, ("c", 10), id="exclusive from the start"),
-    ],
-)
-def test_an_answer_decides_what_is_new_and_what_is_asked_next(
-    options: dict[str, Any], answers: list[Sequence[str | None]], new: int, following: tuple[str, int] | None
-) -> None:
-    cursor = Cursor(**options)
-    part = slice(0, 0)
-    for answer in answers:
-        assert not cursor.ended
-        part = cursor.advance(list(answer))
-    assert part.stop - part.start == new
-    assert cursor.ended is (following is END)
-    if following is not END:
-        assert cursor.next_request() == PageRequest(*following)
+def test_another_spelling_of_a_uuid_is_the_same_room() -> None:
+    cursor = Cursor(after=DASHED, page_size=10)
+    assert cursor.advance([FIRST, SECOND]) == slice(1, 2)
+    assert cursor.next_request() == PageRequest(SECOND, 11)
 
 
 class Uuid(str):
@@ -265,7 +261,7 @@ RINGS = st.lists(st.sampled_from(MANY), min_size=2, unique=True)
         ({}, [[None]] * 2, "after its start it has only rooms whose uuid cannot be read"),
         ({"after": "b"}, [[None, "b", "c"]], "a room came before b in the page that begins with it"),
     ],
-)  # fmt: skip
+)
 def test_the_error_says_how_the_list_broke_the_contract(
     options: dict[str, Any], answers: list[Sequence[str | None]], words: str
 ) -> None:
@@ -436,13 +432,12 @@ def test_a_range_of_a_list_in_another_order_is_whole_or_an_error() -> None:
 # Rooms whose uuid cannot be read
 
 
-def hiding(listing: FixedList, unreadable: set[str]) -> Listing:
-    """Return a listing in which some rooms have no uuid that can be read."""
-    return lambda begin, limit: [None if uuid in unreadable else uuid for uuid in listing(begin, limit)]
-
-
 def hidden(uuids: list[str], unreadable: set[str]) -> list[str | None]:
     return [None if uuid in unreadable else uuid for uuid in uuids]
+
+
+def hiding(listing: FixedList, unreadable: set[str]) -> Listing:
+    return lambda begin, limit: hidden(listing(begin, limit), unreadable)
 
 
 @law
