@@ -3,8 +3,9 @@
 import asyncio
 import pickle
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -89,12 +90,16 @@ async def scanned(rooms: AsyncRooms, **options: Any) -> list[str]:
         return await uuids_of(scan)
 
 
+async def collect(scan: Scan[Any], seen: list[str]) -> None:
+    async for found in scan:
+        seen.append(found.uuid)
+
+
 async def error_of(scan: Scan[Any], seen: list[str]) -> RoomsError | None:
     """Iterate to the end of ``scan``, adding to ``seen``, and return what it raises."""
     raised = None
     try:
-        async for found in scan:
-            seen.append(found.uuid)
+        await collect(scan, seen)
     except RoomsError as error:
         raised = error
     assert raised is None or raised.checkpoint == scan.checkpoint
@@ -309,43 +314,31 @@ async def test_a_wrong_answer_is_an_error_and_makes_no_hole(
             assert exactly(seen + await uuids_of(scan), world.uuids)
 
 
-REFUSALS: Final[list[tuple[int, Any, type[RoomsError]]]] = [
-    *((at, 401, UnauthorizedError) for at in (0, 2)),
-    *((at, 403, ForbiddenError) for at in (1, 2)),
-    *[(4, 429, RateLimitedError), (2, 502, ServerError), (3, 503, ServerError), (4, 504, ServerError)],
-    *((at, httpx.ReadError("cut"), TransportError) for at in range(5)),
-]
+REFUSALS: Final = {401: UnauthorizedError, 403: ForbiddenError, 429: RateLimitedError, 502: ServerError}
+AT: Final = [(401, 0), (403, 1), (401, 2), (403, 2), (429, 4), (502, 2), (503, 3), (504, 4)]
 
 
-@pytest.mark.parametrize(("at", "refusal", "expected"), REFUSALS)
-async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(
-    at: int, refusal: Any, expected: type[RoomsError]
-) -> None:
+@pytest.mark.parametrize(("status", "at"), [*AT, *((None, at) for at in range(5))])
+async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(status: int | None, at: int) -> None:
     world = World(hexes(40))
-    instead = httpx.Response(refusal) if isinstance(refusal, int) else refusal
-    async with rooms_of(Service(in_turn(world, *[None] * at, instead))) as rooms:
-        with pytest.raises(expected) as caught:
+    refusal = httpx.Response(status) if status else httpx.ReadError("cut")
+    async with rooms_of(Service(in_turn(world, *[None] * at, refusal))) as rooms:
+        with pytest.raises(REFUSALS[min(status, 502)] if status else TransportError) as caught:
             await scanned(rooms, shards=4)
         assert caught.value.checkpoint is None
         assert exactly(await scanned(rooms, shards=4), world.uuids)
 
 
-INSTEAD: Final = {
-    "400": httpx.Response(400),
-    "500": httpx.Response(500),
-    "null": httpx.Response(200, json=None),
-    "no room": [],  # which may be right after the last room
-    "first rooms": hexes(40)[:9],
-}
+INSTEAD: Final = [httpx.Response(400), httpx.Response(500), httpx.Response(200, json=None), [], hexes(40)[:9]]
 
 
-@pytest.mark.parametrize("instead", INSTEAD)
+@pytest.mark.parametrize("instead", INSTEAD, ids=["400", "500", "null", "no room", "first rooms"])
 @pytest.mark.parametrize("at", [1, 3, *exhaustive([2, 4])])
-async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: str, at: int) -> None:
+async def test_a_list_that_seeks_only_sometimes_is_not_split(instead: Any, at: int) -> None:
     world = World(hexes(40))
-    service = Service(in_turn(world, *[None] * at, INSTEAD[instead]))
+    service = Service(in_turn(world, *[None] * at, instead))
     async with rooms_of(service) as rooms, rooms.scan(shards=4) as scan:
-        assert scan.mode is ScanMode.SEQUENTIAL or instead == "no room"
+        assert scan.mode is ScanMode.SEQUENTIAL or instead == []  # which may be right after the last room
         assert exactly(await uuids_of(scan), world.uuids)
 
 
@@ -589,8 +582,7 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
         service.listing = lambda *_: httpx.Response(503)
         for _ in range(10):
             with pytest.raises(ServerError):
-                async for found in scan:  # of the pages ahead
-                    seen.append(found.uuid)
+                await collect(scan, seen)  # of the pages ahead
             await anyio.sleep(1)
         requests = len(service.asked)
         for _ in range(3):
@@ -621,10 +613,10 @@ async def test_what_a_hook_raises_is_raised_unchanged(error: Exception) -> None:
             assert seen + await uuids_of(scan) == world.uuids
 
 
-BODY_ERRORS: Final = [ValueError(), StopAsyncIteration(), StopIteration(), ExceptionGroup("g", [KeyError()])]
+GROUP: Final = ExceptionGroup("g", [KeyError()])
 
 
-@pytest.mark.parametrize("error", [*BODY_ERRORS, GeneratorExit()], ids=repr)
+@pytest.mark.parametrize("error", [ValueError(), StopAsyncIteration(), StopIteration(), GROUP, GeneratorExit()])
 @on_both_loops
 async def test_what_the_body_raises_is_raised_unchanged(error: BaseException) -> None:
     async with rooms_of(Service(World(hexes(30)), seconds=0.2)) as rooms:
@@ -702,19 +694,14 @@ async def test_a_skipped_room_is_done_and_at_most_a_thousand_are_kept() -> None:
 # Leaving
 
 
-async def each_of(scan: Scan[Room]) -> AsyncGenerator[Room, None]:
-    async for found in scan:
-        yield found
-
-
 async def test_iterating_again_continues_after_the_last_room_and_ends_again() -> None:
     world = World(hexes(30))
     async with rooms_of(Service(world)) as rooms, rooms.scan(page_size=7, shards=2) as scan:
         seen: list[str] = []
         for most in (3, 0, 1, 10, 7):
             seen += await uuids_of(scan, most)
-        async with aclosing(each_of(scan)) as each:
-            seen.append((await anext(each)).uuid)
+        async with aclosing(found.uuid async for found in scan) as each:
+            seen.append(await anext(each))
         seen.append((await anext(aiter(scan))).uuid)
         seen += await uuids_of(scan)
         assert exactly(seen, world.uuids)
@@ -775,7 +762,8 @@ async def test_leaving_waits_one_second_for_open_requests_before_it_cancels_them
             assert service.cancelled == cancelled
 
 
-async def test_leaving_sends_nothing_more() -> None:
+@on_both_loops
+async def test_leaving_sends_nothing_more_and_is_clean_at_once() -> None:
     service = Service(World(hexes(20), inclusive=False), seconds=0.1)
     async with rooms_of(service) as rooms:
         for most in range(1, 21):
@@ -784,12 +772,8 @@ async def test_leaving_sends_nothing_more() -> None:
                 await checkpoint()
                 requests = len(service.asked)
             assert len(service.asked) == requests
-    assert service.cancelled == 0
-
-
-@on_both_loops
-async def test_entering_and_leaving_at_once_is_clean() -> None:
-    async with rooms_of(Service(World(hexes(20)))) as rooms:
+        assert service.cancelled == 0
+        service.seconds = 0.0
         for options in MODES:
             async with rooms.scan(**options):
                 pass
@@ -877,11 +861,7 @@ async def test_a_scan_whose_wait_was_cancelled_continues_with_nothing_lost(
         for step in range(1, 30):
             seen: list[str] = []
             async with rooms.scan(page_size=4, **options) as scan:
-
-                async def work(scan: Scan[Room] = scan, seen: list[str] = seen) -> None:
-                    async for found in scan:
-                        seen.append(found.uuid)
-
+                work = partial(collect, scan, seen)
                 reached = [await interrupted(work, step + further, way) for further in range(3)]
                 await work()
             assert exactly(seen, world.uuids)
@@ -898,19 +878,14 @@ async def test_a_task_cancelled_as_a_page_arrives_loses_nothing(options: dict[st
         for starts_first in (True, False):
             seen: list[str] = []
             async with rooms.scan(page_size=4, **options) as scan:
-
-                async def work(scan: Scan[Room] = scan, seen: list[str] = seen) -> None:
-                    async for found in scan:
-                        seen.append(found.uuid)
-
                 if starts_first:
                     await asyncio.sleep(0)
-                task = asyncio.create_task(work())
+                task = asyncio.create_task(collect(scan, seen))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.wait([task])
-                await work()
+                await collect(scan, seen)
             assert exactly(seen, world.uuids)
 
 
