@@ -88,9 +88,6 @@ def fixed_lists(draw: st.DrawFn, *, in_order: bool = False) -> FixedList:
     )
 
 
-# Any list in a fixed order
-
-
 def test_every_small_list_is_walked_exactly_from_every_room() -> None:
     orders = [order for count in range(5) for order in permutations("abcd"[:count])]
     for order, inclusive, cap, size in product(orders, (True, False), (2, 3, 1000), (1, 2, 1000)):
@@ -222,8 +219,6 @@ def test_no_uuids_are_kept_of_a_list_in_the_documented_order() -> None:
     assert sum(reference() is not None for reference in references) <= 1
 
 
-# Services that break the contract: each is found out in a bounded number of requests
-
 MANY = [f"{n:04}" for n in range(40)]
 ENDLESS = [[f"{n:04}" for n in range(1000)], list("wxyz"), ["!"]]  # one more than a page and twice two rooms
 RINGS = st.lists(st.sampled_from(MANY), min_size=2, unique=True)
@@ -327,9 +322,6 @@ def test_a_list_in_order_of_the_last_change_repeats_no_room() -> None:
     rooms_before_the_error(listing, Cursor(page_size=3), 20)
 
 
-# Services that lie: an answer that looks like an end
-
-
 def lagging(listing: FixedList, begin: str | None, limit: int, chance: Random) -> list[str]:
     """Return what a replica returns that has only the first rooms."""
     known = listing.uuids[: chance.randint(0, len(listing.uuids))]
@@ -383,9 +375,6 @@ def test_a_service_that_lies_in_a_third_of_its_answers_seldom_ends_a_walk_quietl
     assert losses / cases < 0.02  # 0.08 without a second response
 
 
-# Ranges of a list in order
-
-
 @law
 @given(fixed_lists(in_order=True), PAGE_SIZES, st.data())
 def test_ranges_between_any_rooms_return_each_room_once(
@@ -427,9 +416,6 @@ def test_a_range_of_a_list_in_another_order_is_whole_or_an_error() -> None:
             assert not cursor.ended
         else:
             assert seen == uuids[: uuids.index(through or uuids[-1]) + 1]
-
-
-# Rooms whose uuid cannot be read
 
 
 def hidden(uuids: list[str], unreadable: set[str]) -> list[str | None]:

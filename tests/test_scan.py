@@ -35,7 +35,7 @@ from netless_rooms import (
     UnauthorizedError,
 )
 from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
-from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
+from netless_rooms.emulator import BadRoom, Closed, Emulator, Failure, Fault, Hang, Quirks
 from selection import exhaustive
 from virtual_time import VirtualTime
 
@@ -110,9 +110,6 @@ def exactly(seen: list[str], uuids: list[str]) -> bool:
     return len(seen) == len(uuids) and sorted(seen) == sorted(uuids)
 
 
-# Every room once
-
-
 READINGS: Final = [(place % 2 == 0, 1000 if place % 3 else 3, each) for place, each in enumerate(UNKNOWN)]
 
 
@@ -139,9 +136,8 @@ async def test_the_mode_follows_from_what_the_service_makes_of_an_unknown_uuid(
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000, *exhaustive([3, 999, 1001])])
-@pytest.mark.parametrize("inclusive", [True, *exhaustive([False])])
-async def test_a_scan_is_exact_around_full_pages_and_of_hardly_any_rooms(count: int, inclusive: bool) -> None:
-    world = World(hexes(count), inclusive=inclusive)
+async def test_a_scan_is_exact_around_full_pages_and_of_hardly_any_rooms(count: int) -> None:
+    world = World(hexes(count))
     async with rooms_of(Service(world)) as rooms:
         known = None
         for shards in (1, 2, 8):
@@ -263,9 +259,6 @@ async def test_an_end_without_rooms_is_proven_by_the_first_room(uuids: list[str]
         assert service.asked == requests
 
 
-# Services that break the contract
-
-
 Lie = Callable[[World, str, int], Any]
 LIES: Final[dict[str, Lie]] = {
     "starts again": lambda world, _, limit: world(None, limit),
@@ -374,9 +367,6 @@ async def test_a_list_in_order_of_creation_that_seeks_is_not_split() -> None:
         assert read_checkpoint("", scan.checkpoint, "sg").samples == ()
 
 
-# Checkpoints
-
-
 @in_every_mode
 @pytest.mark.parametrize("on_invalid", ["skip", *exhaustive(["raise"])])
 @on_both_loops
@@ -481,9 +471,6 @@ async def test_a_wrong_argument_is_refused_at_the_call() -> None:
     assert service.asked == []
 
 
-# Pages ahead
-
-
 @pytest.mark.parametrize("prefetch", [0, 2, *exhaustive([1, 5])])
 @on_both_loops
 async def test_exactly_prefetch_pages_are_requested_ahead(prefetch: int) -> None:
@@ -521,28 +508,16 @@ async def test_fewer_ranges_than_shards_have_fewer_pages_ahead_and_shards_limit_
     assert service.most_at_once == 5
 
 
-# Failures
-
-
-FAULTS: Final[list[Fault]] = [
-    *(Failure(429, retry_after=40), Failure(403), GatewayPage(200), Closed(work_done=True), Cut(30), Hang()),
-    *(BadRoom(0, uuid=...), Slow(6.0, pieces=3)),
-]
-
-
-@pytest.mark.parametrize(
-    "fault", [Failure(503), Closed(), BadRoom(-1, isBan="perhaps"), *exhaustive(FAULTS)], ids=repr
-)
+@pytest.mark.parametrize("fault", [Failure(503), Closed(), BadRoom(-1, isBan="perhaps"), *exhaustive([Hang()])])
 @in_every_mode
 async def test_a_scan_that_failed_continues_and_resumes_with_nothing_lost_or_repeated(
     fault: Fault, options: dict[str, Any]
 ) -> None:
-    at, failed, on_entering = 0, True, list[str | None]()
-    while failed:
+    on_entering: set[str | None] = set()
+    for at in range(99):
         emulator = Emulator(rooms=20)
         uuids, seen = list(emulator.uuids()), list[str]()
         emulator.faults[:] = [None] * at + [fault]
-        at += 1
         async with emulated(emulator) as rooms:
             try:
                 async with rooms.scan(page_size=6, **options) as scan:
@@ -552,10 +527,11 @@ async def test_a_scan_that_failed_continues_and_resumes_with_nothing_lost_or_rep
                         assert exactly(seen + await scanned(rooms, resume=error.checkpoint), uuids)
                     assert exactly(seen + await uuids_of(scan), uuids)
             except RoomsError as error:
-                on_entering.append(error.checkpoint)
-        failed = not emulator.faults
+                on_entering.add(error.checkpoint)
+        if emulator.faults:
+            break
     assert at > 5
-    assert set(on_entering) <= {None}
+    assert on_entering <= {None}
 
 
 @on_both_loops
@@ -642,9 +618,6 @@ async def test_what_the_body_raises_is_not_lost_to_a_deadline() -> None:
         assert not scope.cancelled_caught  # the body had ended before
 
 
-# Rooms that cannot be read
-
-
 @in_every_mode
 @pytest.mark.parametrize("wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": ["\ud83d"]}], ids=repr)
 @pytest.mark.parametrize("places", [[3, 4, 5], [23], *exhaustive([[0], [10], list(range(0, 22, 2))])], ids=repr)
@@ -689,9 +662,6 @@ async def test_a_skipped_room_is_done_and_at_most_a_thousand_are_kept() -> None:
         async with rooms.scan(on_invalid="skip", resume=caught.value.checkpoint) as resumed:
             assert await uuids_of(resumed) == []
         assert resumed.skipped_count == 0
-
-
-# Leaving
 
 
 async def test_iterating_again_continues_after_the_last_room_and_ends_again() -> None:
@@ -789,9 +759,6 @@ async def test_rooms_that_were_returned_are_not_kept(options: dict[str, Any]) ->
             assert sum(each() is not None for each in references) <= 11
     assert len(references) == 100
     assert sum(each() is not None for each in references) <= 1
-
-
-# Cancelling
 
 
 async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
