@@ -112,9 +112,7 @@ def test_a_walk_is_exact_in_about_twice_as_many_requests_as_pages(listing: Fixed
 
 @law
 @given(fixed_lists(), PAGE_SIZES, st.data())
-def test_rooms_created_during_a_walk_neither_hide_nor_repeat_others(
-    listing: FixedList, page_size: int, data: st.DataObject
-) -> None:
+def test_rooms_created_meanwhile_hide_no_others(listing: FixedList, page_size: int, data: st.DataObject) -> None:
     before = list(listing.uuids)
     rises = before == sorted(before)
 
@@ -377,9 +375,7 @@ def test_a_service_that_lies_in_a_third_of_its_answers_seldom_ends_a_walk_quietl
 
 @law
 @given(fixed_lists(in_order=True), PAGE_SIZES, st.data())
-def test_ranges_between_any_rooms_return_each_room_once(
-    listing: FixedList, page_size: int, data: st.DataObject
-) -> None:
+def test_ranges_between_any_rooms_are_exact(listing: FixedList, page_size: int, data: st.DataObject) -> None:
     before = list(listing.uuids)
     cuts = sorted(data.draw(st.sets(st.sampled_from(before)))) if before else []
 
@@ -428,9 +424,7 @@ def hiding(listing: FixedList, unreadable: set[str]) -> Listing:
 
 @law
 @given(fixed_lists(in_order=True), PAGE_SIZES, st.data())
-def test_rooms_without_a_uuid_are_returned_in_their_place(
-    listing: FixedList, page_size: int, data: st.DataObject
-) -> None:
+def test_rooms_without_a_uuid_are_in_their_place(listing: FixedList, page_size: int, data: st.DataObject) -> None:
     uuids = listing.uuids
     listing.cap, listing.shorten = 1000, None  # else no room on a page might have a uuid
     unreadable = data.draw(st.sets(st.sampled_from(uuids[:-1]))) if len(uuids) > 1 else set()
@@ -444,12 +438,10 @@ def test_rooms_without_a_uuid_are_returned_in_their_place(
 
 @law
 @given(fixed_lists(), PAGE_SIZES, st.data())
-def test_rooms_without_a_uuid_are_never_lost_or_repeated_quietly(
-    listing: FixedList, page_size: int, data: st.DataObject
-) -> None:
+def test_rooms_without_a_uuid_are_never_lost_quietly(listing: FixedList, size: int, data: st.DataObject) -> None:
     unreadable = data.draw(st.sets(st.sampled_from(listing.uuids))) if listing.uuids else set()
     try:
-        seen = rooms_of(hiding(listing, unreadable), Cursor(page_size=page_size))
+        seen = rooms_of(hiding(listing, unreadable), Cursor(page_size=size))
     except InconsistentListError:
         assert unreadable
     else:
