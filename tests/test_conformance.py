@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from fakes import ONCE, TOKEN
-from http_clients import CLIENTS, HTTP_CLIENTS, NO_CERTIFICATES, Peer, on_the_wire, peer
+from http_clients import CLIENTS, HTTP_CLIENTS, NO_CERTIFICATES, on_the_wire, peer
 from netless_rooms import (
     AsyncRooms,
     ClientUnusableError,
@@ -44,11 +44,11 @@ pytestmark = [
 Borrow = Callable[..., Any]
 ROOM = on_the_wire(room_json(), status=201)
 ROOMS = on_the_wire(b"[]")
+USUAL: dict[str, Any] = {"token": TOKEN, "region": "us-sv", "retry": ONCE}
 
 
 @pytest.fixture
 def library(http_client: str) -> Any:
-    """Return the library that the client is of."""
     return httpx2 if http_client.endswith("2") else httpx
 
 
@@ -57,24 +57,15 @@ def borrow(http_client: str) -> Borrow:
     """Return what opens a peer that responds with these bytes, a client, and rooms that borrow it."""
 
     @asynccontextmanager
-    async def borrowed(
-        response: bytes | None = ROOM, /, **options: Any
-    ) -> AsyncIterator[tuple[Peer, Any, AsyncRooms]]:
-        async with (
-            peer(lambda _: response) as service,
-            CLIENTS[http_client](verify=NO_CERTIFICATES, **options) as client,
-        ):
-            yield (
-                service,
-                client,
-                AsyncRooms(client, token=TOKEN, region="us-sv", base_url=service.base_url, retry=ONCE),
-            )
+    async def borrowed(response: bytes | None = ROOM, /, **options: Any) -> AsyncIterator[Any]:
+        client = CLIENTS[http_client](verify=NO_CERTIFICATES, **options)
+        async with peer(lambda _: response) as service, client:
+            yield service, client, AsyncRooms(client, **USUAL, base_url=service.base_url)
 
     return borrowed
 
 
 # What goes out
-
 
 CALLS: list[tuple[Callable[[AsyncRooms], Awaitable[object]], str, str, str]] = [
     (lambda rooms: rooms.create(limit=0), "POST", "/v5/rooms", '{"limit":0}'),
@@ -99,14 +90,9 @@ async def test_each_call_sends_the_documented_request_and_no_other_header(borrow
             assert headers.pop("user-agent").startswith("netless_rooms/")
             assert headers.pop("connection", "keep-alive") == "keep-alive"
             assert headers.pop("content-length", "0") == str(len(body))
-            assert headers == {
-                "host": service.base_url.removeprefix("http://"),
-                "token": TOKEN,
-                "region": "us-sv",
-                "content-type": "application/json",
-                "accept": "application/json",
-                "accept-encoding": "gzip",
-            }
+            usual = {"host": service.base_url.removeprefix("http://"), "token": TOKEN, "region": "us-sv"}
+            types = dict.fromkeys(("content-type", "accept"), "application/json")
+            assert headers == {**usual, **types, "accept-encoding": "gzip"}
     assert len(service.requests) == len(CALLS)
 
 
@@ -135,30 +121,20 @@ async def test_nothing_of_the_client_goes_out_and_all_of_it_with_its_own_request
     assert TOKEN not in own
 
 
-@pytest.mark.parametrize("status", [200, 307, 401, *exhaustive([301, 302, 303, 308, 407, 429, 503])])
+@pytest.mark.parametrize("status", [200, 307, 401])
 async def test_one_request_goes_out_whatever_the_response_asks_for(status: int, borrow: Borrow) -> None:
     async with borrow(follow_redirects=True, auth=("application", "password")) as (service, _, rooms):
-        response = on_the_wire(
-            b"{}",
-            f"Location: {service.base_url}/elsewhere",
-            f"Refresh: 0; url={service.base_url}/elsewhere",
-            "Set-Cookie: planted=cookie; Path=/",
-            'WWW-Authenticate: Basic realm="all"',
-            'WWW-Authenticate: Digest realm="all", nonce="1", qop="auth", algorithm=MD5',
-            status=status,
-        )
-        service.respond = lambda _: response
+        elsewhere = f"{service.base_url}/elsewhere"
+        headers = [f"Location: {elsewhere}", f"Refresh: 0; url={elsewhere}", "Set-Cookie: planted=cookie; Path=/"]
+        headers += ['WWW-Authenticate: Basic realm="all"']
+        headers += ['WWW-Authenticate: Digest realm="all", nonce="1", qop="auth", algorithm=MD5']
+        service.respond = lambda _: on_the_wire(b"{}", *headers, status=status)
         for call in (rooms.list, rooms.create):
             with pytest.raises(RoomsError) as caught:
                 await call()
-            if 300 <= status < 400:
-                assert f"{status} and pointed to '{service.base_url}/elsewhere'; redirects are refused" in str(
-                    caught.value.__cause__ or caught.value
-                )
-        assert [request.partition(" HTTP")[0] for request in service.requests] == [
-            "GET /v5/rooms",
-            "POST /v5/rooms",
-        ]
+            words = f"{status} and pointed to '{elsewhere}'; redirects are refused"
+            assert (words in str(caught.value.__cause__ or caught.value)) is (status == 307)
+        assert [sent.partition(" HTTP")[0] for sent in service.requests] == ["GET /v5/rooms", "POST /v5/rooms"]
         assert "planted" not in str(service.requests)
 
 
@@ -200,31 +176,25 @@ async def test_the_clients_timeouts_hold_unless_an_option_says_otherwise(borrow:
             for each in (asked, asked.with_options(timeout=2.5), asked.with_options(timeout=None)):
                 await each.list()
     unlimited = dict.fromkeys(("connect", "read", "write", "pool"))
-    assert seen[:3] == [own.as_dict(), dict.fromkeys(unlimited, 2.5), unlimited]
+    short = dict.fromkeys(unlimited, 2.5)
     # What is longer than the policy's deadline is cut to what is left of it.
-    assert seen[4] == dict.fromkeys(unlimited, 2.5)
+    assert (seen[:3], seen[4]) == ([own.as_dict(), short, unlimited], short)
     assert all(0 < seconds <= 5 for cut in (seen[3], seen[5]) for seconds in cut.values())
 
 
 # What comes back
 
 
-async def test_status_headers_and_body_are_read(borrow: Borrow) -> None:
-    async with borrow(on_the_wire(b'{"message": "slow down"}', "ReTRY-After: 7", "X: \xff", status=429)) as (
-        _,
-        _,
-        rooms,
-    ):
+async def test_status_headers_and_a_chunked_and_compressed_body_are_read(borrow: Borrow) -> None:
+    refusal = on_the_wire(b'{"message": "slow down"}', "ReTRY-After: 7", "X: \xff", status=429)
+    async with borrow(refusal) as (service, _, rooms):
         with pytest.raises(RateLimitedError, match="slow down") as caught:
             await rooms.create()
-    assert caught.value.retry_after == 7
-
-
-async def test_a_chunked_and_compressed_body_is_decoded(borrow: Borrow) -> None:
-    body = compress(room_json())
-    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:9], body[9:], b"")]
-    async with borrow(head + b"".join(chunks)) as (_, _, rooms):
+        assert caught.value.retry_after == 7
+        body = compress(room_json())
+        chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:9], body[9:], b"")]
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        service.respond = lambda _: head + b"".join(chunks)
         assert (await rooms.get(UUID)).uuid == UUID
 
 
@@ -246,9 +216,7 @@ async def test_a_compressed_body_that_is_cut_is_retried_and_leaves_a_create_in_d
 async def test_a_body_without_an_end_is_cut_at_its_bound(borrow: Borrow, library: Any) -> None:
     endless = b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\naaaaa\r\n" * 300_000
     async with borrow(endless % 200, limits=library.Limits(max_connections=1)) as (service, client, rooms):
-        bounded = AsyncRooms(
-            client, token=TOKEN, region="sg", base_url=service.base_url, retry=ONCE, max_body_size=99
-        )
+        bounded = AsyncRooms(client, **USUAL, base_url=service.base_url, max_body_size=99)
         with pytest.raises(DecodeError, match="more than 99 bytes"):
             await bounded.list()
         service.respond = lambda _: endless % 404
@@ -270,31 +238,33 @@ async def test_hooks_of_the_client_see_our_requests_and_their_responses(borrow: 
 
     async with borrow(ROOMS, event_hooks={"request": [on_request], "response": [on_response]}) as (_, _, rooms):
         await rooms.list()
-        await rooms.list()
-    assert seen == [("GET", "/v5/rooms"), (200, b"[]")] * 2
+    assert seen == [("GET", "/v5/rooms"), (200, b"[]")]
 
 
-@pytest.mark.parametrize("reads_first", [True, False])
-async def test_a_hook_that_raises_for_the_status_hides_no_meaning(borrow: Borrow, *, reads_first: bool) -> None:
+async def test_a_hook_that_raises_for_the_status_hides_no_meaning(borrow: Borrow) -> None:
+    reason = "token access room forbidden"
+
     async def hook(response: Any) -> None:
         if reads_first:
             await response.aread()
         response.raise_for_status()
 
-    refusal = on_the_wire(b'{"message": "token access room forbidden"}', status=403)
+    refusal = on_the_wire(b'{"message": "%b"}' % reason.encode(), status=403)
     async with borrow(refusal, event_hooks={"response": [hook]}) as (_, _, rooms):
-        with pytest.raises(ForbiddenError) as caught:
-            await rooms.list()
-    assert caught.value.reason == ("token access room forbidden" if reads_first else None)
+        for reads_first in (True, False):
+            with pytest.raises(ForbiddenError) as caught:
+                await rooms.list()
+            assert caught.value.reason == (reason if reads_first else None)
 
 
 @pytest.mark.parametrize("event", ["request", "response"])
 async def test_whatever_else_a_hook_raises_passes_as_it_is(event: str, borrow: Borrow, library: Any) -> None:
     elsewhere = library.Request("GET", "https://audit.example/")
+    answers = [library.Response(status) for status in (400, 200)]
     errors = [
         library.ConnectError("the audit service is down", request=elsewhere),
-        library.HTTPStatusError("no", request=elsewhere, response=library.Response(400)),
-        library.HTTPStatusError("not today", request=elsewhere, response=library.Response(200)),
+        library.HTTPStatusError("no", request=elsewhere, response=answers[0]),
+        library.HTTPStatusError("not today", request=elsewhere, response=answers[1]),
         RuntimeError("the audit database is closed"),
         OSError("the audit disk is full"),
         ZeroDivisionError(),
@@ -321,13 +291,11 @@ async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
         port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
         await listener.aclose()
-        nobody = AsyncRooms(client, token=TOKEN, region="sg", base_url=f"http://127.0.0.1:{port}", retry=ONCE)
-        with pytest.raises(
-            TransportError, match=f"no usable answer from http://127.0.0.1:{port}, Connect"
-        ) as caught:
-            await nobody.create()
+        address = f"http://127.0.0.1:{port}"
+        with pytest.raises(TransportError, match=f"no usable answer from {address}, Connect") as caught:
+            await AsyncRooms(client, **USUAL, base_url=address).create()
         assert isinstance(caught.value.__cause__, library.TransportError)
-        assert not isinstance(caught.value, TimedOutError)
+        assert type(caught.value) is TransportError
         assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
 
 
@@ -335,15 +303,7 @@ NOT_HTTP = [
     b"",
     b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
-    *exhaustive(
-        [
-            b"HTTP/1.1 200 OK\r\nno header at all\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n",
-            b"HTTP/1.1 99 Low\r\n\r\n",
-        ]
-    ),
+    f"HTTP/1.1 {TOKEN}\r\n\r\n".encode(),
     on_the_wire(b"\x1f\x8bnot gzip", "Content-Encoding: gzip"),
 ]
 
@@ -356,17 +316,10 @@ async def test_a_create_without_a_proper_response_is_in_doubt(response: bytes, b
         with pytest.raises(CreateOutcomeUnknownError) as caught:
             await rooms.create()
     failure = caught.value.__cause__
-    assert isinstance(failure, TransportError)
-    assert not isinstance(failure, TimedOutError)
+    assert type(failure) is TransportError
+    assert TOKEN not in "".join(format_exception(caught.value))
     assert (failure.was_sent, failure.is_transient) == (True, True)
     assert len(service.requests) == 1
-
-
-async def test_an_error_shows_no_token_that_the_peer_echoes(borrow: Borrow) -> None:
-    async with borrow(f"HTTP/1.1 {TOKEN}\r\n\r\n".encode()) as (_, _, rooms):
-        with pytest.raises(TransportError) as caught:
-            await rooms.list()
-    assert TOKEN not in "".join(format_exception(caught.value))
 
 
 async def test_no_byte_for_the_read_timeout_is_a_timeout_after_sending(borrow: Borrow, library: Any) -> None:
@@ -376,14 +329,9 @@ async def test_no_byte_for_the_read_timeout_is_a_timeout_after_sending(borrow: B
     assert (caught.value.was_sent, caught.value.is_transient) == (True, True)
 
 
-async def test_no_free_connection_for_the_pool_timeout_is_a_timeout_before_sending(
-    borrow: Borrow, library: Any
-) -> None:
-    one, impatient = library.Limits(max_connections=1), library.Timeout(None, pool=0.01)
-    async with (
-        borrow(None, limits=one, timeout=impatient) as (service, client, rooms),
-        anyio.create_task_group() as tasks,
-    ):
+async def test_no_free_connection_in_time_is_a_timeout_before_sending(borrow: Borrow, library: Any) -> None:
+    options = {"limits": library.Limits(max_connections=1), "timeout": library.Timeout(None, pool=0.01)}
+    async with borrow(None, **options) as (service, client, rooms), anyio.create_task_group() as tasks:
         tasks.start_soon(rooms.with_options(timeout=None).list)
         await service.received.wait()
         with pytest.raises(TimedOutError) as caught:
@@ -428,15 +376,11 @@ async def test_a_client_that_is_closed_during_a_request_is_named_as_the_reason(b
 async def test_calls_share_a_small_pool_and_get_each_its_own_response(borrow: Borrow, library: Any) -> None:
     got: dict[str, str] = {}
 
-    def respond(request: str) -> bytes:
-        uuid = request.partition("/v5/rooms/")[2].partition(" ")[0]
-        return on_the_wire(room_json(uuid=uuid))
-
     async def get(rooms: AsyncRooms, uuid: str) -> None:
         got[uuid] = (await rooms.get(uuid)).uuid
 
     async with borrow(limits=library.Limits(max_connections=3)) as (service, client, rooms):
-        service.respond = respond
+        service.respond = lambda request: on_the_wire(room_json(uuid=request.split("/v5/rooms/")[1].split()[0]))
         async with anyio.create_task_group() as tasks:
             for number in range(12):
                 tasks.start_soon(get, rooms, f"room{number}")
@@ -444,7 +388,7 @@ async def test_calls_share_a_small_pool_and_get_each_its_own_response(borrow: Bo
     assert got == {f"room{number}": f"room{number}" for number in range(12)}
 
 
-async def test_a_cancelled_call_gives_its_connection_back(borrow: Borrow, library: Any) -> None:
+async def test_a_cancelled_and_a_failed_call_give_their_connection_back(borrow: Borrow, library: Any) -> None:
     async with borrow(None, limits=library.Limits(max_connections=1)) as (service, client, rooms):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rooms.list)
@@ -452,12 +396,9 @@ async def test_a_cancelled_call_gives_its_connection_back(borrow: Borrow, librar
             tasks.cancel_scope.cancel()
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0
-        assert not client.is_closed
-
-
-async def test_a_failed_call_gives_its_connection_back(borrow: Borrow, library: Any) -> None:
-    async with borrow(b"", limits=library.Limits(max_connections=1)) as (service, _, rooms):
+        service.respond = lambda _: b""
         with pytest.raises(TransportError):
             await rooms.list()
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0
+        assert not client.is_closed
