@@ -26,6 +26,7 @@ from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.emulator.asgi import in_process
 from virtual_time import VirtualTime
 
+pytestmark = pytest.mark.anyio
 over_both_libraries = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 
 
@@ -66,19 +67,18 @@ def test_every_exception_of_the_http_library_is_decided_on(library: Any) -> None
     assert there | {"SSEError"} == TIMED_OUT | NO_RESPONSE | NOT_RAISED_BY_SENDING
 
 
-@pytest.mark.anyio
 @over_both_libraries
-@pytest.mark.parametrize("name", sorted(TIMED_OUT | NO_RESPONSE))
-async def test_a_failure_to_get_a_response_is_classified(name: str, library: Any) -> None:
-    fault = getattr(library, name)("something broke", request=library.Request("GET", "https://h/"))
-    with pytest.raises(TransportError) as caught:
-        await rooms_failing(fault, library).list()
-    said = f"GET /v5/rooms: no usable answer from https://api.netless.link, {name}: something broke"
-    assert str(caught.value).startswith(said)
-    assert caught.value.__cause__ is fault
-    assert isinstance(caught.value, TimedOutError) is (name in TIMED_OUT)
-    assert caught.value.was_sent is (name not in NOT_SENT)
-    assert caught.value.is_transient is (name not in PERMANENT)
+async def test_a_failure_to_get_a_response_is_classified(library: Any) -> None:
+    for name in TIMED_OUT | NO_RESPONSE:
+        fault = getattr(library, name)("something broke", request=library.Request("GET", "https://h/"))
+        with pytest.raises(TransportError) as caught:
+            await rooms_failing(fault, library).list()
+        words = f"GET /v5/rooms: no usable answer from https://api.netless.link, {name}: something broke"
+        assert str(caught.value).startswith(words)
+        assert caught.value.__cause__ is fault
+        assert isinstance(caught.value, TimedOutError) is (name in TIMED_OUT), name
+        assert caught.value.was_sent is (name not in NOT_SENT), name
+        assert caught.value.is_transient is (name not in PERMANENT), name
 
 
 def linked(error: Exception, cause: Exception | None, context: Exception | None = None) -> Exception:
@@ -91,10 +91,12 @@ CIRCULAR = httpx.ConnectError("refused")
 linked(CIRCULAR, linked(OSError(), CIRCULAR))
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("error", "kind", "was_sent", "is_transient"),
-    [
+TIMED_OUT_BELOW = linked(httpx.TimeoutException(""), aiohttp.ConnectionTimeoutError())
+UNUSABLE = ("Event loop is closed", "<Event> is bound to a different loop", "must be called from async context")
+
+
+async def test_an_error_below_the_library_counts() -> None:
+    errors: list[tuple[Exception, type[TransportError], bool, bool]] = [
         (ConnectionResetError("reset"), TransportError, True, True),
         (TimeoutError(), TimedOutError, True, True),
         (linked(httpx.ConnectError(""), UNTRUSTED), TransportError, False, False),
@@ -102,47 +104,28 @@ linked(CIRCULAR, linked(OSError(), CIRCULAR))
         (CIRCULAR, TransportError, False, True),
         # httpx-aiohttp calls every lost connection a ConnectTimeout, so aiohttp's own error counts.
         (linked(httpx.ConnectTimeout(""), aiohttp.ServerDisconnectedError()), TransportError, True, True),
-        (linked(httpx.TimeoutException(""), aiohttp.ConnectionTimeoutError()), TimedOutError, False, True),
+        (TIMED_OUT_BELOW, TimedOutError, False, True),
         (linked(httpx.ReadError(""), ConnectionError()), TransportError, True, True),
         (aiohttp.ClientPayloadError("cut"), TransportError, True, True),
-        (RuntimeError("Event loop is closed"), ClientUnusableError, True, False),
-        (RuntimeError("<Event> is bound to a different loop"), ClientUnusableError, True, False),
-        (RuntimeError("must be called from async context"), ClientUnusableError, True, False),
-        (RuntimeError("Session is closed"), ClientUnusableError, True, False),
-    ],
-    ids=repr,
-)
-async def test_an_error_below_the_library_counts(
-    error: Exception, kind: type[TransportError], was_sent: bool, is_transient: bool
-) -> None:
-    with pytest.raises(TransportError) as caught:
-        await rooms_failing(error).list()
-    assert type(caught.value) is kind
-    assert (caught.value.was_sent, caught.value.is_transient) == (was_sent, is_transient)
+        *((RuntimeError(words), ClientUnusableError, True, False) for words in (*UNUSABLE, "Session is closed")),
+    ]
+    for error, *expected in errors:
+        with pytest.raises(TransportError) as caught:
+            await rooms_failing(error).list()
+        assert [type(caught.value), caught.value.was_sent, caught.value.is_transient] == expected, error
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    "error", [ZeroDivisionError(), RuntimeError("a bug"), MemoryError(), httpx2.ReadError("")], ids=repr
-)
-async def test_an_unknown_error_may_have_been_raised_after_sending_and_is_permanent(error: Exception) -> None:
-    with pytest.raises(CreateOutcomeUnknownError) as caught:
-        await rooms_failing(error).create()
-    failure = caught.value.__cause__
-    assert isinstance(failure, TransportError)
-    assert (failure.was_sent, failure.is_transient, failure.__cause__) == (True, False, error)
+async def test_an_unknown_error_may_have_been_raised_after_sending_and_is_permanent() -> None:
+    echo = UnicodeEncodeError("ascii", f"é {TOKEN}", 0, 1, "ordinal not in range(128)")
+    for error in (ZeroDivisionError(), RuntimeError("a bug"), MemoryError(), httpx2.ReadError(""), echo):
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await rooms_failing(error).create()
+        failure = caught.value.__cause__
+        assert isinstance(failure, TransportError)
+        assert (failure.was_sent, failure.is_transient) == (True, False)
+        assert failure.__cause__ is (None if error is echo else error)  # the repr of echo has the token
 
 
-@pytest.mark.anyio
-async def test_an_exception_whose_repr_echoes_the_token_is_left_out() -> None:
-    error = UnicodeEncodeError("ascii", f"é {TOKEN}", 0, 1, "ordinal not in range(128)")
-    with pytest.raises(CreateOutcomeUnknownError) as caught:
-        await rooms_failing(error).create()
-    assert caught.value.__cause__ is not None
-    assert caught.value.__cause__.__cause__ is None
-
-
-@pytest.mark.anyio
 async def test_the_words_of_a_long_failure_are_cut_and_cleaned() -> None:
     with pytest.raises(TransportError) as caught:
         await rooms_failing(httpx.RemoteProtocolError("illegal: \x1b[31m" + "x" * 60_000)).list()
@@ -150,7 +133,6 @@ async def test_the_words_of_a_long_failure_are_cut_and_cleaned() -> None:
     assert "\x1b" not in str(caught.value)
 
 
-@pytest.mark.anyio
 async def test_a_client_that_is_closed_while_it_connects_has_sent_nothing() -> None:
     async def script(_: Any) -> Any:
         await client.aclose()
@@ -162,7 +144,7 @@ async def test_a_client_that_is_closed_while_it_connects_has_sent_nothing() -> N
     assert not caught.value.was_sent
 
 
-@pytest.mark.asyncio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_closed_session_of_aiohttp_is_named_as_the_reason() -> None:
     async with peer(lambda _: on_the_wire(b"[]")) as service, CLIENTS["aiohttp"](verify=NO_CERTIFICATES) as client:
         rooms = AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url)
@@ -181,7 +163,6 @@ def test_our_own_client_waits_thirty_seconds_at_most() -> None:
     assert client.timeout == httpx.Timeout(30)
 
 
-@pytest.mark.anyio
 @over_both_libraries
 async def test_a_transport_in_process_serves_requests_of_both_libraries(library: Any) -> None:
     emulator = Emulator(rooms=3, faults=[None, Closed()])
@@ -197,10 +178,7 @@ async def test_a_transport_in_process_serves_requests_of_both_libraries(library:
         await transport.handle_async_request("GET /v5/rooms")
 
 
-@pytest.mark.parametrize(("read", "is_in_time"), [(3.5, True), (2.5, False), (None, True)])
-def test_a_transport_in_process_waits_for_each_message_as_long_as_the_read_timeout(
-    read: float | None, is_in_time: bool
-) -> None:
+def test_a_transport_in_process_waits_for_each_message_as_long_as_the_read_timeout() -> None:
     async def slow(_scope: Any, _receive: Any, send: Any) -> None:
         await anyio.sleep(3)
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -208,10 +186,12 @@ def test_a_transport_in_process_waits_for_each_message_as_long_as_the_read_timeo
         await send({"type": "http.response.body", "body": b"[]"})
 
     async def ask() -> None:
-        async with httpx.AsyncClient(transport=in_process(slow), timeout=httpx.Timeout(1, read=read)) as client:
-            rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=RetryPolicy(1, deadline=None))
-            with nullcontext() if is_in_time else pytest.raises(TimedOutError, match="ReadTimeout"):
-                await rooms.list()
+        for read in (3.5, 2.5, None):
+            timeout = httpx.Timeout(1, read=read)
+            async with httpx.AsyncClient(transport=in_process(slow), timeout=timeout) as client:
+                rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=RetryPolicy(1, deadline=None))
+                with pytest.raises(TimedOutError, match="ReadTimeout") if read == 2.5 else nullcontext():
+                    await rooms.list()
 
     VirtualTime().run("asyncio", ask)
 

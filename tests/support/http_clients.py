@@ -7,7 +7,7 @@ emulator, or from a ``Peer``, which shows the bytes on the wire.
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
 import anyio.abc
@@ -39,14 +39,8 @@ NO_CERTIFICATES: Final = SSLContext(PROTOCOL_TLS_CLIENT)  # to load the usual on
 Client: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
 Script: TypeAlias = Callable[[httpx.Request], httpx.Response]
 Answering: TypeAlias = Script | Emulator
-
-
-class OpenClient(Protocol):
-    def __call__(self, answering: Answering, **options: Any) -> Client: ...
-
-
-class OpenRooms(Protocol):
-    def __call__(self, answering: Answering, **options: Any) -> AbstractAsyncContextManager[AsyncRooms]: ...
+OpenClient: TypeAlias = Callable[..., Client]
+OpenRooms: TypeAlias = Callable[..., AbstractAsyncContextManager[AsyncRooms]]
 
 
 class Switch:
@@ -57,20 +51,15 @@ class Switch:
         self.app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application of the moment answer."""
         assert self.app is not None
         await self.app(scope, receive, send)
 
 
 @contextmanager
 def serving() -> Iterator[Switch]:
-    """Start the server, and stop it at the end."""
     switch = Switch()
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serve_app(switch, host="127.0.0.1", port=0)) as base_url,
-    ):
-        switch.base_url = base_url
+    server = serve_app(switch, host="127.0.0.1", port=0)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as switch.base_url:
         yield switch
 
 
@@ -93,7 +82,6 @@ class Peer:
     received: anyio.Event = field(factory=anyio.Event)
 
     async def serve(self, stream: anyio.abc.SocketStream) -> None:
-        """Respond to one connection."""
         received = BufferedByteReceiveStream(stream)
         async with stream:
             try:
@@ -115,7 +103,6 @@ class Peer:
 
 @asynccontextmanager
 async def peer(respond: Callable[[str], bytes | None]) -> AsyncIterator[Peer]:
-    """Start a ``Peer``, and stop it at the end."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
     async with listener, anyio.create_task_group() as tasks:
@@ -127,46 +114,32 @@ async def peer(respond: Callable[[str], bytes | None]) -> AsyncIterator[Peer]:
 
 def client_of(http_client: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
     """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
-    if http_client == "httpx2":
-        transport2 = httpx2.MockTransport(in_httpx2(answering)) if callable(answering) else answering.transport()
-        return httpx2.AsyncClient(transport=transport2, **options)
-    if http_client == "httpx":
-        transport = httpx.MockTransport(anew(answering)) if callable(answering) else answering.transport()
-        return httpx.AsyncClient(transport=transport, **options)
-    assert switch is not None
-    line = Line(switch.base_url, answering)
-    switch.app = line.answer if callable(answering) else answering.app
-    return httpx.AsyncClient(transport=line, **options)
+    library: Any = httpx2 if http_client == "httpx2" else httpx
+    if switch is not None:
+        transport = Line(switch.base_url, answering)
+        switch.app = transport.answer if callable(answering) else answering.app
+    elif callable(answering):
+        transport = library.MockTransport(anew(library, answering))
+    else:
+        transport = answering.transport()
+    client: Client = library.AsyncClient(transport=transport, **options)
+    return client
 
 
-def anew(script: Script) -> Script:
-    """Return a script whose every answer is a new one, even if ``script`` gives one object several times."""
+def anew(library: Any, script: Script) -> Callable[[Any], Any]:
+    """Return what answers a request of ``library`` as ``script`` answers that of httpx, each time anew."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        response = script(request)
-        stream = httpx.ByteStream(sent_bytes(response))
-        return httpx.Response(response.status_code, headers=response.headers, stream=stream)
-
-    return answer
-
-
-def in_httpx2(script: Script) -> Callable[[httpx2.Request], httpx2.Response]:
-    """Return what answers a request of httpx2 as ``script`` answers the same one of httpx."""
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        same = httpx.Request(
-            request.method,
-            str(request.url),
-            headers=request.headers.raw,
-            content=request.content,
-            extensions=request.extensions,
-        )
+    def answer(request: Any) -> Any:
+        url, headers, body = str(request.url), request.headers.raw, request.content
+        same = httpx.Request(request.method, url, headers=headers, content=body, extensions=request.extensions)
         try:
             response = script(same)
         except httpx.RequestError as error:
-            raise getattr(httpx2, type(error).__name__)(str(error)) from error.__cause__
-        stream = httpx2.ByteStream(sent_bytes(response))
-        return httpx2.Response(response.status_code, headers=response.headers.raw, stream=stream)
+            if library is httpx:
+                raise
+            raise getattr(library, type(error).__name__)(str(error)) from error.__cause__
+        stream = library.ByteStream(sent_bytes(response))
+        return library.Response(response.status_code, headers=response.headers.raw, stream=stream)
 
     return answer
 
@@ -190,7 +163,6 @@ class Line(AiohttpTransport):
         return response
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the script does, as an ASGI application."""
         assert callable(self.answering)
         asked = Request(scope, receive)
         url = httpx.URL(str(asked.url)).copy_with(scheme="https", port=None)
@@ -209,6 +181,5 @@ class Line(AiohttpTransport):
 
 
 def sent_bytes(response: httpx.Response) -> bytes:
-    """Return the body as it goes over the wire."""
     assert isinstance(response.stream, httpx.SyncByteStream)
     return b"".join(response.stream)
