@@ -116,7 +116,7 @@ def client_of(http_client: str, switch: Switch | None, answering: Answering, **o
     """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
     library: Any = httpx2 if http_client == "httpx2" else httpx
     if switch is not None:
-        transport = Line(switch.base_url, answering)
+        transport: Any = Line(switch.base_url, answering)
         switch.app = transport.answer if callable(answering) else answering.app
     elif callable(answering):
         transport = library.MockTransport(anew(library, answering))
