@@ -206,12 +206,9 @@ async def test_headers_are_named_and_only_figures_of_limits_are_shown() -> None:
 # Failures
 
 
-async def test_transient_failures_are_retried() -> None:
+async def test_a_failure_is_retried_or_an_error_and_not_a_finding() -> None:
     emulator = Emulator(rooms=130, faults=[Failure(503), None, Failure(500)] * 5)
     assert (await answers_of(emulator, retry=RetryPolicy(wait_initial=0, wait_max=0)))["walk"] == "works"
-
-
-async def test_an_unrelated_failure_is_an_error_and_not_a_finding() -> None:
     for at, status in [(0, 429), (2, 502), (8, 401), (8, 504), (9, 503), (10, 429), (14, 503), (17, 429)]:
         with pytest.raises(StatusError) as raised:
             await answers_of(Emulator(rooms=130, faults=[*[None] * at, Failure(status)]))
