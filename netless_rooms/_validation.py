@@ -51,13 +51,13 @@ def check_region(value: str) -> str:
 
 
 def check_timeout(seconds: float | None) -> float | None:
-    """Return ``seconds`` if a client can wait that long; ``None`` is for ever."""
+    """Return ``seconds`` if a client can wait that long; ``None`` waits forever."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"timeout must be a number of seconds or None, not {type(seconds).__name__}")
     if not 0 < seconds <= MAX_TIMEOUT:
-        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait for ever")
+        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait forever")
     return seconds
 
 
@@ -78,7 +78,7 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_base_url(value: str, *, allow_http: bool = False) -> str:
-    """Return ``value`` without a trailing slash if it is an ``https`` address to put a path behind.
+    """Return ``value`` without a trailing slash if it is an ``https`` address that a path can follow.
 
     An ``http`` address will do if it is of this machine, or with ``allow_http``.
     """
@@ -102,7 +102,7 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
         )
     address = value.rstrip("/")
     if address.endswith(("/v5", ROOMS_PATH)):
-        raise ValueError(f"base_url must be without {ROOMS_PATH}, which is put behind it")
+        raise ValueError(f"base_url must end before {ROOMS_PATH}, which is added to it")
     return address
 
 

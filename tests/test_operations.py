@@ -115,7 +115,7 @@ def test_any_text_is_refused_or_stays_in_its_place_in_the_address(uuid: str, lim
 
 NUMBER: Final = "limit must be an integer, not"
 FLAG: Final = "flag must be True or False, not"
-OUT_OF_RANGE: Final = "timeout must be above 0 and at most a million seconds, or None to wait for ever"
+OUT_OF_RANGE: Final = "timeout must be above 0 and at most a million seconds, or None to wait forever"
 ASCII: Final = "must be printable ASCII without spaces or line breaks, and not empty"
 REFUSED: Final[list[tuple[Call, list[Any], type[Exception], str]]] = [
     (get_room, [None], TypeError, "uuid must be a string, not NoneType"),
@@ -206,7 +206,7 @@ def test_a_base_url_with_a_token_or_with_the_path_is_refused() -> None:
             check_base_url(value, allow_http=True)
         assert "YWs9" not in repr(caught.value)
     for path in ("/v5", "/v5/rooms/", "/mirror/v5/rooms"):
-        with pytest.raises(ValueError, match="base_url must be without /v5/rooms, which is put behind it"):
+        with pytest.raises(ValueError, match="base_url must end before /v5/rooms, which is added to it"):
             check_base_url(f"https://api.netless.link{path}")
 
 

@@ -1,4 +1,4 @@
-"""The ASGI application, which sends what it is told, and the transport that calls it in process."""
+"""The ASGI application, which sends the response of the emulator, and the transport that calls it in process."""
 
 import gzip
 import re

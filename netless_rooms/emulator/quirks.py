@@ -1,4 +1,4 @@
-"""What nobody published about the service, as switches, and every rule of the emulator.  Pure."""
+"""Undocumented behaviour of the service as switches, and every rule of the emulator.  Pure."""
 
 from typing import Final, Literal, get_args, get_origin
 
@@ -83,7 +83,7 @@ class Rule:
     """One thing that the emulator does.
 
     ``status`` is ``"documented"`` if the service's documentation or its authors' open code says so,
-    ``"assumed"`` if nobody published it.  ``quirk`` names the field of ``Quirks`` that selects another reading.
+    ``"assumed"`` if it is undocumented.  ``quirk`` names the field of ``Quirks`` that selects another reading.
 
     .. versionadded:: 0.1
     """
