@@ -7,12 +7,10 @@ declare a create in doubt.  ``RetryState`` follows one call and limits the retri
 2. An expired token that can be replaced: retry at once, the first time, before the deadline.  It does not count as
    an attempt of the policy.
 3. A permanent error: raise.
-4. The policy's attempts are used up: raise.  A response that limits the rate does not count, unless the policy
-   allows a single attempt.
+4. The policy's attempts are used up: raise.
 5. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
 6. The wait would end after the deadline: raise.
-7. The budget that all calls share is used up: raise.  A response that limits the rate takes nothing from it,
-   because the throttle bounds the requests then.
+7. The budget that all calls share is used up: raise.
 
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
 together do not return together.  ``Retry-After`` is added to it.
@@ -138,11 +136,6 @@ class RetryPolicy:
 DEFAULT_POLICY: Final = RetryPolicy()
 
 
-def is_rate_limited(status: int, retry_after: float | None) -> bool:
-    """Whether a response says that requests come too fast."""
-    return status == 429 or (status == 503 and retry_after is not None)
-
-
 def check_retry(value: object) -> RetryPolicy:
     """Return ``value`` if it is a policy."""
     if not isinstance(value, RetryPolicy):
@@ -179,8 +172,6 @@ class RetryState:
     wait: float = 0.0
     """Seconds to wait before the next attempt."""
     renewed: bool = False
-    limited: int = 0
-    """Attempts that the service answered with a rate limit."""
     in_doubt: bool = False
     """Whether the last failure left a create in doubt."""
     stop_reason: str | None = None
@@ -202,9 +193,7 @@ class RetryState:
         failure = None if status is not None else type(error).__name__
         self.attempts.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
 
-    def should_retry(
-        self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool, hold: float = 0.0
-    ) -> bool:
+    def should_retry(self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool) -> bool:
         """Whether to retry after ``error``; if so, ``wait`` says when.
 
         ``elapsed`` is in seconds since the call began, ``jitter`` is from 0 to 1, and ``can_renew`` says that an
@@ -218,21 +207,19 @@ class RetryState:
             return True
         if action is Action.RAISE and isinstance(error, StatusError):
             self.budget.refund()
-        return action is Action.RETRY and self._may_wait(error, elapsed, jitter, hold)
+        return action is Action.RETRY and self._may_wait(error, elapsed, jitter)
 
-    def _may_wait(self, error: RoomsError, elapsed: float, jitter: float, hold: float) -> bool:
-        is_limited = isinstance(error, StatusError) and is_rate_limited(error.status, error.retry_after)
-        self.limited += is_limited
+    def _may_wait(self, error: RoomsError, elapsed: float, jitter: float) -> bool:
         policy, attempts = self.policy, len(self.attempts) - self.renewed
-        if attempts - self.limited >= policy.attempts or policy.attempts == 1:
+        if attempts >= policy.attempts:
             return False
         retry_after = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
         bound = min(policy.wait_max, policy.wait_initial * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
-        self.wait = max(retry_after, hold if is_limited else 0.0) + jitter * bound
+        self.wait = retry_after + jitter * bound
         if retry_after > policy.retry_after_max:
             self.stop_reason = f"the policy waits {policy.retry_after_max:g} s at most when asked to"
         elif elapsed + self.wait >= self.deadline:
             self.stop_reason = f"it would begin after the deadline of {self.deadline:g} s for the whole call"
-        elif not is_limited and not self.budget.take(policy.budget):
+        elif not self.budget.take(policy.budget):
             self.stop_reason = "too many calls fail: the budget of retries is used up"
         return self.stop_reason is None

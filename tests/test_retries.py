@@ -63,8 +63,7 @@ def test_transient_errors_are_retried_and_a_create_only_if_it_had_no_effect(erro
     for repeatable, retried in ((True, HAD_NO_EFFECT + TRANSIENT), (False, HAD_NO_EFFECT)):
         call = tries(repeatable=repeatable)
         assert is_retried(call, error) is (error in retried)
-        is_paced = isinstance(error, RateLimitedError)  # and takes nothing from the budget
-        assert (call.budget.spent, call.stop_reason) == (error in retried and not is_paced, None)
+        assert (call.budget.spent, call.stop_reason) == (error in retried, None)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 7])
@@ -113,7 +112,7 @@ def test_an_error_says_why_it_is_not_retried(
 ) -> None:
     call = tries(RetryPolicy(wait_initial=1, deadline=100), spent=spent)
     assert is_retried(call, error, elapsed=elapsed) is (why is None)
-    assert (call.stop_reason, call.budget.spent) == (why, spent + (why is None and error is CUT))
+    assert (call.stop_reason, call.budget.spent) == (why, spent + (why is None))
 
 
 # The token
@@ -150,16 +149,6 @@ def test_successes_refund_retries_and_never_more_than_there_were() -> None:
         assert not shared.take(2)
         shared.refund()
     assert shared.take(2)
-
-
-def test_a_rate_limit_counts_as_no_attempt_until_the_deadline_and_waits_for_the_hold() -> None:
-    call = tries(RetryPolicy(2))
-    for _ in range(9):
-        call.record(RateLimitedError(429, None), 0)
-        assert call.should_retry(RateLimitedError(429, None), elapsed=0, jitter=0, can_renew=False, hold=3)
-        assert call.wait == 3
-    assert is_retried(call, CUT)
-    assert not is_retried(call, CUT)
 
 
 def test_a_final_answer_refunds_and_a_failure_does_not() -> None:

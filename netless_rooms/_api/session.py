@@ -2,7 +2,6 @@
 
 import time
 from logging import Logger, getLogger
-from math import inf
 from random import random
 from types import EllipsisType
 from typing import Any, Final
@@ -12,13 +11,12 @@ from attrs import define, field, frozen
 
 from netless_rooms._api.requests import ApiRequest, Result
 from netless_rooms._api.responses import MAX_BODY_SIZE, parse_response
-from netless_rooms._api.throttle import Throttle
 from netless_rooms._api.transport import Transport
 from netless_rooms._auth.permissions import check_permission
 from netless_rooms._auth.providers import Clock, Provider
 from netless_rooms._auth.tokens import Token
-from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_rate_limited, is_token_refused
-from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, StatusError, TimedOutError, TokenError
+from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_token_refused
+from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, TimedOutError, TokenError
 from netless_rooms.models import as_time
 
 MIN_TIMEOUT: Final = 0.001  # seconds that an attempt has at least
@@ -40,7 +38,6 @@ class _Attempt:
     started_at: float
     began: float
     token: Token | None = None
-    sent_at: float = inf
 
 
 @frozen(kw_only=True)
@@ -54,8 +51,6 @@ class Session:
     clock: Clock
     retry: RetryPolicy
     budget: RetryBudget = field(factory=RetryBudget)
-    throttle: Throttle = field(factory=Throttle)
-    turn: anyio.Lock = field(factory=anyio.Lock)  # the pace serves calls first come, first served
     timeout: float | EllipsisType | None = ...
     max_body_size: int = MAX_BODY_SIZE
 
@@ -69,8 +64,6 @@ class Session:
                 result = await self._attempt(request, attempt, call_began + state.deadline)
             except RoomsError as error:
                 now = anyio.current_time()
-                if isinstance(error, StatusError):
-                    self._observe(attempt, error)
                 if attempt.token is not None:
                     state.record(error, now - attempt.began)
                     if is_token_refused(error):
@@ -80,7 +73,6 @@ class Session:
                     elapsed=now - call_began,
                     jitter=random(),  # noqa: S311  not a secret
                     can_renew=self.provider.can_renew,
-                    hold=self.throttle.hold(now),
                 )
                 _complete(error, request, state)
                 if state.in_doubt:
@@ -88,7 +80,6 @@ class Session:
                 if not should_retry:
                     raise
             else:
-                self._observe(attempt)
                 self.budget.refund()
                 return result
             # Outside ``except``, so that the next error does not get this one as its ``__context__``.
@@ -108,7 +99,6 @@ class Session:
         raise self._deadline_passed(was_sent=attempt.token is not None)
 
     async def _exchange(self, request: ApiRequest[Result], attempt: _Attempt, max_timeout: float) -> Result:
-        await self._wait_for_turn()
         token = await self.provider.token_for(request.role)
         if self.check_token:
             try:
@@ -116,7 +106,7 @@ class Session:
             except TokenError:
                 self.provider.drop(token)
                 raise
-        attempt.token, attempt.sent_at = token, anyio.current_time()
+        attempt.token = token
         began, outcome = time.perf_counter(), "interrupted"
         try:
             response = await self.transport.send(
@@ -124,7 +114,7 @@ class Session:
                 token=token,
                 region=self.region,
                 timeout=self.timeout,
-                max_timeout=max(MIN_TIMEOUT, max_timeout - (attempt.sent_at - attempt.began)),
+                max_timeout=max_timeout,
                 max_body_size=self.max_body_size,
             )
             outcome = str(response.status)
@@ -143,20 +133,6 @@ class Session:
         return parse_response(
             request, response.status, response.headers, response.body, redact=token.redact, now=self.clock()
         )
-
-    async def _wait_for_turn(self) -> None:
-        if self.throttle.delay(anyio.current_time()) > 0:
-            async with self.turn:
-                while (delay := self.throttle.delay(anyio.current_time())) > 0:  # noqa: ASYNC110  it is the time
-                    await anyio.sleep(delay)
-
-    def _observe(self, attempt: _Attempt, error: StatusError | None = None) -> None:
-        retry_after = None if error is None else error.retry_after
-        limited = error is not None and is_rate_limited(error.status, retry_after)
-        if retry_after is not None:  # a longer one is raised; other calls try after this
-            retry_after = min(retry_after, self.retry.retry_after_max)
-        now = anyio.current_time()
-        self.throttle.observe(sent_at=attempt.sent_at, now=now, limited=limited, retry_after=retry_after)
 
     def _deadline_passed(self, *, was_sent: bool) -> TimedOutError:
         return TimedOutError(
