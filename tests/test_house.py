@@ -18,7 +18,7 @@ FILES: Final = sorted(PACKAGE.rglob("*.py"))
 
 # What each subject may import, besides itself.  A subject is a folder, or a file at the top.
 WORDS: Final = {"errors", "models", "_validation", "_version"}
-RULES: Final = WORDS | {"_auth", "_retries", "_throttle"}
+RULES: Final = WORDS | {"_auth", "_retries"}
 CALLS: Final = RULES | {"_api", "_tasks"}
 ALLOWED: Final[dict[str, set[str]]] = {
     "errors": set(),
@@ -26,8 +26,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "_version": set(),
     "_validation": {"models", "errors"},
     "_tasks": set(),
-    "_retries": WORDS | {"_throttle"},
-    "_throttle": set(),
+    "_retries": WORDS,
     "_auth": WORDS,
     "_api": RULES,
     "_listing": CALLS,
