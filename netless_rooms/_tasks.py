@@ -52,7 +52,14 @@ class AsyncWithOnly:
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
-    __await__ = __enter__ = __exit__ = _refuse
+    def __await__(self) -> NoReturn:
+        self._refuse()
+
+    def __enter__(self) -> NoReturn:
+        self._refuse()
+
+    def __exit__(self, *_: object) -> NoReturn:
+        self._refuse()
 
 
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib

@@ -26,7 +26,7 @@ traceback are lost then.
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -75,6 +75,8 @@ class RoomsError(Exception):
     """All failed attempts in order, the last included; empty if no request was sent."""
     stop_reason: str | None
     """Why a retryable failure was not retried; ``None`` if it is not retryable, or all attempts were used."""
+
+    args: tuple[Any, ...]
 
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
         # Every class keeps its arguments, the request last, in ``args``, so that ``cls(*args)`` rebuilds an error.

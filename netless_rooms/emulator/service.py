@@ -50,7 +50,7 @@ class Service:
     def __init__(self, rooms: int, key: AccessKey, quirks: Quirks) -> None:
         self.key = key
         self.quirks = quirks
-        self.store = RoomStore(rooms, quirks)
+        self.store: RoomStore = RoomStore(rooms, quirks)
 
     def respond(self, request: Request, now: float) -> Response:
         """Return the response at ``now``, in seconds since the epoch, before any envelope; never raises.
