@@ -78,6 +78,9 @@ class RoomsError(Exception):
 
     args: tuple[Any, ...]
 
+    def _keep_args(self, *args: Any) -> None:
+        self.args = args
+
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
         # Every class keeps its arguments, the request last, in ``args``, so that ``cls(*args)`` rebuilds an error.
         super().__init__(summary, method, path)
@@ -142,7 +145,7 @@ class TransportError(RoomsError):
         path: str | None = None,
     ) -> None:
         super().__init__(summary, method, path)
-        self.args = (summary, was_sent, is_transient, method, path)
+        self._keep_args(summary, was_sent, is_transient, method, path)
         self.was_sent = was_sent
         self.is_transient = is_transient
 
@@ -200,7 +203,7 @@ class StatusError(RoomsError):
         delay = f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
         remarks = f"; {remark}" if remark else ""
         super().__init__(f"the service answered {status}{explanation}{delay}{remarks}", method, path)
-        self.args = (reason, status, excerpt, remark, retry_after, method, path)
+        self._keep_args(reason, status, excerpt, remark, retry_after, method, path)
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
@@ -283,7 +286,7 @@ class DecodeError(RoomsError):
         self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
     ) -> None:
         super().__init__(f"unreadable response: {reason} at {location}", method, path)
-        self.args = (reason, location, method, path)
+        self._keep_args(reason, location, method, path)
         self.reason = reason
         self.location = location
 
@@ -332,7 +335,7 @@ class CreateOutcomeUnknownError(RoomsError):
         path: str | None = None,
     ) -> None:
         super().__init__(summary, method, path)
-        self.args = (summary, started_at, ended_at, method, path)
+        self._keep_args(summary, started_at, ended_at, method, path)
         self.started_at = started_at
         self.ended_at = ended_at
 
@@ -370,7 +373,7 @@ class TooManyFailuresError(RoomsError):
             else f"{total - attempted} of {total} were not attempted"
         )
         super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
-        self.args = (failed, attempted, total, method, path)
+        self._keep_args(failed, attempted, total, method, path)
         self.failed = failed
         self.attempted = attempted
         self.total = total
