@@ -299,7 +299,7 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def read_date(text: str) -> datetime | None:
-    """Return the time in a header; ``None`` if it is none, or without a time zone."""
+    """Return the time in a header; ``None`` if it is not a time, or has no time zone."""
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):  # not a date, or far out of range

@@ -99,7 +99,7 @@ async def _make_calls(
 
 
 def select(arguments: Sequence[str], *, done: str) -> Selection:
-    """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there is none and a pipe.
+    """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there are none and stdin is a pipe.
 
     Stdin has one uuid or one JSON object per line, as ``scan`` and this command print.  Lines of this command's
     own output whose ``outcome`` is ``done`` are left out, so that its output can be piped in again.
