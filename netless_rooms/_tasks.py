@@ -58,8 +58,8 @@ class AsyncWithOnly:
     def __enter__(self) -> NoReturn:
         self._refuse()
 
-    def __exit__(self, *_: object) -> NoReturn:
-        self._refuse()
+    def __exit__(self, *_: object) -> None:
+        """Never called; ``with`` looks it up before it calls ``__enter__``."""
 
 
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib
