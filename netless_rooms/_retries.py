@@ -12,6 +12,9 @@ declare a create in doubt.  ``RetryState`` follows one call and limits the retri
 6. The wait would end after the deadline: raise.
 7. The budget that all calls share is used up: raise.
 
+A response that limits the rate, 429 or 503 with ``Retry-After``, counts for neither 4 nor 7, and the throttle says
+how long to wait and bounds the requests, unless the policy does not wait for limits.
+
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
 together do not return together.  ``Retry-After`` is added to it.
 
@@ -27,7 +30,7 @@ with 429.
 import re
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from attrs import define, field, frozen
 
@@ -48,6 +51,7 @@ AMBIGUOUS_STATUSES: Final = frozenset({408, 499})  # a client or gateway did not
 BUDGET_REFUND: Final = 0.2  # of a retry, for each final response
 MAX_SETTING: Final = 1_000_000  # of each number in a policy; more would overflow somewhere below
 MAX_DOUBLINGS: Final = 40  # far beyond every bound
+RATE_LIMITED: Final = "the service limits the rate of requests"
 
 
 class Action(Enum):
@@ -98,6 +102,13 @@ def is_token_refused(error: RoomsError) -> bool:
     )
 
 
+def is_rate_limited(error: RoomsError) -> TypeGuard[StatusError]:
+    """Whether the service says that requests come too fast."""
+    return isinstance(error, StatusError) and (
+        error.status == 429 or (error.status == 503 and error.retry_after is not None)
+    )
+
+
 def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
     def check(_: object, attribute: "Attribute[float]", value: float | None) -> None:
         if isinstance(value, bool) or not isinstance(value, kinds):
@@ -113,9 +124,13 @@ def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
 class RetryPolicy:
     """When a failed call is retried.
 
-    Raises ``TypeError`` or ``ValueError`` for a wrong value.
+    A response that limits the rate, 429 or 503 with ``Retry-After``, holds back all calls of a service object and
+    its siblings for the stated time and a random one.  Then requests are sent one by one, at a rate that adapts to
+    the limit.  This costs neither attempts nor budget: a call waits until its ``deadline``.  Give many calls under
+    a low limit a longer one, or ``None``.  With ``attempts=1`` or ``retry_after_max=0`` calls do not wait, and a
+    limit counts as any other failure.
 
-    .. versionadded:: 0.1
+    Raises ``TypeError`` or ``ValueError`` for a wrong value.
     """
 
     attempts: int = field(default=4, validator=_at_least(1, (int,)))
@@ -125,12 +140,19 @@ class RetryPolicy:
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, (int, float)))
     """The largest value of that bound, in seconds."""
     retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, (int, float)))
-    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises the error at once."""
+    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises the error at once, and holds
+    back no other call."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
-    """Seconds for the whole call, all attempts and waits together; ``None`` is no limit."""
+    """Seconds for the whole call, all attempts and waits together, those for rate limits too; ``None`` is no
+    limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, (int,)))
     """Retries that all calls of one service object and its siblings share; each call that gets a final response,
     even a refusal, refunds a fifth of a retry."""
+
+    @property
+    def waits_for_limits(self) -> bool:
+        """Whether calls wait while the service limits the rate."""
+        return self.attempts > 1 and self.retry_after_max > 0
 
 
 DEFAULT_POLICY: Final = RetryPolicy()
@@ -172,6 +194,8 @@ class RetryState:
     wait: float = 0.0
     """Seconds to wait before the next attempt."""
     renewed: bool = False
+    limits: int = 0
+    """Attempts that count for nothing, since the service limited the rate."""
     in_doubt: bool = False
     """Whether the last failure left a create in doubt."""
     stop_reason: str | None = None
@@ -193,11 +217,13 @@ class RetryState:
         failure = None if status is not None else type(error).__name__
         self.attempts.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
 
-    def should_retry(self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool) -> bool:
+    def should_retry(
+        self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool, hold: float = 0.0
+    ) -> bool:
         """Whether to retry after ``error``; if so, ``wait`` says when.
 
-        ``elapsed`` is in seconds since the call began, ``jitter`` is from 0 to 1, and ``can_renew`` says that an
-        expired token can be replaced.
+        ``elapsed`` is in seconds since the call began, ``jitter`` is from 0 to 1, ``can_renew`` says that an
+        expired token can be replaced, and ``hold`` is for how long the throttle holds back all requests.
         """
         can_renew = can_renew and not self.renewed and elapsed < self.deadline
         action = classify(error, is_repeatable=self.is_repeatable, can_renew=can_renew)
@@ -207,19 +233,22 @@ class RetryState:
             return True
         if action is Action.RAISE and isinstance(error, StatusError):
             self.budget.refund()
-        return action is Action.RETRY and self._may_wait(error, elapsed, jitter)
+        return action is Action.RETRY and self.stop_reason is None and self._may_wait(error, elapsed, jitter, hold)
 
-    def _may_wait(self, error: RoomsError, elapsed: float, jitter: float) -> bool:
-        policy, attempts = self.policy, len(self.attempts) - self.renewed
+    def _may_wait(self, error: RoomsError, elapsed: float, jitter: float, hold: float) -> bool:
+        policy, is_limit = self.policy, self.policy.waits_for_limits and is_rate_limited(error)
+        self.limits += is_limit
+        attempts = len(self.attempts) - self.renewed - self.limits
         if attempts >= policy.attempts:
             return False
         retry_after = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
         bound = min(policy.wait_max, policy.wait_initial * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
-        self.wait = retry_after + jitter * bound
+        self.wait = 0.0 if is_limit else retry_after + jitter * bound  # the throttle makes it wait
         if retry_after > policy.retry_after_max:
             self.stop_reason = f"the policy waits {policy.retry_after_max:g} s at most when asked to"
-        elif elapsed + self.wait >= self.deadline:
+        elif elapsed + max(self.wait, hold if is_limit else 0.0) >= self.deadline:
             self.stop_reason = f"it would begin after the deadline of {self.deadline:g} s for the whole call"
-        elif not self.budget.take(policy.budget):
+            self.stop_reason += f", and {RATE_LIMITED}" if self.limits else ""
+        elif not is_limit and not self.budget.take(policy.budget):
             self.stop_reason = "too many calls fail: the budget of retries is used up"
         return self.stop_reason is None

@@ -126,7 +126,8 @@ async def test_a_failure_that_passes_is_retried(call: str, fault: Any, asked_for
     random.seed(1)
     await CALLS[call](service.rooms(library=library))
     drawn = random.Random(1)
-    assert service.waits == [asked_for + drawn.random() * bound for bound in (0.5, 1, 2)]
+    bounds = (0.25, 0.5, 1) if fault is LIMITED else (0.5, 1, 2)
+    assert service.waits == [asked_for + drawn.random() * bound for bound in bounds]
 
 
 async def test_the_last_error_is_raised_and_lists_every_attempt() -> None:

@@ -117,6 +117,7 @@ def test_the_modules_that_decide_are_declared_pure() -> None:
         "_api/requests.py",
         "_api/responses.py",
         "_api/decoding.py",
+        "_api/throttle.py",
         "_auth/permissions.py",
         "_auth/redaction.py",
         "_listing/cursor.py",

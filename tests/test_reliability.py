@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 from cancelling import Stepped, running_tasks
 from faulty_transport import Exchange, FaultyTransport, Unreachable, session
 from hypothesis_profiles import count, examples
-from invariants import REFUND, Ending, Meaning, Spent, check_call, meaning_of
+from invariants import REFUND, Ending, Meaning, Spent, check_call, is_limit, meaning_of
 from netless_rooms import (
     AsyncRooms,
     CreateOutcomeUnknownError,
@@ -298,9 +298,11 @@ class Proof(RuleBasedStateMachine):
         cancel = self.possible(cancel)
         note((self.policy, cancel, faults))
         self.passed += BETWEEN
+        self.portal.call(anyio.sleep, 200)  # longer than a rate limit is remembered
         self.transport.meets(faults)
         self.emulator.requests.clear()
         outcome: Outcome[Result] = self.portal.start_task_soon(make, call, cancel).result(PATIENCE)
+        self.spent.is_paced = any(is_limit(one) for one in self.transport.log)
         assert len(self.emulator.requests) == sum(one.was_received for one in self.transport.log)
         return outcome
 

@@ -63,7 +63,8 @@ def test_transient_errors_are_retried_and_a_create_only_if_it_had_no_effect(erro
     for repeatable, retried in ((True, HAD_NO_EFFECT + TRANSIENT), (False, HAD_NO_EFFECT)):
         call = tries(repeatable=repeatable)
         assert is_retried(call, error) is (error in retried)
-        assert (call.budget.spent, call.stop_reason) == (error in retried, None)
+        is_limit = isinstance(error, RateLimitedError)  # and takes nothing from the budget
+        assert (call.budget.spent, call.stop_reason) == (error in retried and not is_limit, None)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 7])
@@ -82,13 +83,27 @@ def test_a_wait_is_drawn_from_zero_to_its_bound_however_often_the_call_failed(ji
 
 
 def test_the_drawn_wait_is_added_to_retry_after() -> None:
-    for error in (RateLimitedError(None, 429, retry_after=12.0), ServerError(None, 503, retry_after=12.0)):
-        call = tries()
-        assert is_retried(call, error, jitter=0.5)
-        assert call.wait == 12.25
+    call = tries()
+    assert is_retried(call, ServerError(None, 502, retry_after=12.0), jitter=0.5)
+    assert call.wait == 12.25
 
 
-IN_5_S: Final = ServerError(None, 503, retry_after=5)
+def test_a_rate_limit_counts_as_no_attempt_and_waits_for_the_throttle_unless_the_policy_does_not_wait() -> None:
+    call = tries(RetryPolicy(2, deadline=100))
+    limit = RateLimitedError(None, 429)
+    for _ in range(9):
+        call.record(limit, 0)
+        assert call.should_retry(limit, elapsed=95, jitter=1, can_renew=False, hold=4.9)
+        assert call.wait == 0
+    assert is_retried(call, CUT)
+    assert not is_retried(call, CUT)
+    assert not call.should_retry(limit, elapsed=95, jitter=0, can_renew=False, hold=5)
+    assert call.stop_reason == f"{TOO_LATE}, and the service limits the rate of requests"
+    call = tries(RetryPolicy(2, retry_after_max=0))
+    assert [is_retried(call, limit), is_retried(call, limit), call.budget.spent] == [True, False, 1]
+
+
+IN_5_S: Final = ServerError(None, 502, retry_after=5)
 TOO_LONG: Final = "the policy waits 30 s at most when asked to"
 TOO_LATE: Final = "it would begin after the deadline of 100 s for the whole call"
 USED_UP: Final = "too many calls fail: the budget of retries is used up"
@@ -112,7 +127,8 @@ def test_an_error_says_why_it_is_not_retried(
 ) -> None:
     call = tries(RetryPolicy(wait_initial=1, deadline=100), spent=spent)
     assert is_retried(call, error, elapsed=elapsed) is (why is None)
-    assert (call.stop_reason, call.budget.spent) == (why, spent + (why is None))
+    is_limit = isinstance(error, RateLimitedError)
+    assert (call.stop_reason, call.budget.spent) == (why, spent + (why is None and not is_limit))
 
 
 # The token

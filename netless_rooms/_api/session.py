@@ -11,11 +11,12 @@ from attrs import define, field, frozen
 
 from netless_rooms._api.requests import ApiRequest, Result
 from netless_rooms._api.responses import MAX_BODY_SIZE, parse_response
+from netless_rooms._api.throttle import Throttle
 from netless_rooms._api.transport import Transport
 from netless_rooms._auth.permissions import check_permission
 from netless_rooms._auth.providers import Clock, Provider
 from netless_rooms._auth.tokens import Token
-from netless_rooms._retries import RetryBudget, RetryPolicy, RetryState, is_token_refused
+from netless_rooms._retries import RATE_LIMITED, RetryBudget, RetryPolicy, RetryState, is_token_refused
 from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, TimedOutError, TokenError
 from netless_rooms.models import as_time
 
@@ -51,6 +52,7 @@ class Session:
     clock: Clock
     retry: RetryPolicy
     budget: RetryBudget = field(factory=RetryBudget)
+    throttle: Throttle = field(factory=Throttle)
     timeout: float | EllipsisType | None = ...
     max_body_size: int = MAX_BODY_SIZE
 
@@ -58,12 +60,16 @@ class Session:
         """Send ``request``, again if the policy allows, and return what the service answers."""
         state = RetryState(self.retry, self.budget, request.is_repeatable)
         call_began = anyio.current_time()
+        end = call_began + state.deadline
         while True:
             attempt = _Attempt(state.number, self.clock(), anyio.current_time())
             try:
-                result = await self._attempt(request, attempt, call_began + state.deadline)
+                if self.throttle.is_limiting and self.retry.waits_for_limits:
+                    await self._wait_for_turn(attempt, state, end)
+                result = await self._attempt(request, attempt, end)
             except RoomsError as error:
-                now = anyio.current_time()
+                now, jitter = anyio.current_time(), random()  # noqa: S311  not a secret
+                self.throttle.observe(error, attempt.began, now, jitter=jitter, policy=self.retry)
                 if attempt.token is not None:
                     state.record(error, now - attempt.began)
                     if is_token_refused(error):
@@ -71,8 +77,9 @@ class Session:
                 should_retry = state.should_retry(
                     error,
                     elapsed=now - call_began,
-                    jitter=random(),  # noqa: S311  not a secret
+                    jitter=jitter,
                     can_renew=self.provider.can_renew,
+                    hold=self.throttle.hold(now),
                 )
                 _complete(error, request, state)
                 if state.in_doubt:
@@ -80,10 +87,26 @@ class Session:
                 if not should_retry:
                     raise
             else:
+                self.throttle.accept(attempt.began, anyio.current_time())
                 self.budget.refund()
                 return result
             # Outside ``except``, so that the next error does not get this one as its ``__context__``.
             await anyio.sleep(state.wait)
+
+    async def _wait_for_turn(self, attempt: _Attempt, state: RetryState, end: float) -> None:
+        throttle, policy, ticket = self.throttle, self.retry, self.throttle.enqueue()
+        try:
+            while (wait := throttle.wait(ticket, now := anyio.current_time())) > 0:
+                hold = throttle.hold(now)
+                # A sibling's policy may wait longer for ``Retry-After`` than this one.
+                if now + hold >= end or hold > policy.retry_after_max + policy.wait_max:
+                    state.stop_reason = RATE_LIMITED
+                    raise TimedOutError("the request could not be sent within the policy's limits", was_sent=False)
+                await anyio.sleep(min(wait, end - now))
+        finally:
+            throttle.dequeue(ticket)
+        state.wait += now - attempt.began
+        attempt.started_at, attempt.began = self.clock(), now
 
     async def _attempt(self, request: ApiRequest[Result], attempt: _Attempt, end: float) -> Result:
         # The HTTP library's own timeouts are cut to the same end and usually fire first, because httpx loses a

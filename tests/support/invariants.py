@@ -7,7 +7,7 @@ how often, what a call may end with, and when it may give up.
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 from typing import Final
 
 from attrs import define
@@ -21,11 +21,13 @@ from netless_rooms import (
     RoomsError,
     ServerError,
     StatusError,
+    TimedOutError,
     TransportError,
 )
 from netless_rooms.emulator import BadRoom, Failure, GatewayPage
 
 GRACE: Final = 0.1 + 0.001  # seconds that a call may outlast its deadline, with what its last try has at least
+PACE: Final = 40.0  # seconds that limits may hold back the next request, and the pace after them
 TINY: Final = 1e-6  # what floats may be off
 REFUND: Final = 0.2  # of the budget, for each call that gets a final response
 
@@ -109,6 +111,8 @@ class Spent:
 
     least: float = 0.0
     most: float = 0.0
+    is_paced: bool = False
+    """Whether the service limited the rate, so that requests wait for their turn too."""
 
     def take(self, budget: int) -> None:
         assert self.least + 1 <= budget + TINY, "a retry without budget"
@@ -120,39 +124,45 @@ class Spent:
 
 def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, ending: Ending) -> None:
     """Check the tries of one call, all of them and in order, and keep account of the budget."""
-    if not tries:
-        assert ending.was_interrupted
+    if not tries:  # or it waited for its turn until its deadline
+        assert ending.was_interrupted or isinstance(ending.error, TimedOutError)
         return
     creates = tries[0].method == "POST"
     assert {(one.method, one.target) for one in tries} == {(tries[0].method, tries[0].target)}
-    assert len(tries) <= policy.attempts + 1  # one more for an expired token
+    limits = 0  # tries that the service answered with a rate limit, which count as no attempts
     repeated = SAFE_FOR_ALL if creates else RETRYABLE_STATUSES
     deadline = inf if policy.deadline is None else policy.deadline
-    renewed = False
+    renewed, pace = False, PACE * spent.is_paced
     for number, (one, following) in enumerate(pairwise(tries), 1):
         meaning, waited = meaning_of(one), following.began - one.ended
         if meaning is Meaning.EXPIRED and not renewed:
             renewed = True
-            assert waited == 0
-            assert following.began - tries[0].began < deadline
+            assert waited <= pace
+            assert following.began - tries[0].began < deadline + GRACE * spent.is_paced
             count("further tries", "with a new token")
             continue
         assert meaning in repeated, f"another try after {one}"
+        limits += is_limit(one)
         tried, asked_for = number - renewed, _asked_for(one)
-        assert tried < policy.attempts
+        assert tried - limits < policy.attempts
+        assert policy.attempts > 1
         assert asked_for <= policy.retry_after_max
-        assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + TINY
-        assert following.began - tries[0].began < deadline + TINY
-        spent.take(policy.budget)
+        assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + pace + TINY
+        assert following.began - tries[0].began < deadline + TINY + GRACE * spent.is_paced
+        if not is_limit(one):
+            spent.take(policy.budget)
         count("further tries", f"of {'a create' if creates else 'what is safe to repeat'}")
     last, tried = tries[-1], len(tries) - renewed
+    is_last_limit = is_limit(last)
+    waits = _asked_for(last) + _longest_wait(policy, tried) + pace
     assert last.ended - tries[0].began <= deadline + GRACE + TINY
     meaning = meaning_of(last)
     gives_up = (
-        tried >= policy.attempts
+        tried - limits - is_last_limit >= policy.attempts
+        or (is_last_limit and policy.attempts == 1)
         or _asked_for(last) > policy.retry_after_max
-        or last.ended - tries[0].began + _asked_for(last) + _longest_wait(policy, tried) >= deadline - TINY
-        or spent.most + 1 > policy.budget - TINY
+        or last.ended - tries[0].began + waits >= deadline - TINY
+        or (not is_last_limit and spent.most + 1 > policy.budget - TINY)
     )
     if ending.was_interrupted:
         if last.fate != "interrupted" and meaning in repeated:
@@ -160,14 +170,22 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
     elif ending.error is None:
         assert meaning is Meaning.GOOD, f"returned after {last}"
         spent.refund()
+    elif spent.is_paced and isinstance(ending.error, TimedOutError) and not ending.error.was_sent:
+        assert last.ended - tries[0].began + waits >= deadline  # it waited for its turn until then
+        if meaning in repeated and not is_last_limit:
+            spent.take(policy.budget)
     else:
         assert gives_up or meaning not in repeated, f"no other try after {last}"
-        assert meaning is not Meaning.EXPIRED or renewed or last.ended - tries[0].began >= deadline
-        if meaning in {Meaning.DENIED, Meaning.EXPIRED, Meaning.BROKEN_FOR_GOOD}:
-            spent.least = max(0.0, spent.least - REFUND)  # a service that refuses is well: that may count too
-        _check_error(ending.error, meaning, tries)
-        if meaning in FINAL_ANSWER and not isinstance(ending.error, CreateOutcomeUnknownError):
-            spent.refund()
+        assert meaning is not Meaning.EXPIRED or renewed or last.ended - tries[0].began >= deadline - pace
+        _check_refusal(ending.error, meaning, tries, spent)
+
+
+def _check_refusal(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange], spent: Spent) -> None:
+    if meaning in {Meaning.DENIED, Meaning.EXPIRED, Meaning.BROKEN_FOR_GOOD}:
+        spent.least = max(0.0, spent.least - REFUND)  # a service that refuses is well: that may count too
+    _check_error(error, meaning, tries)
+    if meaning in FINAL_ANSWER and not isinstance(error, CreateOutcomeUnknownError):
+        spent.refund()
 
 
 def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange]) -> None:
@@ -187,11 +205,17 @@ def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange])
     assert (error.method, error.path) == (tries[-1].method, tries[-1].target)
 
 
+def is_limit(exchange: Exchange) -> bool:
+    """Whether the service said that requests come too fast: with 429, or with 503 and a time."""
+    states_time = isinstance(exchange.fault, Failure) and isinstance(exchange.fault.retry_after, int | float)
+    return exchange.fate == "answered" and (exchange.status == 429 or (exchange.status == 503 and states_time))
+
+
 def _asked_for(exchange: Exchange) -> float:
     """Return how many seconds the service asks to wait; what it words in another way does not count."""
     fault = exchange.fault
     asked = fault.retry_after if isinstance(fault, Failure) and exchange.fate == "answered" else None
-    return float(asked) if isinstance(asked, int) else 0.0
+    return float(ceil(asked)) if isinstance(asked, int | float) else 0.0
 
 
 def _longest_wait(policy: RetryPolicy, tried: int) -> float:
