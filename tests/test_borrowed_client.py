@@ -82,16 +82,21 @@ async def failure(rooms: AsyncRooms) -> Exception | None:
 
 
 @over_both_libraries
-def test_a_client_of_another_event_loop_is_refused_before_anything_is_sent(library: Any) -> None:
+def test_a_client_of_another_event_loop_or_after_a_fork_is_refused_before_anything_is_sent(
+    library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = library.AsyncClient(verify=NO_CERTIFICATES)
     with start_blocking_portal() as portal:
         with portal.wrap_async_context_manager(peer(lambda _: on_the_wire(b"[]"))) as service:
             rooms = borrow(client, base_url=service.base_url)
             portal.call(rooms.list)
             refused = anyio.run(failure, rooms)
+            monkeypatch.setattr("netless_rooms._api.transport.getpid", lambda: 1)  # as in a child that was forked
+            forked = portal.call(failure, rooms)
             portal.call(client.aclose)
         assert len(service.requests) == 1
     assert isinstance(refused, ClientUnusableError)
+    assert isinstance(forked, ClientUnusableError)
     assert (refused.was_sent, refused.is_transient) == (False, False)
     assert "another event loop" in str(refused)
     assert "open the client in the event loop that uses it" in str(refused)
@@ -129,6 +134,16 @@ async def test_what_a_hook_raises_passes_as_it_is_whatever_the_hook_is(event: st
             with pytest.raises(type(error)) as caught:
                 await borrow(client).create()
             assert caught.value is error
+
+
+@over_both_libraries
+async def test_a_url_that_a_hook_cannot_build_is_an_error_of_the_hook(library: Any) -> None:
+    async def hook(_: Any) -> None:
+        library.URL("http://[::1")
+
+    client = library.AsyncClient(event_hooks={"request": [hook]}, verify=NO_CERTIFICATES)
+    with pytest.raises(library.InvalidURL):
+        await borrow(client).list()
 
 
 async def test_the_error_of_a_call_within_a_hook_names_that_call() -> None:

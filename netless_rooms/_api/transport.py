@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
+from itertools import dropwhile
 from math import inf
 from os import getpid
 from threading import get_ident
@@ -235,8 +236,8 @@ class Transport:
         """Whether an event hook of the client raised ``error``.
 
         The library names the request in each error of its own.  Any other exception is not of a hook if it passed
-        ``handle_async_request``, which every transport has, or was raised by the library, as for an unreadable
-        ``Location``.
+        ``handle_async_request``, which every transport has, or only the library from ``send`` on, as for an
+        unreadable ``Location``.
         """
         if not any(self._client.event_hooks.values()):
             return False
@@ -246,9 +247,11 @@ class Transport:
             except RuntimeError:  # it names none
                 return True
         frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-        raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0]
         in_transport = any(frame.f_code.co_name == "handle_async_request" for frame in frames)
-        return not in_transport and raised_in not in {self._library.__name__, "idna"}
+        modules = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
+        own = {self._library.__name__, "idna"}
+        from_send_on = dropwhile(lambda module: module not in own, modules)
+        return not in_transport and not own.issuperset(from_send_on)
 
     def _failure(self, error: Exception, redact: Redact) -> TransportError:
         """Return what an exception means; one that is not of a network may have been raised after sending too."""
