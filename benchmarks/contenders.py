@@ -263,10 +263,10 @@ def decode_msgspec() -> Decode:
 def decode_ours() -> Decode:
     """Return our rooms, by the whole way of a response."""
     from netless_rooms._api.requests import list_rooms
-    from netless_rooms._api.responses import parse_response
+    from netless_rooms._api.responses import RawResponse, parse_response
 
     request = list_rooms(limit=PAGE)
-    return lambda body: parse_response(request, 200, {}, body)
+    return lambda body: parse_response(request, RawResponse(200, {}, body))
 
 
 DECODERS: Final[dict[str, Callable[[], Decode]]] = {

@@ -15,7 +15,7 @@ from hypothesis_profiles import count, examples
 from netless_rooms import InvalidRoom, Room, RoomPage, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
-from netless_rooms._api.responses import MAX_EXCERPT, parse_response
+from netless_rooms._api.responses import MAX_EXCERPT, RawResponse, parse_response
 from netless_rooms._auth.tokens import Token
 from odd_bodies import SDK_TOKEN, TOKENS, assert_hidden, odd_bodies
 from samples import DASHED, UUID, room_json
@@ -69,7 +69,8 @@ def test_any_response_becomes_what_it_says_or_our_error(
     # No piece of the token that was sent is shown; any other is known by its beginning, if it is whole.
     secrets = {token, SDK_TOKEN} if kind == "damaged documents" else {token}
     try:
-        result = parse_response(operation, status, headers, sent, redact=Token.parse(token).redact, now=now)
+        response = RawResponse(status, headers, sent)
+        result = parse_response(operation, response, redact=Token.parse(token).redact, now=now)
     except RoomsError as error:
         count("bad inputs", kind)
         event(f"{kind}: {type(error).__name__}")

@@ -1,7 +1,6 @@
 """The four calls as requests: method, path, query, body, least role, and what a good response contains.  Pure.
 
-Every argument is checked here, before a request exists.  A uuid is accepted only if it consists of letters,
-digits, ``-`` and ``_``, so no argument can change which path is requested.
+Every argument is checked here.  A uuid has letters, digits, ``-`` and ``_`` only, so it cannot change the path.
 """
 
 from collections.abc import Mapping
@@ -53,52 +52,37 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> A
 
 def get_room(uuid: str) -> ApiRequest[Room]:
     """``GET /v5/rooms/{uuid}``."""
-    path = f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}"
-    return ApiRequest(
-        method="GET", path=path, role=Role.WRITER, room_uuid=uuid, model=Room, expected={"uuid": uuid}
-    )
+    return _of_room(uuid, method="GET", role=Role.WRITER, expected={"uuid": uuid})
 
 
 @overload
-def list_rooms(
-    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[False] = False
-) -> ApiRequest[RoomPage]: ...
+def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> ApiRequest[RoomPage]: ...
 @overload
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
 ) -> ApiRequest[MixedPage]: ...
 @overload
-def list_rooms(
-    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool
-) -> ApiRequest[RoomPage] | ApiRequest[MixedPage]: ...
+def list_rooms(*, begin_uuid: str | None, limit: int | None, tolerant: bool) -> ApiRequest[Any]: ...
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
-) -> ApiRequest[RoomPage] | ApiRequest[MixedPage]:
+) -> ApiRequest[Any]:
     """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
 
-    With ``tolerant``, a member of the list that is not a room becomes an ``InvalidRoom``; without, it makes the
-    whole response unreadable.
+    A member that is not a room becomes an ``InvalidRoom`` if ``tolerant``, else makes the response unreadable.
     """
     query: dict[str, str | int] = {}
     if begin_uuid is not None:
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
-    fields: dict[str, Any] = {"method": "GET", "path": ROOMS_PATH, "query": urlencode(query), "role": Role.WRITER}
-    return ApiRequest(**fields, model=MixedPage) if tolerant else ApiRequest(**fields, model=RoomPage)
+    model = MixedPage if tolerant else RoomPage
+    return ApiRequest(method="GET", path=ROOMS_PATH, query=urlencode(query), role=Role.WRITER, model=model)
 
 
 def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
     """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
-    return ApiRequest(
-        method="PATCH",
-        path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}",
-        body=_json({"isBan": is_ban}),
-        role=Role.ADMIN,
-        room_uuid=uuid,
-        model=Room,
-        expected={"uuid": uuid, "is_ban": is_ban},
-    )
+    expected = {"uuid": uuid, "is_ban": is_ban}
+    return _of_room(uuid, method="PATCH", body=_json({"isBan": is_ban}), role=Role.ADMIN, expected=expected)
 
 
 def request_headers(*, token: str, region: str) -> dict[str, str]:
@@ -111,6 +95,10 @@ def request_headers(*, token: str, region: str) -> dict[str, str]:
         "accept-encoding": "gzip",
         "user-agent": f"netless_rooms/{__version__}",
     }
+
+
+def _of_room(uuid: str, **fields: Any) -> ApiRequest[Room]:
+    return ApiRequest(path=f"{ROOMS_PATH}/{check_uuid('uuid', uuid)}", room_uuid=uuid, model=Room, **fields)
 
 
 def _json(body: Mapping[str, int | bool]) -> bytes:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from gzip import GzipFile
+from io import BytesIO
 from math import ceil, isnan, nan
 from typing import Any, Final
 from urllib.parse import urlsplit
-from zlib import decompressobj
 from zlib import error as zlib_error
 
-from attrs import define, evolve, field
+from attrs import evolve, frozen
 
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, decode_documented, parse_json, show, structure
 from netless_rooms._api.requests import ApiRequest, Result
@@ -43,7 +44,6 @@ SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a re
 GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
 SUCCESS: Final = frozenset({200, 201})
 
-_GZIP: Final = 31  # zlib's number for a gzip header and the largest window
 _STEP: Final = 2**20  # bytes that are unpacked at once
 _ERRORS: Final[Mapping[int, type[StatusError]]] = {
     400: BadRequestError,
@@ -56,136 +56,115 @@ _LENGTH: Final = re.compile("[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
-@define
-class BodyReader:
-    """Collects the body of one response within a bound, and unpacks it.
+@frozen(repr=False)
+class RawResponse:
+    """A response as it arrived; ``headers`` is looked up in lower case.
 
-    Unpacking is not left to the HTTP library, which sets no bound and does not notice that a gzip stream was cut.
-    The body of a failure is read as far as possible, because its status says more than a flaw of its body.
+    It may echo the token, so its repr shows nothing.
     """
 
-    is_success: bool
-    is_gzip: bool
-    max_size: int
-    length: str = ""
-    body: bytearray = field(init=False, factory=bytearray)
-    _received: int = field(init=False, default=0)
-    _member: Any = field(init=False, default=None)  # of the gzip stream, from its first byte
-
-    @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], max_size: int) -> "BodyReader":
-        """Return the reader for a response; ``max_size`` is in unpacked bytes."""
-        is_success = 200 <= status < 300
-        coding = headers.get("content-encoding", "").strip().lower()
-        if not is_success:
-            max_size = min(max_size, MAX_ERROR_BODY_SIZE)
-        if coding not in {"", "identity", "gzip", "x-gzip"}:
-            if is_success:
-                raise DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
-            max_size = 0
-        return cls(is_success, coding in {"gzip", "x-gzip"}, max_size, headers.get("content-length", ""))
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
     @property
-    def is_full(self) -> bool:
-        """Whether there is more than the bound allows."""
-        return max(len(self.body), self._received) > self.max_size
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
 
-    def feed(self, chunk: bytes) -> bool:
-        """Add bytes as they arrived; ``False`` if no more are wanted."""
-        self._received += len(chunk)
-        if not self.is_gzip:
-            self.body += chunk
-        elif not self._unpack(chunk):
-            return False
-        if self.is_full and self.is_success:
-            raise DecodeError(f"the body has more than {self.max_size} bytes, the bound set by max_body_size,")
-        return not self.is_full
+    def max_size(self, max_body_size: int) -> int:
+        """Return how many bytes of the body are wanted, packed or unpacked."""
+        return max_body_size if self.is_success else min(max_body_size, MAX_ERROR_BODY_SIZE)
 
-    def finish(self) -> bytes:
-        """Return the whole body."""
+    def unpacked(self, max_body_size: int) -> "RawResponse":
+        """Return the response with its body unpacked, or raise what is wrong with the body.
+
+        ``body`` may have been read up to the first byte beyond ``max_size``.  Unpacking is not left to the HTTP
+        library, which sets no bound and does not notice that a gzip stream was cut.  The body of a failure is
+        unpacked as far as possible, because its status says more than a flaw of its body.
+        """
+        max_size = self.max_size(max_body_size)
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        is_gzip = coding in {"gzip", "x-gzip"}
+        if not (is_gzip or coding in {"", "identity"}):
+            if self.is_success:
+                raise DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
+            return evolve(self, body=b"")
+        body, flaw = _gunzip(self.body, max_size) if is_gzip else (self.body, "")
         if self.is_success:
-            is_cut = self._received > 0 and self._member is not None and not self._member.eof
-            if is_cut or (_LENGTH.fullmatch(self.length) and int(self.length) != self._received):
-                raise TransportError(f"the body of the response was cut after {self._received} bytes")
-        del self.body[self.max_size :]  # in place, so that memory stays within twice the bound
-        return bytes(self.body)
+            if max(len(body), len(self.body)) > max_size:
+                raise DecodeError(f"the body has more than {max_size} bytes, the bound set by max_body_size,")
+            length = self.headers.get("content-length", "")
+            if _LENGTH.fullmatch(length) and int(length) != len(self.body):
+                flaw = f"was cut after {len(self.body)} bytes"
+            if flaw:
+                raise TransportError(f"the body of the response {flaw}")
+        return evolve(self, body=body[:max_size])
 
-    def _unpack(self, chunk: bytes) -> bool:
-        while not self.is_full:
-            if self._member is None:
-                self._member = decompressobj(_GZIP)
-            elif self._member.eof:  # a file may have several members, and zeros after the last
-                chunk = chunk.lstrip(b"\0")
-                if not chunk:
-                    break
-                self._member = decompressobj(_GZIP)
-            try:
-                piece = self._member.decompress(chunk, _STEP)
-            except zlib_error as error:
-                if self.is_success:
-                    raise TransportError(f"the body of the response is not gzip: {error}") from None
-                return False
-            self.body += piece
-            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            if not chunk and len(piece) < _STEP:
-                break
-        return True
+
+def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
+    """Return the body, or its beginning and what is wrong with the rest; one step beyond ``max_size`` at most."""
+    body, flaw = bytearray(), ""
+    try:
+        with GzipFile(fileobj=BytesIO(packed)) as unpacked:
+            while len(body) <= max_size and (piece := unpacked.read1(_STEP)):
+                body += piece
+    except EOFError:
+        flaw = f"was cut after {len(packed)} bytes"
+    except (OSError, zlib_error) as error:
+        flaw = f"is not gzip: {error}"
+    return bytes(body), flaw
 
 
 def parse_response(
-    request: ApiRequest[Result],
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    redact: Redact = redact,
-    now: float = nan,
+    request: ApiRequest[Result], response: RawResponse, *, redact: Redact = redact, now: float = nan
 ) -> Result:
     """Return what the service answered, or raise what its refusal means.
 
-    ``headers`` is looked up in lower case.  ``redact`` removes what must not be shown, since a response may echo
-    the token that was sent.  ``now`` is this machine's time, in seconds since the epoch: where a token is called
-    expired, the error says whether the two clocks agree.
+    ``redact`` removes what must not be shown, since a response may echo the token that was sent.  ``now`` is this
+    machine's time, in seconds since the epoch: where a token is called expired, the error says whether the two
+    clocks agree.
     """
     error: RoomsError
-    if 300 <= status < 400 and "location" in headers:
-        address = excerpt(_without_query(headers["location"]), redact)
+    if 300 <= response.status < 400 and "location" in response.headers:
+        address = excerpt(_without_query(response.headers["location"]), redact)
         raise TransportError(
-            f"the service answered {status} and pointed to {address!r}; redirects are refused, because they would "
-            "take the token along",
+            f"the service answered {response.status} and pointed to {address!r}; redirects are refused, because "
+            "they would take the token along",
             is_transient=False,
         )
-    if not 200 <= status < 300:
-        raise _status_error(request, status, headers, body, redact, now)
+    if not response.is_success:
+        raise _status_error(request, response, redact, now)
     try:
-        return _parse(request, status, headers, body, redact, now)
+        return _parse(request, response, redact, now)
     except WireError as fault:
-        error = DecodeError(excerpt(f"{fault.reason}{_service_words(body)}", redact), fault.path)
+        error = DecodeError(excerpt(f"{fault.reason}{_service_words(response.body)}", redact), fault.path)
     try:
         raise error  # outside ``except``, so that the words of the body are not in its ``__context__``
     finally:
         del error  # breaks the exception, traceback, frame cycle
 
 
-def _parse(
-    request: ApiRequest[Result],
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    redact: Redact,
-    now: float,
-) -> Result:
-    _check_success(status, "$")
-    result = decode_documented(body, request.model, max_members=MAX_PAGE_SIZE)
+def _parse(request: ApiRequest[Result], response: RawResponse, redact: Redact, now: float) -> Result:
+    _check_success(response.status, "$")
+    result = decode_documented(response.body, request.model, max_members=MAX_PAGE_SIZE)
     if result is None:
-        document, inner_status = unwrap(parse_json(body))
+        document, inner_status = unwrap(parse_json(response.body))
         if inner_status is not None:
-            if not 200 <= inner_status < 300:
-                raise _status_error(request, inner_status, headers, body, redact, now)
+            inner = evolve(response, status=inner_status)
+            if not inner.is_success:
+                raise _status_error(request, inner, redact, now)
             _check_success(inner_status, "$.status")
         # Not at most ``limit``, because a service that ignores ``limit`` can still be walked and diagnosed.
-        result = _sanitize(structure(document, request.model, max_members=MAX_PAGE_SIZE), redact)
-    _check_expected(request, result)
+        result = structure(document, request.model, max_members=MAX_PAGE_SIZE)
+        if isinstance(result, MixedPage):
+            sanitized: Any = MixedPage(_sanitize(each, redact) for each in result)
+            result = sanitized
+    for attribute, expected in request.expected.items():
+        actual = getattr(result, attribute)
+        if not (same_uuid(actual, expected) if isinstance(expected, str) else actual is expected):
+            # About another room, or it shows the old state.
+            raise WireError(f"expected {show(expected)}, got {show(actual)}", f"$.{WIRE_NAMES[attribute]}")
     return result
 
 
@@ -204,43 +183,19 @@ def unwrap(document: Any) -> tuple[Any, int | None]:
     return document, None
 
 
-def _check_expected(request: ApiRequest[Result], result: Result) -> None:
-    """Refuse a response about another room, or one that shows the old state."""
-    for attribute, expected in request.expected.items():
-        actual = getattr(result, attribute)
-        is_same = same_uuid(actual, expected) if isinstance(expected, str) else actual is expected
-        if not is_same:
-            raise WireError(f"expected {show(expected)}, got {show(actual)}", f"$.{WIRE_NAMES[attribute]}")
+def _sanitize(member: Room | InvalidRoom, redact: Redact) -> Room | InvalidRoom:
+    """Return an invalid room with its reason cut and without a token, a room as it is."""
+    return evolve(member, reason=excerpt(member.reason, redact)) if isinstance(member, InvalidRoom) else member
 
 
-def _sanitize(result: Result, redact: Redact) -> Result:
-    """Return ``result``, in which the faults of invalid rooms are cut and show no token."""
-
-    def sanitize(member: Room | InvalidRoom) -> Room | InvalidRoom:
-        if not isinstance(member, InvalidRoom):
-            return member
-        return evolve(member, reason=excerpt(member.reason, redact))
-
-    page: Any = MixedPage(map(sanitize, result)) if isinstance(result, MixedPage) else result
-    sanitized: Result = page
-    return sanitized
-
-
-def _status_error(
-    request: ApiRequest[Any],
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    redact: Redact,
-    now: float,
-) -> StatusError:
-    reason = _reason(body)
+def _status_error(request: ApiRequest[Any], response: RawResponse, redact: Redact, now: float) -> StatusError:
+    reason = _reason(response.body)
     message = reason and excerpt(reason, redact)
-    kind = ServerError if 500 <= status < 600 else _ERRORS.get(status, StatusError)
-    error = kind(
+    status, headers = response.status, response.headers
+    error = (ServerError if 500 <= status < 600 else _ERRORS.get(status, StatusError))(
         message,
         status,
-        excerpt="" if message else excerpt(body.decode(errors="replace"), redact),
+        excerpt="" if message else excerpt(response.body.decode(errors="replace"), redact),
         remark=_remark_on_clocks(headers, now) if is_token_expired(status, message) else "",
         retry_after=_retry_after(headers, now),
     )

@@ -153,9 +153,7 @@ class Session:
                 time.perf_counter() - began,
                 attempt.number,
             )
-        return parse_response(
-            request, response.status, response.headers, response.body, redact=token.redact, now=self.clock()
-        )
+        return parse_response(request, response, redact=token.redact, now=self.clock())
 
     def _deadline_passed(self, *, was_sent: bool) -> TimedOutError:
         return TimedOutError(

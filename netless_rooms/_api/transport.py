@@ -10,8 +10,8 @@ timeouts and event hooks apply as to any other request.
 
 import re
 import sys
-from collections.abc import Awaitable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from itertools import dropwhile
 from math import inf
 from os import getpid
@@ -22,11 +22,11 @@ from typing import Any, Final, Protocol
 from weakref import finalize
 
 from anyio.lowlevel import current_token
-from attrs import define, frozen
+from attrs import evolve
 
 from netless_rooms._api.environment import client_error
 from netless_rooms._api.requests import ApiRequest, request_headers
-from netless_rooms._api.responses import MAX_BODY_SIZE, BodyReader, excerpt
+from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt
 from netless_rooms._auth.redaction import Redact, chain, leaks
 from netless_rooms._auth.tokens import Token
 from netless_rooms.errors import ClientUnusableError, RoomsError, TimedOutError, TransportError
@@ -39,19 +39,12 @@ class Client(Protocol):
     """
 
     @property
-    def is_closed(self) -> bool:
-        """Whether it has been closed."""
-
+    def is_closed(self) -> bool: ...
     @property
-    def timeout(self) -> Any:
-        """Its timeouts."""
-
+    def timeout(self) -> Any: ...
     @property
-    def event_hooks(self) -> Any:
-        """Its hooks, by event."""
-
-    def send(self, request: Any, *, auth: None, follow_redirects: bool, stream: bool) -> Awaitable[Any]:
-        """Send a request."""
+    def event_hooks(self) -> Any: ...
+    def send(self, request: Any, *, auth: None, follow_redirects: bool, stream: bool) -> Awaitable[Any]: ...
 
 
 LIBRARIES: Final = ("httpx", "httpx2")
@@ -60,15 +53,8 @@ DEFAULT_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads
 
 # Names of exceptions, the same in both libraries.
 NEVER_SENT: Final = frozenset(
-    {
-        "ConnectError",
-        "ConnectTimeout",
-        "PoolTimeout",
-        "ProxyError",
-        "UnsupportedProtocol",
-        "ClientConnectorError",  # of aiohttp, and the next one too
-        "ConnectionTimeoutError",
-    }
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+    | {"ClientConnectorError", "ConnectionTimeoutError"}  # of aiohttp
 )
 PERMANENT_ERRORS: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
 TIMED_OUT: Final = frozenset({"TimeoutException", "TimeoutError"})
@@ -86,63 +72,18 @@ POOL_LEAKS: Final = (
 _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
 
-@frozen(repr=False)
-class RawResponse:
-    """A response as it arrived, unpacked; ``headers`` is looked up in lower case.
-
-    It may echo the token, so its repr shows nothing.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+# The event loop, thread and process where a client's connections live; by id, since a client need not be hashable.
+_homes: Final[dict[int, tuple[object, int, int]]] = {}
 
 
-@define
-class _Home:
-    """Where the connections of a client live: the event loop, thread and process of its first request.
-
-    A response without an HTTP version did not come over a network, and such a client works everywhere.
-    """
-
-    place: tuple[object, int, int] | None = None
-    is_in_process: bool = False
-    has_responded: bool = False
-
-    def enter(self) -> None:
-        """Refuse to send from elsewhere, before anything leaves."""
-        here = (current_token(), get_ident(), getpid())
-        if self.place not in (None, here) and not self.is_in_process:
-            raise _unusable("it was first used on another event loop, thread or process", was_sent=False)
-        self.place = here
-
-    def record(self, response: Any) -> None:
-        """Record that a response came."""
-        self.has_responded = True
-        self.is_in_process = "http_version" not in response.extensions
-
-    def leave(self) -> None:
-        """Record that a request failed; without any response so far, there is no connection to keep."""
-        if not self.has_responded:
-            self.place = None
-
-
-_homes: Final[dict[int, _Home]] = {}  # by id, since a client need not be hashable
-
-
-def _home_of(client: Client) -> _Home:
-    if id(client) not in _homes:
-        _homes[id(client)] = _Home()
-        finalize(client, _homes.pop, id(client), None)
-    return _homes[id(client)]
+def _here() -> tuple[object, int, int]:
+    return current_token(), get_ident(), getpid()
 
 
 class Transport:
     """Sends requests to one address over one borrowed client."""
 
-    __slots__ = ("_client", "_home", "_library", "base_url")
-
-    base_url: str
+    __slots__ = ("_client", "_library", "base_url")
 
     def __init__(self, client: Client, base_url: str) -> None:
         """Refuse a client that cannot send, and an address that its library cannot parse."""
@@ -155,10 +96,7 @@ class Transport:
             str(library.URL(base_url).host)
         except (library.InvalidURL, UnicodeError) as error:
             raise ValueError(f"base_url cannot be read: {error}") from None
-        self._client = client
-        self._library = library
-        self._home = _home_of(client)
-        self.base_url = base_url
+        self._client, self._library, self.base_url = client, library, base_url
 
     async def send(
         self,
@@ -179,7 +117,8 @@ class Transport:
         """
         if self._client.is_closed:
             raise _unusable("it has been closed", was_sent=False)
-        self._home.enter()
+        if _homes.get(id(self._client), _here()) != _here():
+            raise _unusable("it was first used on another event loop, thread or process", was_sent=False)
         http_request = self._library.Request(
             request.method,
             f"{self.base_url}{request.path_and_query}",
@@ -189,19 +128,18 @@ class Transport:
         )
         try:
             response = await self._client.send(http_request, auth=None, follow_redirects=False, stream=True)
-            self._home.record(response)
+            if "http_version" in response.extensions:  # else it did not come over a network
+                self._settle()
             try:
-                body = await _read_body(response, max_body_size)
+                return await _read(response, max_body_size)
             finally:
                 await response.aclose()
-            return RawResponse(response.status_code, response.headers, body)
         except RoomsError:
             raise
         except Exception as error:
-            self._home.leave()
-            response_seen = self._response_in(error, http_request)
-            if response_seen is not None:
-                return response_seen
+            refusal = self._refusal_in(error, http_request)
+            if refusal is not None:
+                return refusal
             if self._is_from_hook(error, http_request):
                 raise
             failure = self._failure(error, token.redact)
@@ -212,6 +150,11 @@ class Transport:
         finally:
             del failure, cause  # breaks the exception, traceback, frame cycle
 
+    def _settle(self) -> None:
+        if id(self._client) not in _homes:
+            finalize(self._client, _homes.pop, id(self._client), None)
+        _homes[id(self._client)] = _here()
+
     def _timeouts(self, timeout: float | EllipsisType | None, max_timeout: float) -> dict[str, float | None]:
         timeouts: dict[str, float | None]
         timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(TIMEOUTS, timeout)
@@ -219,18 +162,14 @@ class Transport:
             return timeouts
         return {name: max_timeout if each is None else min(each, max_timeout) for name, each in timeouts.items()}
 
-    def _response_in(self, error: Any, http_request: Any) -> RawResponse | None:
+    def _refusal_in(self, error: Any, http_request: Any) -> RawResponse | None:
         """Return the response if ``error`` is of a hook that called ``raise_for_status()`` on it."""
-        if not isinstance(error, self._library.HTTPStatusError):
+        if not isinstance(error, self._library.HTTPStatusError) or error.request is not http_request:
             return None
-        response = error.response
-        if error.request is not http_request or response.is_success:
-            return None
-        try:
+        response, body = error.response, b""
+        with suppress(self._library.ResponseNotRead):
             body = response.content
-        except self._library.ResponseNotRead:
-            body = b""
-        return RawResponse(response.status_code, response.headers, body)
+        return None if response.is_success else RawResponse(response.status_code, response.headers, body)
 
     def _is_from_hook(self, error: Exception, http_request: Any) -> bool:
         """Whether an event hook of the client raised ``error``.
@@ -275,16 +214,17 @@ class Transport:
         )
 
 
-async def _read_body(response: Any, max_size: int) -> bytes:
+async def _read(response: Any, max_body_size: int) -> RawResponse:
+    raw = RawResponse(response.status_code, response.headers, b"")
     if response.is_stream_consumed:  # by a hook, or it never was a stream
-        body: bytes = await response.aread()
-        return body
-    reader = BodyReader.of(response.status_code, response.headers, max_size)
+        return evolve(raw, body=await response.aread())
+    body, max_size = bytearray(), raw.max_size(max_body_size)
     async with aclosing(response.aiter_raw()) as chunks:
         async for chunk in chunks:
-            if not reader.feed(chunk):
+            body += chunk
+            if len(body) > max_size:
                 break
-    return reader.finish()
+    return evolve(raw, body=bytes(body)).unpacked(max_body_size)
 
 
 def _unusable(reason: str, *, was_sent: bool) -> ClientUnusableError:

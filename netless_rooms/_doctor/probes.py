@@ -13,9 +13,9 @@ from attrs import define, evolve, field, frozen
 
 from netless_rooms._api.decoding import WireError, parse_json
 from netless_rooms._api.requests import ApiRequest, get_room, list_rooms
-from netless_rooms._api.responses import GATEWAY, unwrap
+from netless_rooms._api.responses import GATEWAY, RawResponse, unwrap
 from netless_rooms._api.session import Session
-from netless_rooms._api.transport import RawResponse, Transport
+from netless_rooms._api.transport import Transport
 from netless_rooms._auth.providers import Clock
 from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import checks
