@@ -24,8 +24,8 @@ def client_error(error: Exception, library: Any) -> ClientUnusableError:
     else:
         names = [name for name in proxies if not _is_proxy(os.environ[name], library)] or _names(("NO_PROXY",))
         remedy = "correct it or unset it; NO_PROXY takes host names and plain IP addresses"
-    variables = " or ".join(names) or "the environment"
-    summary = f"the HTTP client cannot be made because of {variables}: {type(error).__name__}"
+    cause = f"{' or '.join(names) or 'the environment'}: {type(error).__name__}"
+    summary = f"the HTTP client cannot be made because of {cause}"
     unusable = ClientUnusableError(summary, was_sent=False, is_transient=False)
     unusable.hint = remedy
     return unusable

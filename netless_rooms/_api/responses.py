@@ -6,6 +6,7 @@ responses as ``{"status": …, "body": …}``; the wire carries the bare body, b
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from gzip import GzipFile
@@ -17,23 +18,12 @@ from zlib import error as zlib_error
 
 from attrs import evolve, frozen
 
+from netless_rooms import errors
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, decode_documented, parse_json, show, structure
 from netless_rooms._api.requests import ApiRequest, Result
 from netless_rooms._auth.redaction import Redact, redact
 from netless_rooms._retries import is_token_expired
 from netless_rooms._validation import MAX_PAGE_SIZE
-from netless_rooms.errors import (
-    BadRequestError,
-    DecodeError,
-    ForbiddenError,
-    NotFoundError,
-    RateLimitedError,
-    RoomsError,
-    ServerError,
-    StatusError,
-    TransportError,
-    UnauthorizedError,
-)
 from netless_rooms.models import InvalidRoom, MixedPage, Room, format_duration, same_uuid
 
 MAX_EXCERPT: Final = 300  # characters of the service's own words in an error
@@ -45,12 +35,12 @@ GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was r
 SUCCESS: Final = frozenset({200, 201})
 
 _STEP: Final = 2**20  # bytes that are unpacked at once
-_ERRORS: Final[Mapping[int, type[StatusError]]] = {
-    400: BadRequestError,
-    401: UnauthorizedError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    429: RateLimitedError,
+_ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
+    400: errors.BadRequestError,
+    401: errors.UnauthorizedError,
+    403: errors.ForbiddenError,
+    404: errors.NotFoundError,
+    429: errors.RateLimitedError,
 }
 _LENGTH: Final = re.compile("[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -88,17 +78,17 @@ class RawResponse:
         is_gzip = coding in {"gzip", "x-gzip"}
         if not (is_gzip or coding in {"", "identity"}):
             if self.is_success:
-                raise DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
+                raise errors.DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
             return evolve(self, body=b"")
         body, flaw = _gunzip(self.body, max_size) if is_gzip else (self.body, "")
         if self.is_success:
             if max(len(body), len(self.body)) > max_size:
-                raise DecodeError(f"the body has more than {max_size} bytes, the bound set by max_body_size,")
+                raise errors.DecodeError(f"the body has more than {max_size} bytes, the bound of max_body_size,")
             length = self.headers.get("content-length", "")
             if _LENGTH.fullmatch(length) and int(length) != len(self.body):
                 flaw = f"was cut after {len(self.body)} bytes"
             if flaw:
-                raise TransportError(f"the body of the response {flaw}")
+                raise errors.TransportError(f"the body of the response {flaw}")
         return evolve(self, body=body[:max_size])
 
 
@@ -125,10 +115,10 @@ def parse_response(
     machine's time, in seconds since the epoch: where a token is called expired, the error says whether the two
     clocks agree.
     """
-    error: RoomsError
+    error: errors.RoomsError
     if 300 <= response.status < 400 and "location" in response.headers:
         address = excerpt(_without_query(response.headers["location"]), redact)
-        raise TransportError(
+        raise errors.TransportError(
             f"the service answered {response.status} and pointed to {address!r}; redirects are refused, because "
             "they would take the token along",
             is_transient=False,
@@ -138,7 +128,9 @@ def parse_response(
     try:
         return _parse(request, response, redact, now)
     except WireError as fault:
-        error = DecodeError(excerpt(f"{fault.reason}{_service_words(response.body)}", redact), fault.path)
+        said = _reason(response.body)
+        reason = f"{fault.reason}; the service says: {said}" if said else fault.reason
+        error = errors.DecodeError(excerpt(reason, redact), fault.path)
     try:
         raise error  # outside ``except``, so that the words of the body are not in its ``__context__``
     finally:
@@ -188,14 +180,15 @@ def _sanitize(member: Room | InvalidRoom, redact: Redact) -> Room | InvalidRoom:
     return evolve(member, reason=excerpt(member.reason, redact)) if isinstance(member, InvalidRoom) else member
 
 
-def _status_error(request: ApiRequest[Any], response: RawResponse, redact: Redact, now: float) -> StatusError:
-    reason = _reason(response.body)
+def _status_error(request: ApiRequest[Any], raw: RawResponse, redact: Redact, now: float) -> errors.StatusError:
+    status, headers = raw.status, raw.headers
+    reason = _reason(raw.body)
     message = reason and excerpt(reason, redact)
-    status, headers = response.status, response.headers
-    error = (ServerError if 500 <= status < 600 else _ERRORS.get(status, StatusError))(
+    kind = errors.ServerError if 500 <= status < 600 else _ERRORS.get(status, errors.StatusError)
+    error = kind(
         message,
         status,
-        excerpt="" if message else excerpt(response.body.decode(errors="replace"), redact),
+        excerpt="" if message else excerpt(raw.body.decode(errors="replace"), redact),
         remark=_remark_on_clocks(headers, now) if is_token_expired(status, message) else "",
         retry_after=_retry_after(headers, now),
     )
@@ -204,21 +197,12 @@ def _status_error(request: ApiRequest[Any], response: RawResponse, redact: Redac
     return error
 
 
-def _service_words(body: bytes) -> str:
-    """Return what the service says instead of what was requested, as a part of a sentence."""
-    reason = _reason(body)
-    return "" if reason is None else f"; the service says: {reason}"
-
-
 def _reason(body: bytes) -> str | None:
     """Return the reason in a body: ``message``, or ``msg`` as older generations of the service say."""
-    try:
+    document: Any = None
+    with suppress(WireError):
         document, _ = unwrap(parse_json(body))
-    except WireError:
-        return None
-    if not isinstance(document, dict):
-        return None
-    found = (document.get(name) for name in ("message", "msg"))
+    found = [document.get(name) for name in ("message", "msg")] if isinstance(document, dict) else []
     return next((words for words in found if isinstance(words, str) and words.strip()), None)
 
 

@@ -1,11 +1,9 @@
 """The only module that touches httpx and httpx2: send a request over a borrowed client, and map its exceptions.
 
-httpx and its continuation httpx2 are two libraries with the same interface.  The client shows which one it is of,
-so neither is imported here: whoever has a client has imported its library.
+Both libraries have the same interface, and whoever has a client has imported its library, so neither is imported.
 
 The request is built bare and not by the client, so none of the client's auth, cookies, default headers, query
-parameters or base URL is sent, and no redirect is followed.  The client's transport, proxies, TLS, limits,
-timeouts and event hooks apply as to any other request.
+parameters or base URL is sent, and no redirect is followed.  All else of the client applies as to any request.
 """
 
 import re
@@ -17,7 +15,7 @@ from math import inf
 from os import getpid
 from threading import get_ident
 from traceback import walk_tb
-from types import EllipsisType, ModuleType
+from types import EllipsisType
 from typing import Any, Final, Protocol
 from weakref import finalize
 
@@ -59,12 +57,11 @@ NEVER_SENT: Final = frozenset(
 PERMANENT_ERRORS: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "SSLCertVerificationError"})
 TIMED_OUT: Final = frozenset({"TimeoutException", "TimeoutError"})
 
-POOL_IS_FULL: Final = (
-    "all connections of the client's pool are in use; keep concurrency and shards at most the client's "
+_POOL_IS_FULL: Final = (
+    ": all connections of the client's pool are in use; keep concurrency and shards at most the client's "
     "max_connections, or allow it more connections or a longer wait for one"
 )
-# Source: encode/httpcore, issue 1093; httpx2 has fixed it.
-POOL_LEAKS: Final = (
+_POOL_LEAKS: Final = (  # source: encode/httpcore, issue 1093; httpx2 has fixed it
     "; if they are not, httpx has lost them, as it does when a call is cancelled that waits for a connection or "
     "opens one, and a client of httpx2 does not"
 )
@@ -87,11 +84,7 @@ class Transport:
 
     def __init__(self, client: Client, base_url: str) -> None:
         """Refuse a client that cannot send, and an address that its library cannot parse."""
-        library = _library_of(client, "AsyncClient")
-        if library is None:
-            raise TypeError(
-                f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}"
-            )
+        library = _library_of(client)
         try:
             str(library.URL(base_url).host)
         except (library.InvalidURL, UnicodeError) as error:
@@ -158,9 +151,9 @@ class Transport:
     def _timeouts(self, timeout: float | EllipsisType | None, max_timeout: float) -> dict[str, float | None]:
         timeouts: dict[str, float | None]
         timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(TIMEOUTS, timeout)
-        if max_timeout == inf:
-            return timeouts
-        return {name: max_timeout if each is None else min(each, max_timeout) for name, each in timeouts.items()}
+        if max_timeout < inf:
+            timeouts = {name: min(max_timeout, inf if each is None else each) for name, each in timeouts.items()}
+        return timeouts
 
     def _refusal_in(self, error: Any, http_request: Any) -> RawResponse | None:
         """Return the response if ``error`` is of a hook that called ``raise_for_status()`` on it."""
@@ -197,21 +190,20 @@ class Transport:
         said = f"{type(error).__name__}: {excerpt(str(error), redact)}".removesuffix(": ")
         is_library_error = isinstance(error, self._library.RequestError)
         is_network = is_library_error or isinstance(error, OSError) or _is_of_aiohttp(error)
-        names = _names(_deciding(error))
+        # httpx-aiohttp raises ``ConnectTimeout`` for every connection that broke, even after the request was read.
+        cause = error.__cause__
+        names = _names(cause if cause is not None and _is_of_aiohttp(cause) else error)
         was_sent = not is_network or NEVER_SENT.isdisjoint(names)
         if is_library_error and self._client.is_closed:
             return _unusable(f"it has been closed meanwhile, {type(error).__name__}", was_sent=was_sent)
         if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
             return _unusable(said, was_sent=True)
         if type(error).__name__ == "PoolTimeout":
-            said += f": {POOL_IS_FULL}" + (POOL_LEAKS if self._library.__name__ == "httpx" else "")
+            said += _POOL_IS_FULL + (_POOL_LEAKS if self._library.__name__ == "httpx" else "")
         is_permanent = any(not PERMANENT_ERRORS.isdisjoint(_names(link)) for link in chain(error))
         kind = TransportError if TIMED_OUT.isdisjoint(names) else TimedOutError
-        return kind(
-            f"no usable answer from {self.base_url}, {said}",
-            was_sent=was_sent,
-            is_transient=is_network and not is_permanent,
-        )
+        summary = f"no usable answer from {self.base_url}, {said}"
+        return kind(summary, was_sent=was_sent, is_transient=is_network and not is_permanent)
 
 
 async def _read(response: Any, max_body_size: int) -> RawResponse:
@@ -228,18 +220,8 @@ async def _read(response: Any, max_body_size: int) -> RawResponse:
 
 
 def _unusable(reason: str, *, was_sent: bool) -> ClientUnusableError:
-    return ClientUnusableError(
-        f"the HTTP client cannot be used here: {reason}", was_sent=was_sent, is_transient=False
-    )
-
-
-def _deciding(error: Exception) -> BaseException:
-    """Return which of an exception and its cause says what happened.
-
-    httpx-aiohttp raises ``ConnectTimeout`` for every connection that broke, even after the request was read.
-    """
-    cause = error.__cause__
-    return cause if cause is not None and _is_of_aiohttp(cause) else error
+    summary = f"the HTTP client cannot be used here: {reason}"
+    return ClientUnusableError(summary, was_sent=was_sent, is_transient=False)
 
 
 def _is_of_aiohttp(error: BaseException) -> bool:
@@ -263,10 +245,9 @@ def own_client() -> AbstractAsyncContextManager[Client]:
         raise client_error(error, httpx) from error
 
 
-def _library_of(thing: object, kind: str) -> Any:
-    """Return the library that ``thing`` is a ``kind`` of, if any."""
+def _library_of(client: object) -> Any:
     for name in LIBRARIES:
         library = sys.modules.get(name)
-        if isinstance(library, ModuleType) and isinstance(thing, getattr(library, kind, ())):
+        if isinstance(client, getattr(library, "AsyncClient", ())):
             return library
-    return None
+    raise TypeError(f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}")

@@ -30,17 +30,15 @@ def check_permission(token: Token, role: Role, room_uuid: str | None, now: float
 
 def missing_permission(info: TokenInfo, role: Role, room_uuid: str | None) -> str:
     """Return why a token does not permit a call, whatever the time; empty if it does."""
-    if info.kind is TokenKind.TASK:
-        return "a task token permits none of the calls"
-    if info.role is Role.READER:
-        return "a reader token permits none of the calls"
-    if info.kind is TokenKind.ROOM and room_uuid is None:
-        return "a room token is for that room only"
-    if info.kind is TokenKind.ROOM and not same_uuid(info.uuid or "", room_uuid or ""):
-        return "the token is for another room"
-    if info.role > role:
-        return f"a {info.role.name.lower()} token does not permit this call"
-    return ""
+    is_room = info.kind is TokenKind.ROOM
+    refusals = (
+        (info.kind is TokenKind.TASK, "a task token permits none of the calls"),
+        (info.role is Role.READER, "a reader token permits none of the calls"),
+        (is_room and room_uuid is None, "a room token is for that room only"),
+        (is_room and not same_uuid(info.uuid or "", room_uuid or ""), "the token is for another room"),
+        (info.role > role, f"a {info.role.name.lower()} token does not permit this call"),
+    )
+    return next((reason for applies, reason in refusals if applies), "")
 
 
 def required_permission(role: Role, room_uuid: str | None) -> str:
