@@ -1,9 +1,8 @@
 """A borrowed client sends our requests like any other; ``test_conformance`` has what goes over the wire."""
 
 import gc
-from functools import partial
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import anyio
 import httpx
@@ -99,41 +98,16 @@ def test_a_client_of_another_event_loop_or_after_a_fork_is_refused_before_anythi
     assert isinstance(forked, ClientUnusableError)
     assert (refused.was_sent, refused.is_transient) == (False, False)
     assert "another event loop" in str(refused)
-    assert "open the client in the event loop that uses it" in str(refused)
 
 
 def test_a_client_without_a_connection_works_on_any_event_loop() -> None:
-    def refuse(_: httpx.Request) -> httpx.Response:
-        raise OSError("refused")
-
-    steps: list[Any] = [refuse, lambda _: httpx.Response(404), lambda _: httpx.Response(404)]
-    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: steps.pop(0)(request)))
+    answers = Mock(side_effect=[OSError("refused"), httpx.Response(404), httpx.Response(404)])
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answers))
     found = [anyio.run(failure, borrow(client)) for _ in range(3)]
     assert [type(error) for error in found] == [CreateOutcomeUnknownError, NotFoundError, NotFoundError]
 
 
 # Hooks
-
-
-class Hook:
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    async def __call__(self, _: Any) -> None:
-        raise self.error
-
-
-@pytest.mark.parametrize("event", ["request", "response"])
-async def test_what_a_hook_raises_passes_as_it_is_whatever_the_hook_is(event: str) -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
-    for error in (ZeroDivisionError(), OSError("disk"), ValueError("no"), httpx.ReadError("elsewhere")):
-        hook = Hook(error)
-        objects: list[Any] = [hook, partial(Hook.__call__, hook), AsyncMock(side_effect=error)]
-        for each in (*objects, lambda about, hook=hook: hook(about)):
-            client = httpx.AsyncClient(transport=transport, event_hooks={event: [each]})
-            with pytest.raises(type(error)) as caught:
-                await borrow(client).create()
-            assert caught.value is error
 
 
 @over_both_libraries
@@ -160,15 +134,9 @@ async def test_the_error_of_a_call_within_a_hook_names_that_call() -> None:
 
 @over_both_libraries
 async def test_beside_a_hook_the_failures_of_a_transport_are_ours(library: Any) -> None:
-    def client_over(script: Any) -> Any:
-        transport = library.MockTransport(script)
-        return library.AsyncClient(transport=transport, event_hooks={"request": [AsyncMock()]})
-
     for error in (ZeroDivisionError(), OSError("reset"), library.ReadError("cut")):
+        transport = library.MockTransport(Mock(side_effect=error))
+        client = library.AsyncClient(transport=transport, event_hooks={"request": [AsyncMock()]})
         with pytest.raises(CreateOutcomeUnknownError) as caught:
-            await borrow(client_over(Hook(error))).create()
+            await borrow(client).create()
         assert isinstance(caught.value.__cause__, TransportError)
-    for location in ("javascript:alert(1)", "http:x", "//xn--a", ":abcabout:blank", "http://[::1"):
-        response = library.Response(302, headers={"location": location})
-        with pytest.raises(TransportError):
-            await borrow(client_over(lambda _, response=response: response)).list()

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pytest
+
+from settings import Settings
+
 EXAMPLES = Path(__file__).parent.parent
 
 
@@ -25,3 +30,16 @@ def start(name: str, *arguments: str, cwd: Path, **settings: str) -> subprocess.
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def watch_clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
+    """Return the clients that an example opens from now on."""
+    opened: list[httpx.AsyncClient] = []
+    open_client = Settings.open_client
+
+    def watched(chosen: Settings) -> httpx.AsyncClient:
+        opened.append(open_client(chosen))
+        return opened[-1]
+
+    monkeypatch.setattr(Settings, "open_client", watched)
+    return opened

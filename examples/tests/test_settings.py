@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,55 +18,39 @@ from settings import Settings, SettingsError, chosen, for_emulator, from_env
 ENVIRONMENT = {"NETLESS_ACCESS_KEY": "a", "NETLESS_SECRET_KEY": "my secret", "NETLESS_REGION": "sg"}
 
 
-def test_the_settings_are_those_of_the_environment() -> None:
-    assert from_env(ENVIRONMENT) == Settings(AccessKey("a", "my secret"), "sg", "https://api.netless.link")
-
-
-def test_another_address_may_be_given() -> None:
+def test_the_settings_are_those_of_the_environment_and_no_repr_shows_the_secret() -> None:
+    settings = from_env(ENVIRONMENT)
+    assert settings == Settings(AccessKey("a", "my secret"), "sg", "https://api.netless.link")
+    assert "my secret" not in repr(settings)
     assert from_env({**ENVIRONMENT, "NETLESS_BASE_URL": "http://127.0.0.1:1"}).base_url == "http://127.0.0.1:1"
 
 
-def test_no_repr_shows_the_secret() -> None:
-    assert "my secret" not in repr(from_env(ENVIRONMENT))
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+def test_a_wrong_setting_is_named_without_the_secret() -> None:
+    wrong: list[tuple[dict[str, str], str]] = [
         ({"NETLESS_REGION": ""}, "set NETLESS_REGION in the environment"),
         ({"NETLESS_ACCESS_KEY": "", "NETLESS_SECRET_KEY": ""}, "set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY in"),
         ({"NETLESS_SECRET_KEY": "my secret\n"}, "NETLESS_ACCESS_KEY or NETLESS_SECRET_KEY is wrong"),
         ({"NETLESS_REGION": "south pole"}, "NETLESS_REGION or NETLESS_BASE_URL is wrong: region"),
-        (
-            {"NETLESS_BASE_URL": "http://elsewhere.example"},
-            "NETLESS_REGION or NETLESS_BASE_URL is wrong: base_url",
-        ),
-    ],
-)
-def test_a_wrong_setting_is_named_without_the_secret(changed: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError, match=message) as raised:
-        from_env({**ENVIRONMENT, **changed})
-    assert "my secret" not in str(raised.value)
+        ({"NETLESS_BASE_URL": "http://h.example"}, "NETLESS_REGION or NETLESS_BASE_URL is wrong: base_url"),
+    ]
+    for changed, message in wrong:
+        with pytest.raises(SettingsError, match=message) as raised:
+            from_env({**ENVIRONMENT, **changed})
+        assert "my secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("main", "arguments"),
-    [(web_service.main, []), (disable_old_rooms.main, ["30"]), (whiteboard_bot.main, [])],
-    ids=["web service", "bulk job", "bot"],
-)
 def test_an_example_without_settings_says_what_to_set_or_how_to_try_it(
-    main: Callable[[], object],
-    arguments: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("sys.argv", ["example", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "error: set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY, NETLESS_REGION in" in capsys.readouterr().err
+    mains: list[Any] = [web_service.main, disable_old_rooms.main, whiteboard_bot.main]
+    for main in mains:
+        monkeypatch.setattr("sys.argv", ["example"] + ["30"] * (main is disable_old_rooms.main))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert "error: set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY, NETLESS_REGION in" in capsys.readouterr().err
 
 
 @pytest.mark.anyio

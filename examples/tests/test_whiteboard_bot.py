@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from telegram import Update
 from telegram.request import RequestData
 
 import whiteboard_bot
-from commands import start
+from commands import start, watch_clients
 from netless_rooms import RateLimitedError, Role, TokenKind, TransportError, verify_token
 from netless_rooms.emulator import Closed, Emulator, Failure, Fault
 from settings import Settings, for_emulator
@@ -80,56 +79,42 @@ async def test_a_link_holds_both_behind_the_hash(netless_emulator: Emulator) -> 
 async def test_each_chat_gets_a_room_of_its_own_over_one_client(
     netless_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[httpx.AsyncClient] = []
-    open_client = Settings.open_client
-
-    def counting(chosen: Settings) -> httpx.AsyncClient:
-        opened.append(open_client(chosen))
-        return opened[-1]
-
-    monkeypatch.setattr(Settings, "open_client", counting)
+    opened = watch_clients(monkeypatch)
     answers = await answers_to(for_emulator(netless_emulator), *[typed("/whiteboard")] * 3)
     assert len(set(answers)) == netless_emulator.room_count == 3
     (client,) = opened
     assert client.is_closed
 
 
-@pytest.mark.parametrize("line", ["/start", "/help", "hello", "/nonsense"])
-async def test_whatever_else_is_said_is_answered_with_help(netless_emulator: Emulator, line: str) -> None:
-    assert await answers_to(for_emulator(netless_emulator), typed(line)) == [HELP]
-    assert netless_emulator.requests == []
-
-
-async def test_a_message_that_is_corrected_opens_no_other_room(netless_emulator: Emulator) -> None:
+async def test_whatever_else_is_said_is_answered_with_help_and_a_correction_opens_no_room(
+    netless_emulator: Emulator,
+) -> None:
     corrected = typed("/whiteboard")
     corrected["edited_message"] = corrected.pop("message")
-    assert await answers_to(for_emulator(netless_emulator), corrected) == []
+    lines = map(typed, ("/start", "/help", "hello", "/nonsense"))
+    assert await answers_to(for_emulator(netless_emulator), corrected, *lines) == [HELP] * 4
     assert netless_emulator.requests == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "text"),
-    [
-        (Failure(429, retry_after=600), "Please try again in 600 seconds."),
-        (Failure(503, retry_after=600), "Please send /whiteboard once more."),
-        (Closed(work_done=True), "Please send /whiteboard once more."),
-        (Failure(400), "Something went wrong."),
-    ],
-    ids=repr,
-)
+FAULTS: list[tuple[Fault, str]] = [
+    (Failure(429, retry_after=600), "Please try again in 600 seconds."),
+    (Failure(503, retry_after=600), "Please send /whiteboard once more."),
+    (Closed(work_done=True), "Please send /whiteboard once more."),
+    (Failure(400), "Something went wrong."),
+]
+
+
 async def test_an_error_is_answered_politely_and_logged(
-    netless_emulator: Emulator,
-    netless_faults: list[Fault | None],
-    caplog: pytest.LogCaptureFixture,
-    fault: Fault,
-    text: str,
+    netless_emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    netless_faults.append(fault)
-    answer, later = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"), typed("/whiteboard"))
-    assert text in answer
-    assert "room: " in later
-    assert any(record.name == "whiteboard_bot" and record.levelno == logging.ERROR for record in caplog.records)
-    assert "NETLESS" not in answer + caplog.text
+    for fault, text in FAULTS:
+        caplog.clear()
+        netless_emulator.faults.append(fault)
+        answer, later = await answers_to(for_emulator(netless_emulator), *[typed("/whiteboard")] * 2)
+        assert text in answer
+        assert "room: " in later
+        assert [each for each in caplog.records if (each.name, each.levelno) == ("whiteboard_bot", logging.ERROR)]
+        assert "NETLESS" not in answer + caplog.text
 
 
 def test_what_never_got_through_is_answered_politely_too() -> None:
