@@ -7,10 +7,8 @@ import sys
 
 def run(code: str) -> list[str]:
     """Run ``code`` in a process of its own, which may import what tests do; return the lines it prints."""
-    command, environment = (
-        [sys.executable, "-P", "-c", code],
-        os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-c", code]
     ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()
