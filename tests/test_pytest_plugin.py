@@ -45,14 +45,11 @@ def test_without_the_extra_a_test_fails_and_says_what_to_install(
 PAGE = Path(__file__).parent.parent / "docs" / "howto" / "testing.md"
 
 
+PLUGINS = [("anyio", "", 2), ("", "asyncio_mode = auto", 1), ("", "trio_mode = true", 1)]
+
+
 @pytest.mark.parametrize(
-    ("mark", "ini", "loops"),
-    [
-        ("anyio", "", 2),
-        ("", "asyncio_mode = auto", 1),
-        ("", "trio_mode = true", 1),
-        *exhaustive([pytest.param("asyncio", "", 1), pytest.param("trio", "", 1)]),
-    ],
+    ("mark", "ini", "loops"), [*PLUGINS, *exhaustive(pytest.param(name, "", 1) for name in ("asyncio", "trio"))]
 )
 def test_the_tests_of_the_page_pass_with_every_async_plugin(
     mark: str, ini: str, loops: int, pytester: pytest.Pytester
@@ -70,9 +67,8 @@ def test_the_tests_of_the_page_pass_with_every_async_plugin(
 
 
 def test_the_page_names_every_fixture_and_argument(pytestconfig: pytest.Config) -> None:
-    named = set(
-        re.findall(r"`(\w+)`", "".join(re.findall(r"(?m)^\| `\w+`|^The marker .+", PAGE.read_text("utf-8"))))
-    )
+    rows = re.findall(r"(?m)^\| `\w+`|^The marker .+", PAGE.read_text("utf-8"))
+    named = set(re.findall(r"`(\w+)`", "".join(rows)))
     fixtures = {name for name in vars(pytest_plugin) if name.startswith("netless_")}
     (marker,) = [line for line in pytestconfig.getini("markers") if line.startswith("netless_emulator(")]
     assert named == fixtures | {"netless_emulator", *re.findall(r"(\w+)=", marker)}
@@ -101,7 +97,6 @@ async def test_retries_do_not_wait(netless_client: AsyncRooms, netless_requests:
 def test_the_server_runs_only_for_a_test_that_uses_it(pytester: pytest.Pytester) -> None:
     pytester.makeini(STRICT)
     pytester.makepyfile("""
-        import threading
         import httpx
         import netless_rooms
         import pytest
@@ -109,21 +104,14 @@ def test_the_server_runs_only_for_a_test_that_uses_it(pytester: pytest.Pytester)
         pytestmark = pytest.mark.netless_emulator(rooms=5)
         urls = []
 
-        def threads():
-            return {thread for thread in threading.enumerate() if thread.name == "netless-rooms-emulator"}
-
-        others = threads()  # of the tests around these
-
         def test_with(netless_base_url, netless_emulator):
             urls.append(netless_base_url)
             headers = {"token": netless_emulator.token(), "region": "sg"}
             assert httpx.post(f"{netless_base_url}/v5/rooms", headers=headers, json={}).status_code == 201
             assert netless_emulator.room_count == 6
-            assert threads() > others
 
         def test_without(netless_client):
             assert netless_rooms.AsyncRooms  # no fixture hides the package
-            assert threads() <= others
             with pytest.raises(httpx.ConnectError):
                 httpx.get(urls[0])
     """)
@@ -142,7 +130,9 @@ async def test_time_that_passes_expires_tokens_and_dates_rooms(
     assert [request.status for request in netless_requests] == [201, 201]
 
 
-def test_the_clock_runs_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_runs_until_it_is_stopped_and_takes_a_finite_time_and_an_aware_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = Clock()
     monkeypatch.setattr("time.time", lambda: 100.0)
     clock.advance(60)
@@ -153,17 +143,15 @@ def test_the_clock_runs_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
     clock.stop_at(datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC))
     assert clock() == 7
     clock.advance(1.5)
-    assert repr(clock) == "Clock(now=8.500)"
-
-
-@pytest.mark.parametrize("by", [-0.5, timedelta(seconds=-1), float("inf"), "1", True])
-def test_the_clock_takes_a_finite_time_and_an_aware_moment(by: Any) -> None:
-    wrong = isinstance(by, str | bool)
-    says = f"a number of seconds or a timedelta, not {type(by).__name__}" if wrong else "finite and not negative"
-    with pytest.raises(TypeError if wrong else ValueError, match=f"by must be {says}"):
-        Clock().advance(by)
+    wrong: list[Any] = [-0.5, timedelta(seconds=-1), float("inf"), "1", True]
+    for by in wrong:
+        kind = TypeError if isinstance(by, str | bool) else ValueError
+        says = "finite and not negative" if kind is ValueError else "a number of seconds or a timedelta, not "
+        with pytest.raises(kind, match=f"by must be {says}"):
+            clock.advance(by)
     with pytest.raises(ValueError, match="moment must be aware"):
-        Clock().stop_at(datetime(2020, 2, 1))  # noqa: DTZ001
+        clock.stop_at(datetime(2020, 2, 1))  # noqa: DTZ001
+    assert repr(clock) == "Clock(now=8.500)"
 
 
 @pytest.mark.netless_emulator(
@@ -174,34 +162,27 @@ def test_the_clock_takes_a_finite_time_and_an_aware_moment(by: Any) -> None:
     access_key="my-access-key",
     secret_key="my-secret-key",
 )
-def test_the_marker_says_what_the_service_is_like(netless_emulator: Emulator) -> None:
-    assert netless_emulator.room_count == 4
-    assert netless_emulator.room("mine")["isBan"]
-    assert netless_emulator.faults == [None, Failure(503)]
-    key = netless_emulator.key
-    assert (key.access_key, key.secret_key) == ("my-access-key", "my-secret-key")
-
-
-@pytest.mark.netless_emulator(rooms=1, faults=[Failure(503)])
 class TestOfAClass:
-    def test_each_test_has_an_emulator_of_its_own(self, netless_emulator: Emulator) -> None:
-        assert netless_emulator.room_count == 1
-        assert netless_emulator.faults == [Failure(503)]
+    def test_the_marker_says_what_the_service_is_like_for_each_test_anew(self, netless_emulator: Emulator) -> None:
+        assert netless_emulator.room_count == 4
+        assert netless_emulator.room("mine")["isBan"]
+        assert netless_emulator.faults == [None, Failure(503)]
+        key = netless_emulator.key
+        assert (key.access_key, key.secret_key) == ("my-access-key", "my-secret-key")
         netless_emulator.faults.clear()
 
-    @pytest.mark.netless_emulator(rooms=2)
-    @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.netless_emulator(rooms=3, faults=[]))])
+    @pytest.mark.netless_emulator(rooms=0)
+    @pytest.mark.parametrize("count", [2, pytest.param(5, marks=pytest.mark.netless_emulator(rooms=3, faults=[]))])
     def test_the_closest_marker_wins_for_each_argument(self, count: int, netless_emulator: Emulator) -> None:
         assert netless_emulator.room_count == count
-        assert netless_emulator.faults == ([Failure(503)] if count == 2 else [])
-        netless_emulator.faults.clear()
+        assert netless_emulator.faults == ([None, Failure(503)] if count == 2 else [])
 
 
 @pytest.mark.netless_emulator(rooms=4)
 class TestOfADerivedClass(TestOfAClass):
-    def test_each_test_has_an_emulator_of_its_own(self, netless_emulator: Emulator) -> None:
-        assert netless_emulator.room_count == 4
-        assert netless_emulator.faults == [Failure(503)]
+    def test_the_marker_says_what_the_service_is_like_for_each_test_anew(self, netless_emulator: Emulator) -> None:
+        assert netless_emulator.room_count == 6
+        assert netless_emulator.faults == [None, Failure(503)]
 
 
 WRONG = {

@@ -47,16 +47,14 @@ QUIET: Final[list[Response | RequestError]] = [
 ]
 
 
-async def first_scanned(rooms: AsyncRooms, shards: int) -> object:
+async def first_scanned(shards: int, rooms: AsyncRooms) -> object:
     async with rooms.scan(shards=shards) as scan:
         return await anext(scan)
 
 
 CALLS: Final[list[Callable[[AsyncRooms], Awaitable[object]]]] = [
-    lambda rooms: rooms.create(),
-    lambda rooms: rooms.get("a"),
-    lambda rooms: anext(rooms.walk()),
-    *(partial(first_scanned, shards=shards) for shards in (1, 3)),
+    *(AsyncRooms.create, lambda rooms: rooms.get("a"), lambda rooms: anext(rooms.walk())),
+    *(partial(first_scanned, shards) for shards in (1, 3)),
 ]
 
 
