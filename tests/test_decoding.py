@@ -81,18 +81,14 @@ RIGHT_TYPES |= {"limit": ((int,), "an integer")}
 VALUES = ["text", "", "true", "0", True, False, 0, 1, -1.0, 0.0, None, [], {}, ["text"], {"a": 1}]
 
 
-@pytest.mark.parametrize("wire", RIGHT_TYPES)
-def test_a_value_of_a_wrong_type_is_an_error_in_its_place(wire: str) -> None:
-    right, words = RIGHT_TYPES[wire]
-    for value in VALUES:
-        if type(value) not in right:
-            what = f"expected {words}, got {show(value)}"
-            assert fault_with(**{wire: value}) == (what, f"$.{wire}")
-            page = json.dumps([room_document(), room_document(**{wire: value})])
-            assert fault(page, RoomPage) == (what, f"$[1].{wire}")
-
-
-def test_an_error_shows_a_scalar_as_json_and_the_rest_by_its_kind() -> None:
+def test_a_value_of_a_wrong_type_is_an_error_in_its_place() -> None:
+    for wire, (right, words) in RIGHT_TYPES.items():
+        for value in VALUES:
+            if type(value) not in right:
+                what = f"expected {words}, got {show(value)}"
+                assert fault_with(**{wire: value}) == (what, f"$.{wire}")
+                page = json.dumps([room_document(), room_document(**{wire: value})])
+                assert fault(page, RoomPage) == (what, f"$[1].{wire}")
     shown = [({}, "an object"), ([], "an array"), ("é\n", '"é\\n"'), (True, "true"), (1.5, "1.5")]
     for value, words in [*shown, ("a @ $.b", '"a @ $.b"')]:  # the last looks like a place
         assert fault_with(limit=value) == (f"expected an integer, got {words}", "$.limit")
@@ -137,16 +133,23 @@ INVALID: list[tuple[Any, str | None, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("member", "uuid", "what", "place"), INVALID, ids=range(11))
-def test_an_invalid_room_keeps_its_place_in_a_mixed_page(member: Any, uuid: Any, what: str, place: str) -> None:
-    body = json.dumps([room_document(uuid="before"), member, room_document(uuid="after", x=1)])
-    before, invalid, after = decode(body, MixedPage)
+def invalid(document: str) -> InvalidRoom:
+    """Return what a member of a list becomes beside good rooms."""
+    before, after = room_json(uuid="before").decode(), room_json(uuid="after", x=1).decode()
+    body = f"[{before}, {document}, {after}]"
+    first, invalid, last = decode(body, MixedPage)
+    assert (first, last) == (decode(before, Room), decode(after, Room))
     assert isinstance(invalid, InvalidRoom)
-    assert (invalid.uuid, invalid.reason, invalid.path) == (uuid, what, "$[1]" + place)
-    assert invalid.document == member
-    assert (before, after) == (room_with(uuid="before"), room_with(uuid="after", x=1))
-    assert fault(body, RoomPage) == (what, "$[1]" + place)
-    assert fault(json.dumps(member)) == (what, "$" + place)
+    assert fault(body, RoomPage) == (invalid.reason, invalid.path)
+    assert fault(document) == (invalid.reason, invalid.path.replace("$[1]", "$"))
+    return invalid
+
+
+def test_an_invalid_room_keeps_its_place_in_a_mixed_page() -> None:
+    for member, uuid, what, place in INVALID:
+        room = invalid(json.dumps(member))
+        assert (room.uuid, room.reason, room.path) == (uuid, what, "$[1]" + place)
+        assert room.document == member
 
 
 SECOND = datetime(2021, 1, 18, 6, 56, 29, tzinfo=UTC)
@@ -156,12 +159,6 @@ TIMES += [(f"2021-01-18T06:56:29.{part}Z", SECOND.replace(microsecond=n)) for pa
 TIMES += [("2024-02-29T00:00:00-00:30", datetime(2024, 2, 29, 0, 30, tzinfo=UTC))]
 TIMES += [("0001-01-01T00:00:00.000Z", datetime(1, 1, 1, tzinfo=UTC))]
 TIMES += [("9999-12-31T23:59:59.999Z", datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC))]
-
-
-@pytest.mark.parametrize(("text", "time"), TIMES)
-def test_a_time_is_read_to_the_digit_and_converted_to_utc(text: str, time: datetime) -> None:
-    read = room_with(createdAt=text).created_at
-    assert (read, read.tzinfo) == (time, UTC)
 
 
 NO_TIMES = [
@@ -179,24 +176,24 @@ NO_TIMES = [
 ]
 
 
-@pytest.mark.parametrize("text", NO_TIMES)
-def test_a_time_in_another_form_is_an_error(text: str) -> None:
-    what = f"expected a UTC time such as 2021-01-18T06:56:29.432Z, got {show(text)}"
-    assert fault_with(createdAt=text) == (what, "$.createdAt")
+def test_a_time_is_read_to_the_digit_and_converted_to_utc_or_in_another_form_an_error() -> None:
+    for text, time in TIMES:
+        read = room_with(createdAt=text).created_at
+        assert (read, read.tzinfo) == (time, UTC)
+    for text in NO_TIMES:
+        what = f"expected a UTC time such as 2021-01-18T06:56:29.432Z, got {show(text)}"
+        assert fault_with(createdAt=text) == (what, "$.createdAt")
 
 
-KEPT: dict[str, dict[str, Any]] = {
-    "any value": {"": None, "tags": ["a", {"b": 1.5}], "é": True},
-    "our own names": {"team_uuid": "x", "is_ban": True, "extra": {"a": 1}},
-    "the deepest level": {"x": nested(DEEPEST)},
-    "large numbers": {"x": [10**4_299, -(10**4_299), 1e308, -0.0, 5e-324]},
-    "whole characters": {"x": "\U0001f600 \\ud800"},
-}
-
-
-@pytest.mark.parametrize("extra", KEPT.values(), ids=KEPT)
-def test_unknown_fields_are_kept_as_they_came(extra: dict[str, Any]) -> None:
-    assert room_with(**extra).extra == extra
+def test_unknown_fields_are_kept_as_they_came() -> None:
+    kept: list[dict[str, Any]] = [
+        {"": None, "tags": ["a", {"b": 1.5}], "é": True},
+        {"team_uuid": "x", "is_ban": True, "extra": {"a": 1}},  # our own names
+        *({"x": nested(DEEPEST)}, {"x": [10**4_299, -(10**4_299), 1e308, -0.0, 5e-324]}),
+        {"x": "\U0001f600 \\ud800"},
+    ]
+    for extra in kept:
+        assert room_with(**extra).extra == extra
 
 
 HALF = "a text with half a surrogate pair"
@@ -205,17 +202,6 @@ HALVES = [r'"\ud800"', r'"party \uD83d"', r'"\ude00\ud83d"', r'"\ud83d\ud83d\ude
 
 def room_holding(half: str, **changes: Any) -> str:
     return room_json(**changes).decode().replace('"?"', half)
-
-
-def invalid(document: str) -> InvalidRoom:
-    """Return what a member of a list becomes beside a good room."""
-    body = f"[{CREATED}, {document}]"
-    good, invalid = decode(body, MixedPage)
-    assert isinstance(good, Room)
-    assert isinstance(invalid, InvalidRoom)
-    assert fault(body, RoomPage) == (invalid.reason, invalid.path)
-    assert fault(document) == (invalid.reason, invalid.path.replace("$[1]", "$"))
-    return invalid
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -254,12 +240,12 @@ OTHER_BODIES = [
 BODIES = [*((body, f"is not JSON: {what}") for body, what in NOT_JSON), *OTHER_BODIES]
 
 
-@pytest.mark.parametrize(("body", "what"), BODIES, ids=lambda part: repr(part[:24]))
-def test_a_body_that_is_not_json_is_an_error_about_the_whole(body: bytes, what: str) -> None:
-    for model in (Room, RoomPage, MixedPage):
-        reason, where = fault(body, model)
-        assert reason.startswith(f"the body {what}")
-        assert where == "$"
+def test_a_body_that_is_not_json_is_an_error_about_the_whole() -> None:
+    for body, what in BODIES:
+        for model in (Room, RoomPage, MixedPage):
+            reason, where = fault(body, model)
+            assert reason.startswith(f"the body {what}"), body[:24]
+            assert where == "$"
 
 
 def test_a_byte_order_mark_before_a_body_is_skipped() -> None:
@@ -294,16 +280,12 @@ def test_the_fast_path_agrees_with_the_converter_about_any_body(body: tuple[str,
     agree(body[1])
 
 
-@pytest.mark.parametrize("wire", [*WIRE_NAMES.values(), "x"])
-def test_the_fast_path_agrees_about_every_odd_value(wire: str) -> None:
-    for odd in ODD_VALUES:
-        room = json.dumps(room_document(**{wire: "?"})).replace('"?"', odd)
-        agree(room)
-        agree(f"[{ROOM},{room}]")
-        agree(f"[{room_json(y=1).decode()},{room}]")
-
-
-def test_the_fast_path_agrees_about_every_odd_name_space_and_end() -> None:
+def test_the_fast_path_agrees_about_every_odd_value_name_space_and_end() -> None:
+    for wire in (*WIRE_NAMES.values(), "x"):
+        for odd in ODD_VALUES:
+            room = json.dumps(room_document(**{wire: "?"})).replace('"?"', odd)
+            for body in (room, f"[{ROOM},{room}]", f"[{room_json(y=1).decode()},{room}]"):
+                agree(body)
     members = members_of(room_document())
     for name in ODD_NAMES:
         agree(f"[{ROOM},{spelled([*members, (name, 'true')])}]")
@@ -331,10 +313,10 @@ FAST += [json.dumps([room_document(uuid=f"a{n}", limit=n, name="é") for n in ra
 FAST += [json.dumps([room_document(), room_document(x={"y": None}), room_document(extra=1)])]
 
 
-@pytest.mark.parametrize("body", FAST, ids=range(9))
-def test_documented_rooms_take_the_fast_path(body: str | bytes) -> None:
-    for model in (RoomPage, MixedPage) if body[:1] in ("[", b"[") else (Room,):
-        decode(body, model, is_fast=True)
+def test_documented_rooms_take_the_fast_path() -> None:
+    for body in FAST:
+        for model in (RoomPage, MixedPage) if body[:1] in ("[", b"[") else (Room,):
+            decode(body, model, is_fast=True)
 
 
 @pytest.mark.parametrize("is_fast", [True, False])
