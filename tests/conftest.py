@@ -17,7 +17,7 @@ from selection import exhaustive
 
 @pytest.fixture(params=[HTTP_CLIENTS[0], *exhaustive(HTTP_CLIENTS[1:])])
 def http_client(request: pytest.FixtureRequest) -> str:
-    """Run a test over httpx; ``over_every_http_client`` is for what the HTTP library decides."""
+    """Run a test over httpx; ``test_conformance`` has what the HTTP library decides."""
     name: str = request.param
     return name
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from fakes import ONCE, TOKEN
-from http_clients import NO_CERTIFICATES, on_the_wire, peer
+from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
 from netless_rooms import AsyncRooms, ClientUnusableError, CreateOutcomeUnknownError, NotFoundError, TransportError
 
 pytestmark = pytest.mark.anyio
@@ -80,24 +80,29 @@ async def failure(rooms: AsyncRooms) -> Exception | None:
     return None
 
 
-@over_both_libraries
+FIRST = [("httpx", "trio"), *((name, "asyncio") for name in CLIENTS)]
+
+
+@pytest.mark.parametrize(("http_client", "loop"), FIRST)
 def test_a_client_of_another_event_loop_or_after_a_fork_is_refused_before_anything_is_sent(
-    library: Any, monkeypatch: pytest.MonkeyPatch
+    http_client: str, loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = library.AsyncClient(verify=NO_CERTIFICATES)
-    with start_blocking_portal() as portal:
+    client = CLIENTS[http_client](verify=NO_CERTIFICATES)
+    with start_blocking_portal(loop) as portal:
         with portal.wrap_async_context_manager(peer(lambda _: on_the_wire(b"[]"))) as service:
             rooms = borrow(client, base_url=service.base_url)
             portal.call(rooms.list)
-            refused = anyio.run(failure, rooms)
+            refused = [anyio.run(failure, rooms, backend=other) for other in ("asyncio", "trio")]
             monkeypatch.setattr("netless_rooms._api.transport.getpid", lambda: 1)  # as in a child that was forked
             forked = portal.call(failure, rooms)
             portal.call(client.aclose)
         assert len(service.requests) == 1
-    assert isinstance(refused, ClientUnusableError)
     assert isinstance(forked, ClientUnusableError)
-    assert (refused.was_sent, refused.is_transient) == (False, False)
-    assert "another event loop" in str(refused)
+    for error in refused:
+        assert isinstance(error, ClientUnusableError)
+        assert (error.was_sent, error.is_transient) == (False, False)
+        assert "another event loop" in str(error)
+        assert "open the client in the event loop that uses it" in str(error)
 
 
 def test_a_client_without_a_connection_works_on_any_event_loop() -> None:

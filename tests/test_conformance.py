@@ -339,21 +339,6 @@ async def test_a_client_that_is_closed_during_a_request_is_named_as_the_reason(b
 # Many requests
 
 
-async def test_calls_share_a_small_pool_and_get_each_its_own_response(borrow: Borrow, library: Any) -> None:
-    got: dict[str, str] = {}
-
-    async def get(rooms: AsyncRooms, uuid: str) -> None:
-        got[uuid] = (await rooms.get(uuid)).uuid
-
-    async with borrow(limits=library.Limits(max_connections=3)) as (service, client, rooms):
-        service.respond = lambda request: on_the_wire(room_json(uuid=request.split("/v5/rooms/")[1].split()[0]))
-        async with anyio.create_task_group() as tasks:
-            for number in range(12):
-                tasks.start_soon(get, rooms, f"room{number}")
-        assert not client.is_closed
-    assert got == {f"room{number}": f"room{number}" for number in range(12)}
-
-
 async def test_a_cancelled_and_a_failed_call_give_their_connection_back(borrow: Borrow, library: Any) -> None:
     async with borrow(None, limits=library.Limits(max_connections=1)) as (service, client, rooms):
         async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""What only a new process shows: which libraries are imported, and a client that outlives its event loop."""
+"""What only a new process shows: which libraries are imported."""
 
 import os
 import subprocess
@@ -58,35 +58,3 @@ print({other!r} in sys.modules)
 def test_one_http_library_does_without_the_other() -> None:
     for library, other in (("httpx2", "httpx"), ("httpx", "httpx2")):
         assert run(ALONE.format(library=library, other=other)) == ["3", "False"]
-
-
-# In a process of its own, since what stays open on a closed loop complains at some time.
-LOOPS = """
-import warnings
-import anyio
-from netless_rooms import AsyncRooms, ClientUnusableError
-from netless_rooms.emulator import Emulator
-from http_clients import CLIENTS, serving
-
-warnings.simplefilter("ignore")
-emulator = Emulator(rooms=3)
-with serving() as switch:
-    switch.app = emulator.app
-    for name, make in CLIENTS.items():
-        for first, second in [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")]:
-            if not (name.startswith("aiohttp") and first == "trio"):
-                rooms = AsyncRooms(make(), token=emulator.key, region="sg", base_url=switch.base_url)
-                anyio.run(rooms.list, backend=first)
-                try:
-                    anyio.run(rooms.list, backend=second)
-                except ClientUnusableError as error:
-                    print(error)
-"""
-
-
-def test_a_client_of_another_event_loop_is_named_as_the_reason() -> None:
-    refused = run(LOOPS)
-    assert len(refused) == 10
-    for line in refused:
-        assert line.startswith("GET /v5/rooms: the HTTP client cannot be used here: it was first used on another")
-        assert "open the client in the event loop that uses it" in line

@@ -43,12 +43,12 @@ OpenClient: TypeAlias = Callable[..., Client]
 OpenRooms: TypeAlias = Callable[..., AbstractAsyncContextManager[AsyncRooms]]
 
 
+@define
 class Switch:
     """A server on this machine whose application can be changed; one for all tests, since each takes long."""
 
-    def __init__(self) -> None:
-        self.base_url = ""
-        self.app: ASGIApp | None = None
+    base_url: str = ""
+    app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None
@@ -127,13 +127,11 @@ def client_of(http_client: str, switch: Switch | None, answering: Answering, **o
 
 
 def anew(library: Any, script: Script) -> Callable[[Any], Any]:
-    """Return what answers a request of ``library`` as ``script`` answers that of httpx, each time anew."""
+    """Return what answers a request of ``library`` as ``script`` does, each time anew."""
 
     def answer(request: Any) -> Any:
-        url, headers, body = str(request.url), request.headers.raw, request.content
-        same = httpx.Request(request.method, url, headers=headers, content=body, extensions=request.extensions)
         try:
-            response = script(same)
+            response = script(request)
         except httpx.RequestError as error:
             if library is httpx:
                 raise

@@ -12,16 +12,9 @@ import pytest
 
 def exhaustive(values: Iterable[Any]) -> list[Any]:
     """Return ``values`` as parameters that are tested with ``--exhaustive`` only."""
-    return [
-        pytest.param(
-            *(value.values if isinstance(value, pytest.ParameterSet) else [value]), marks=pytest.mark.exhaustive
-        )
-        for value in values
-    ]
+    each = [value.values if isinstance(value, pytest.ParameterSet) else [value] for value in values]
+    return [pytest.param(*values, marks=pytest.mark.exhaustive) for values in each]
 
 
 on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 """For what depends on the event loop: cancelling, waiting, task groups, generators."""
-
-over_every_http_client = pytest.mark.parametrize("http_client", ["httpx", "httpx2", "aiohttp"])
-"""For the conformance set: what the HTTP library decides."""
