@@ -229,6 +229,7 @@ async def test_whatever_else_a_hook_raises_passes_as_it_is(event: str, borrow: B
     answers = [library.Response(status) for status in (400, 200)]
     errors = [
         library.ConnectError("the audit service is down", request=elsewhere),
+        library.ReadError("of a request without a name"),
         library.HTTPStatusError("no", request=elsewhere, response=answers[0]),
         library.HTTPStatusError("not today", request=elsewhere, response=answers[1]),
         RuntimeError("the audit database is closed"),
