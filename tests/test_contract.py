@@ -159,7 +159,7 @@ async def test_a_walk_begins_at_a_room_or_after_it(rooms: AsyncRooms, created: C
 async def test_a_room_can_be_disabled_twice_and_enabled(
     rooms: AsyncRooms, created: Created, responses: list[httpx.Response]
 ) -> None:
-    """Rules: set-ban, may-sdk-admin."""
+    """Rules: set-ban, may-sdk."""
     for change, is_ban in ((rooms.disable, True), (rooms.disable, True), (rooms.enable, False)):
         with skipping_what_the_token_may_not():
             await change(created.room.uuid)
@@ -202,7 +202,7 @@ async def test_a_wrong_token_or_none_answers_401(rooms: AsyncRooms, target: Targ
 async def test_a_token_may_do_what_its_role_allows_and_else_answers_403(
     of_the_room: bool, role: Role, call: Call, allowed: bool, rooms: AsyncRooms, target: Target, created: Created
 ) -> None:
-    """Rules: may-sdk-writer, may-room-admin, may-room-writer, may-reader."""
+    """Rules: may-room, may-reader."""
     if not isinstance(target.credential, AccessKey):
         pytest.skip("other tokens can be made from an AccessKey only, not from a token")
     key, uuid, lifetime = target.credential, created.room.uuid, 10 * MINUTE

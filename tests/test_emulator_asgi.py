@@ -1,7 +1,5 @@
 """The emulator's ASGI application, in process, where nothing goes wrong."""
 
-import gzip
-import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -65,33 +63,6 @@ async def test_every_answer_has_its_type_and_once_the_time_of_the_clock_the_mach
         assert (expired.status_code, expired.headers["date"]) == (401, "Mon, 18 Jan 2021 07:56:49 GMT")
 
 
-ACCEPTING = ["gzip", "deflate, GZIP ;q=0.5", "br;q=0, gzip;q=0.5, *;q=0"]
-
-
-@pytest.mark.parametrize("header", [*ACCEPTING, "", "identity", "gzip;q=0", "gzip; q=0.000, *", "gzipped"])
-async def test_a_thousand_bytes_are_compressed_if_the_request_accepts_it(header: str) -> None:
-    """Rule: gzip."""
-    emulator = Emulator()
-    length = len(json.dumps(emulator.room(emulator.add_room(name="")), separators=(",", ":")))
-    async with client_of(emulator, **{"accept-encoding": header}) as client:
-        for size, coding in ((999, None), (1000, "gzip" if header in ACCEPTING else None)):
-            uuid = emulator.add_room(name="x" * (size - length))
-            answer = await client.get(f"/v5/rooms/{uuid}")
-            assert answer.json() == emulator.room(uuid)
-            assert answer.headers.get("content-encoding") == coding
-            assert "Accept-Encoding" in answer.headers["vary"]
-            assert (answer.headers["content-length"] == str(size)) is (coding is None)
-
-
-async def test_a_compressed_page_holds_no_time_and_shows_every_change() -> None:
-    async with client_of(Emulator(rooms=50)) as client:
-        for count in (50, 51):
-            async with client.stream("GET", "/v5/rooms") as answer:
-                body = b"".join([piece async for piece in answer.aiter_raw()])
-            assert (body[4:8], len(json.loads(gzip.decompress(body)))) == (bytes(4), count)
-            await client.post("/v5/rooms", json={})
-
-
 async def test_a_browser_page_of_any_origin_may_call() -> None:
     """Rule: cors."""
     emulator, origin = Emulator(faults=[None]), {"origin": "https://a.page"}
@@ -126,33 +97,26 @@ async def asgi(emulator: Emulator, *received: dict[str, Any], **scope: Any) -> l
     return sent
 
 
-async def test_a_target_that_is_no_path_is_not_found() -> None:
-    start, body = await asgi(Emulator(clock=lambda: 0), {"type": "http.request"}, method="OPTIONS", path="*")
+async def test_an_odd_target_is_not_found_and_odd_headers_are_no_token() -> None:
+    emulator = Emulator(clock=lambda: 0)
+    start, body = await asgi(emulator, {"type": "http.request"}, method="OPTIONS", path="*")
     assert (start["status"], body["body"]) == (404, b'{"message":"no such path"}')
     assert dict(start["headers"])[b"date"] == b"Thu, 01 Jan 1970 00:00:00 GMT"
-
-
-async def test_odd_headers_are_no_token() -> None:
-    emulator = Emulator()
     for tokens in ([emulator.token().encode()] * 2, [b"NETLESSSDK_\xe9"]):
         headers = [*((b"token", each) for each in tokens), (b"region", b"sg")]
         start, body = await asgi(emulator, {"type": "http.request"}, headers=headers)
         assert (start["status"], body["body"]) == (401, b'{"message":"invalid format of token"}')
 
 
-async def test_a_body_is_not_awaited_from_a_client_that_leaves_nor_read_to_its_end_if_too_long() -> None:
+def test_a_body_that_is_too_long_or_late_is_refused_and_one_of_a_client_that_leaves_ignored() -> None:
     """Rule: body-size."""
-    emulator, piece = Emulator(), {"type": "http.request", "body": b" " * 2**19, "more_body": True}
-    assert await asgi(emulator, piece, {"type": "http.disconnect"}) == emulator.requests == []
-    start, _ = await asgi(emulator, *[piece] * 33)  # of 16.5 MiB; whoever asks for more waits forever
-    assert (start["status"], dict(start["headers"])[b"connection"]) == (413, b"close")
-    assert [request.status for request in emulator.requests] == [413]
-
-
-def test_a_body_that_is_late_is_refused_and_its_request_not_carried_out() -> None:
-    """Rule: body-late."""
     time, emulator = VirtualTime(), Emulator()
+    piece = {"type": "http.request", "body": b" " * 2**19, "more_body": True}
+    assert time.run("asyncio", asgi, emulator, piece, {"type": "http.disconnect"}) == []
     start, body = time.run("asyncio", asgi, emulator, {"type": "http.request", "body": b"{}", "more_body": True})
     assert (start["status"], dict(start["headers"])[b"connection"], time.now) == (408, b"close", 10)
     assert body["body"] == b'{"message":"the body was not complete after 10 s"}'
     assert (emulator.requests, emulator.room_count) == ([], 0)
+    start, _ = time.run("asyncio", asgi, emulator, *[piece] * 33)  # of 16.5 MiB; more would not come
+    assert (start["status"], dict(start["headers"])[b"connection"]) == (413, b"close")
+    assert [request.status for request in emulator.requests] == [413]

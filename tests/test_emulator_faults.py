@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from math import inf, nan
 from typing import Any, Final
-from unittest.mock import ANY
 
 import anyio
 import anyio.lowlevel
@@ -40,7 +39,7 @@ class Played:
 
 async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: bool, scope: Any) -> Played:
     """Ask under a server that cannot close a connection; a client that leaves does so at once."""
-    played, asked = Played(), [{"type": "http.request", "body": b""}, {"type": "http.request", "body": body}]
+    played, asked = Played(raised="nothing for ten minutes"), [{"type": "http.request", "body": body}]
 
     async def receive() -> dict[str, Any]:
         if not asked and not leaves:
@@ -59,13 +58,12 @@ async def play(emulator: Emulator, method: str, path: str, body: bytes, leaves: 
 
     headers = [(b"token", emulator.token().encode()), (b"region", b"sg")]
     request = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-    with anyio.move_on_after(600) as ten_minutes:
+    with anyio.move_on_after(600):
         try:
             await emulator.app(request | scope, receive, send)
+            played.raised = ""
         except Exception as error:
             played.raised = str(error)
-    if ten_minutes.cancelled_caught:
-        played.raised = "nothing for ten minutes"
     return played
 
 
@@ -113,7 +111,7 @@ def test_each_fault_changes_only_what_it_is_about(
     cut, sent = isinstance(fault, Cut), len(b"".join(pieces))
     headers = {"content-type": "application/json", "date": "Sun, 13 Sep 2020 12:26:40 GMT"}
     headers |= {} if retry_after is None else {"retry-after": retry_after}
-    assert answer.headers == headers | {"vary": ANY, "content-length": str(28 if cut else sent)}
+    assert answer.headers == headers | {"vary": "Origin", "content-length": str(28 if cut else sent)}
     pause = fault.pause if isinstance(fault, Slow) else 0
     assert [moment - answer.times[0] for moment in answer.times] == [pause * i for i in range(len(pieces) + 1)]
     assert (answer.pieces, answer.ended, answer.raised) == (pieces, not cut, CUT.format(sent) if cut else "")
@@ -132,45 +130,43 @@ def test_a_gateways_page_is_html_and_only_the_service_has_an_envelope() -> None:
     assert played(emulator).pieces == [b'{"status":500,"body":{"message":"no"}}']
 
 
-def test_a_close_raises_where_the_server_cannot_close() -> None:
-    emulator, closed = Emulator(faults=[Closed()] * 2), Played(raised=CLOSED)
-    assert [played(emulator), played(emulator, state={})] == [closed, closed]
-    assert statuses(emulator) == [None, None]
-
-
 @on_both_loops
-def test_silence_lasts_until_the_client_leaves(anyio_backend: str) -> None:
-    emulator = Emulator(faults=[Hang(), Hang(), Slow(60)])
-    assert played(emulator, loop=anyio_backend) == Played(raised="nothing for ten minutes")
-    assert played(emulator, loop=anyio_backend, leaves=True) == Played()
-    slow = played(emulator, loop=anyio_backend, leaves=True)
+def test_a_close_raises_where_the_server_cannot_close_and_silence_lasts_until_the_client_leaves(
+    anyio_backend: str,
+) -> None:
+    emulator, closed = Emulator(faults=[Closed(), Closed(), Hang(), Hang(), Slow(60)]), Played(raised=CLOSED)
+    ask = partial(played, emulator, loop=anyio_backend)
+    assert [ask(), ask(state={})] == [closed, closed]
+    assert ask() == Played(raised="nothing for ten minutes")
+    assert ask(leaves=True) == Played()
+    slow = ask(leaves=True)
     assert (slow.status, slow.pieces, slow.raised) == (200, [], "")
+    assert statuses(emulator) == [None] * 4 + [200]
 
 
-@pytest.mark.parametrize(("index", "place"), [(0, 0), (1, 1), (-2, 0), (2, None), (-3, None)])
-def test_a_bad_room_of_a_page_changes_nothing_else(index: int, place: int | None) -> None:
-    fault = BadRoom(index, isBan="perhaps", colour=None, uuid=..., x=...)
-    emulator = Emulator(rooms=2, quirks=Quirks(envelope=True), faults=[fault])
+def test_a_bad_room_changes_nothing_else_and_is_good_in_the_service() -> None:
+    faults = [BadRoom(index, isBan="no", colour=None, uuid=..., x=...) for index in (0, 1, -2, 2, -3)]
+    emulator = Emulator(rooms=2, quirks=Quirks(envelope=True), faults=[*faults, BadRoom(limit=7), BadRoom(uuid=5)])
     rooms = [emulator.room(uuid) for uuid in emulator.uuids()]
-    listed = [dict(room) for room in rooms]
-    if place is not None:
-        listed[place] |= {"isBan": "perhaps", "colour": None}
-        del listed[place]["uuid"]
-    expected = json.dumps(listed, separators=(",", ":")).encode()
-    assert played(emulator).pieces == [b'{"status":200,"body":%b}' % expected]
-    assert [emulator.room(uuid) for uuid in emulator.uuids()] == rooms
-
-
-def test_a_bad_room_is_good_in_the_service() -> None:
-    emulator = Emulator(rooms=1, faults=[BadRoom(isBan="no"), BadRoom(-1, uuid=5), BadRoom(1, limit=...)])
-    uuid = next(emulator.uuids())
-    before, path = emulator.room(uuid), f"/v5/rooms/{uuid}"
-    changed = played(emulator, "PATCH", path, body=b'{"isBan":true}')
-    created, got = played(emulator, "POST"), played(emulator, "GET", path)
-    assert json.loads(changed.pieces[0]) == before | {"isBan": "no"}
-    assert json.loads(created.pieces[0])["uuid"] == 5
-    assert json.loads(got.pieces[0]) == emulator.room(uuid) == before | {"isBan": True}
-    assert (emulator.room_count, emulator.faults) == (2, [])
+    for place in (0, 1, 0, None, None):
+        listed = [dict(room) for room in rooms]
+        if place is not None:
+            listed[place] |= {"isBan": "no", "colour": None}
+            del listed[place]["uuid"]
+        expected = json.dumps(listed, separators=(",", ":")).encode()
+        assert played(emulator).pieces == [b'{"status":200,"body":%b}' % expected]
+        assert [emulator.room(uuid) for uuid in emulator.uuids()] == rooms
+    path = f"/v5/rooms/{rooms[0]['uuid']}"
+    changed, created, got = (
+        played(emulator, "PATCH", path, body=b'{"isBan":true}'),
+        played(emulator, "POST"),
+        played(emulator, "GET", path),
+    )
+    bodies = [json.loads(answer.pieces[0])["body"] for answer in (changed, created, got)]
+    assert bodies[0] == rooms[0] | {"isBan": True, "limit": 7}
+    assert bodies[1]["uuid"] == 5
+    assert bodies[2] == emulator.room(rooms[0]["uuid"]) == rooms[0] | {"isBan": True}
+    assert (emulator.room_count, emulator.faults) == (3, [])
 
 
 def test_the_work_is_done_where_its_answer_is_sent_or_it_is_asked_for() -> None:
@@ -265,16 +261,16 @@ FAULTS += [GatewayPage(200, on="list"), GatewayPage(400), GatewayPage(599), Clos
 FAULTS += [Hang(on="set-ban"), BadRoom(1, isBan=[], limit=...)]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=repr)
-def test_a_fault_is_a_value(fault: Fault) -> None:
-    assert pickle.loads(pickle.dumps(fault)) == copy.deepcopy(fault) == fault  # noqa: S301  it is ours
-    assert hash(copy.copy(fault)) == hash(fault)
-    with pytest.raises(AttributeError):
-        fault.on = None  # type: ignore[misc]  # that is the point
+def test_a_fault_is_a_value() -> None:
+    for fault in FAULTS:
+        assert pickle.loads(pickle.dumps(fault)) == copy.deepcopy(fault) == fault  # noqa: S301  it is ours
+        assert hash(copy.copy(fault)) == hash(fault)
+        with pytest.raises(AttributeError):
+            fault.on = None  # type: ignore[misc]  # that is the point
 
 
 made: Any = partial  # not typed, since nearly every argument below is wrong
-UNDONE: Final = (GatewayPage, Closed, Hang)
+UNDONE: Final = (made(Failure, 503), GatewayPage, Closed, Hang)
 NO_HEADERS: list[Any] = [-1, nan, MOMENT.replace(tzinfo=None), "1\r\n2", " 1", "é"]
 WRONG: list[tuple[Callable[[Any], object], str, list[Any], list[Any]]] = [
     (Failure, "status must be an int from 400 to 599", [399, 600], ["503"]),
@@ -290,35 +286,25 @@ WRONG: list[tuple[Callable[[Any], object], str, list[Any], list[Any]]] = [
 
 
 def test_a_wrong_argument_is_refused() -> None:
-    for make, rule, values, of_types in WRONG:
-        wrong = [(value, ValueError, repr(value)) for value in values]
-        for value, kind, shown in [*wrong, *((value, TypeError, type(value).__name__) for value in of_types)]:
-            with pytest.raises(kind, match=re.escape(f"{rule}, not {shown}")):
-                make(value)
-
-
-def test_what_is_no_fault_is_refused() -> None:
     wrong: list[Any] = [
         (BadRoom, ValueError, "needs a member to change"),
         (made(BadRoom, limit=nan), ValueError, "not JSON compliant"),
-        (made(BadRoom, name="\ud800"), ValueError, "surrogates not allowed"),
-        (made(BadRoom, name={1}), TypeError, "not JSON serializable"),
         (made(BadRoom, created_at=7), ValueError, "names of the service: createdAt, not created_at"),
         (made(Closed, True), TypeError, "positional"),
-        (made(Failure, 503, work_done=1), TypeError, "work_done must be a bool, not int"),
-        *(
-            (made(kind, work_done=0), TypeError, "work_done must be a bool")
-            for kind in (GatewayPage, Closed, Hang)
-        ),
+        *((made(kind, work_done=0), TypeError, "work_done must be a bool, not int") for kind in UNDONE),
         (made(parse_fault, ""), ValueError, "a fault is one of NoFault, Failure, .*, such as Failure=503,on=list"),
         (made(parse_fault, "Failure"), TypeError, "required positional argument: 'status'"),
         (made(parse_fault, "Cut=9,before=1"), TypeError, "unexpected keyword argument 'before'"),
         (made(Emulator, faults=Closed()), TypeError, r"several, as in faults=\[Closed\(\)\], not Closed"),
-        (made(Emulator, faults=[Closed]), TypeError, r"such as Closed\(\), not the class Closed"),
-        (made(Emulator, faults=[None, 503]), TypeError, r"such as Closed\(\), not int"),
+        (made(Emulator, faults=[Closed]), TypeError, r"such as Closed\(\), not <class .*Closed"),
+        (made(Emulator, faults=[None, 503]), TypeError, r"such as Closed\(\), not 503"),
     ]
-    for make, kind, words in wrong:
-        with pytest.raises(kind, match=words):
+    for make, rule, values, of_types in WRONG:
+        wrong += [(made(make, value), ValueError, re.escape(f"{rule}, not {value!r}")) for value in values]
+        kinds = [(value, type(value).__name__) for value in of_types]
+        wrong += [(made(make, value), TypeError, re.escape(f"{rule}, not {kind}")) for value, kind in kinds]
+    for make, error, words in wrong:
+        with pytest.raises(error, match=words):
             make()
 
 

@@ -55,7 +55,7 @@ def test_every_rule_is_whole_and_named_by_a_test_and_every_quirk_has_one() -> No
 
 
 def test_create_answers_with_the_new_room() -> None:
-    """Rules: create, create-defaults, room-members, body-empty, body-unknown, body-size."""
+    """Rules: create, create-defaults, room-members, body-lenient, body-size."""
     emulator = Emulator(clock=lambda: 1_610_952_989.432)
     answer = ask(emulator, "POST", body={"isRecord": True, "limit": 3})
     room = json.loads(answer.body)
@@ -245,7 +245,7 @@ REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
 
 @pytest.mark.parametrize("expected", REFUSED, ids=str)
 def test_a_wrong_request_is_refused_and_changes_nothing(expected: tuple[int, str]) -> None:
-    """Rules: no-path, no-method, no-room, body-object, body-exact, body-ban-required, refused-unchanged."""
+    """Rules: no-path, no-method, no-room, body-object, body-exact, refused-unchanged."""
     emulator = Emulator(rooms=1)
     uuid = next(emulator.uuids())
     before = emulator.room(uuid)
@@ -256,8 +256,7 @@ def test_a_wrong_request_is_refused_and_changes_nothing(expected: tuple[int, str
 
 
 def test_a_token_allows_the_calls_of_its_kind_role_and_room() -> None:
-    """Rules: may-sdk-admin, may-sdk-writer, may-room-admin, may-room-writer, may-reader, may-room-list,
-    may-task, may-other-room."""
+    """Rules: may-sdk, may-room, may-reader, may-room-list, may-task, may-other-room."""
     emulator = Emulator(rooms=1)
     uuid = next(emulator.uuids())
     task = partial(emulator.key.task_token, role=Role.ADMIN, lifetime=timedelta(hours=1))

@@ -28,10 +28,7 @@ MAX_SPLIT_POINTS: Final = 15  # sampled rooms in a text; they split a list into 
 
 
 class ScanMode(StrEnum):
-    """How a scan reads the list.
-
-    .. versionadded:: 0.1
-    """
+    """How a scan reads the list."""
 
     SEQUENTIAL = "sequential"
     """In one range, page after page."""

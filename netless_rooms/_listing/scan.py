@@ -92,8 +92,6 @@ class Scan(AsyncWithOnly, Generic[Item]):
     It is entered once.  Stop iterating and iterate again as you like, also after an error or a cancelled wait: it
     resumes after the last room returned.  Only one task at a time may wait for the next room.  Enter and leave it
     in the same task.  After the ``async with``, iterating a scan that had not ended raises ``RuntimeError``.
-
-    .. versionadded:: 0.1
     """
 
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."

@@ -1,9 +1,7 @@
 """An emulated service, for tests, demos and work without a network.
 
-It runs in process (``Emulator.transport``) or on a socket of this machine (``Emulator.serve``).  It is written
-from the service's page and shares no encoding code with the client.
-
-.. versionadded:: 0.1
+It runs in process (``Emulator.transport``) or on a socket (``Emulator.serve``).  It is written from the service's
+page and shares no encoding code with the client.
 """
 
 try:

@@ -1,10 +1,10 @@
 """The emulator as its users see it."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from netless_rooms._auth.tokens import AccessKey, Role
 from netless_rooms.emulator.asgi import InProcessTransport, build_app, in_process
 from netless_rooms.emulator.faults import Fault, read_faults, take_fault
-from netless_rooms.emulator.messages import RawResponse, RecordedRequest, Request, Response, encode_json
+from netless_rooms.emulator.messages import RawResponse, RecordedRequest, Request, Response
 from netless_rooms.emulator.quirks import DEFAULT_QUIRKS, Quirks
 from netless_rooms.emulator.server import serve_app
 from netless_rooms.emulator.service import Service, call_of
@@ -22,16 +22,15 @@ from netless_rooms.emulator.service import Service, call_of
 class Emulator:
     """A service that behaves like the real one: one whiteboard project with its key and rooms, in memory.
 
-    ``rooms`` is how many rooms there are at first, 0 to 2**32: always the same ones for the same number, of the
-    years 2019 to 2024, a few in a hundred of them disabled.  They are computed on demand, so a million cost
-    nothing.  Tokens must be signed with ``access_key`` and ``secret_key``.  ``quirks`` selects a reading of what
-    the service's page leaves open.  ``clock`` returns seconds since the epoch, for the expiry of tokens and the
-    time of new rooms.  ``faults`` is copied into the attribute of that name.  Raises ``ValueError`` or
-    ``TypeError`` for a wrong argument.
+    - ``rooms``: how many there are at first, 0 to 2**32; always the same for one number, of the years 2019 to
+      2024, a few in a hundred disabled.  They are computed on demand, so a million cost nothing.
+    - ``access_key``, ``secret_key``: tokens must be signed with them.
+    - ``quirks``: a reading of what the service's page leaves open.
+    - ``clock``: returns seconds since the epoch, for the expiry of tokens and the time of new rooms.
+    - ``faults``: copied into the attribute of that name.
 
-    Several threads and event loops may call it at once.  What it does is listed in ``RULES``.
-
-    .. versionadded:: 0.1
+    Raises ``ValueError`` or ``TypeError`` for a wrong argument.  Several threads and event loops may call it at
+    once.  ``RULES`` lists what it does.
     """
 
     requests: list[RecordedRequest]
@@ -41,8 +40,8 @@ class Emulator:
     faults: list[Fault | None]
     """The queue of faults for the requests to come.  Yours to change; while requests come in, only to append to.
 
-    Every request over ``transport``, ``serve`` or ``app`` removes the first fault that is for its call.  ``None``
-    lets the next request pass, whatever it is.  Without a fault for it, a request goes well.
+    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call; ``None`` lets the
+    next request pass.
     """
 
     def __init__(
@@ -73,8 +72,7 @@ class Emulator:
     def app(self) -> ASGIApp:
         """The service as an ASGI application, to mount in yours or to run in a server of yours.
 
-        It cannot close a connection there.  Where a fault closes one it raises an exception; most servers then
-        answer 500 if nothing was sent yet.
+        A fault that closes the connection raises an exception there; most servers answer 500 if nothing was sent.
         """
         return self._app
 
@@ -86,37 +84,29 @@ class Emulator:
     def transport(self) -> InProcessTransport:
         """Return a new transport for an ``httpx.AsyncClient`` or ``httpx2.AsyncClient``, without a network.
 
-        It works on any event loop and for every host.  A connection that a fault closes raises the
-        ``RemoteProtocolError`` of the client's library, and silence longer than the read timeout its
-        ``ReadTimeout``.  The client closes the transport.
+        It works on any event loop and for every host.  A fault that closes the connection raises the library's
+        ``RemoteProtocolError``, and silence longer than the read timeout its ``ReadTimeout``.
         """
         return in_process(self._app)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Return an async context manager that serves on a socket and yields the base URL, without a final slash.
 
-        ``port`` 0 takes a free one.  The server runs in a thread of its own, so the caller may run on any event
-        loop.  Leaving the context stops it within about a second, even if clients are slow or faults hang.  A
-        client that does not complete a request within 10 s is answered 408 or disconnected.  Entering raises
-        ``RuntimeError`` if it cannot listen or start.
+        ``port`` 0 takes a free one.  It runs in a thread, so the caller may run on any event loop.  Leaving stops
+        it within about a second, even if clients are slow or faults hang.  A client that does not complete a
+        request within 10 s is answered 408 or disconnected.  Entering raises ``RuntimeError`` if it cannot listen.
         """
         return serve_app(self._app, host=host, port=port)
 
     def respond(self, request: Request) -> Response:
-        """Return the service's response, without an event loop; recorded like every request.
-
-        There is no connection, so nothing goes wrong: ``faults`` stays as it is.
-        """
+        """Return the service's response, without an event loop or ``faults``; recorded like every request."""
         with self._lock:
             response = self._service.in_envelope(self._service.respond(request, self.clock()))
             self.requests.append(RecordedRequest.of(request, response.status))
         return response
 
     def token(self, role: Role = Role.ADMIN, *, lifetime: timedelta | None = timedelta(hours=1)) -> str:
-        """Return a new SDK token for this emulator.
-
-        ``lifetime`` counts from now by the emulator's clock; ``None`` never expires, zero or less has expired.
-        """
+        """Return a new SDK token; ``lifetime`` counts from now by ``clock``, ``None`` never expires."""
         return self._service.issue_token(None, role, lifetime, self.clock())
 
     def room_token(
@@ -139,17 +129,15 @@ class Emulator:
     def room(self, uuid: str) -> dict[str, Any]:
         """Return a copy of a room as the JSON object that the service sends; ``KeyError`` without such a room."""
         with self._lock:
-            text = encode_json(self._service.store.room(uuid))
-        room: dict[str, Any] = json.loads(text)
-        return room
+            return deepcopy(self._service.store.room(uuid))
 
     def add_room(self, **members: object) -> str:
         """Add a room without a request and return its UUID.
 
         ``members`` have the names of the service.  They replace the room's own or come on top, right or wrong;
-        ``...`` leaves one out: ``add_room(isBan=True)``, ``add_room(createdAt="soon", colour="red", limit=...)``.
-        Raises ``ValueError`` if a room has that UUID already, JSON does not have a value, or a name is spelled as
-        in Python, such as ``is_ban``; ``TypeError`` if JSON does not have a type or the UUID is not a string.
+        ``...`` leaves one out: ``add_room(createdAt="soon", colour="red", limit=...)``.  Raises ``ValueError`` if
+        a room has that UUID already, JSON does not have a value, or a name is spelled as in Python, such as
+        ``is_ban``; ``TypeError`` if JSON does not have a type or the UUID is not a string.
         """
         with self._lock:
             uuid: str = self._service.store.create(self.clock(), members)["uuid"]
@@ -159,6 +147,6 @@ class Emulator:
         with self._lock:
             fault = take_fault(self.faults, call_of(request))
             response = fault.transform(self._service.respond(request, self.clock()) if fault.work_done else None)
-            raw = fault.deliver(None if response is None else self._service.in_envelope(response))
+            raw = fault.deliver(RawResponse.of(None if response is None else self._service.in_envelope(response)))
             self.requests.append(RecordedRequest.of(request, raw.status))
         return raw

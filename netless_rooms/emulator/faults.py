@@ -31,10 +31,8 @@ RetryAfter = float | datetime | str
 _PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>gateway</body></html>"
 
 
-def _is(
-    kinds: type | tuple[type, ...], expected: str, accepts: Callable[[Any], bool] = lambda _: True
-) -> Callable[[object, "Attribute[Any]", Any], None]:
-    """Return a validator of values of these types, and no other subclass of them, that ``accepts`` takes."""
+def _is(kinds: type | tuple[type, ...], expected: str, accepts: Callable[[Any], bool] = lambda _: True) -> Any:
+    """Return a validator of values of these types, where a ``bool`` is no number, that ``accepts`` takes."""
 
     def check(_: object, attribute: "Attribute[Any]", value: object) -> None:
         if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
@@ -58,16 +56,13 @@ def _is_duration(seconds: float) -> bool:
 
 
 _CALLS: Final = get_args(CallName)
-_ON: Final = _is(
-    (str, NoneType), f"one of {', '.join(map(repr, _CALLS))} or None", lambda on: on in (None, *_CALLS)
-)
+_ON: Final = _is((str, NoneType), f"one of {', '.join(map(repr, _CALLS))} or None", (None, *_CALLS).__contains__)
 _BOOL: Final = _is(bool, "a bool")
 _ERROR_STATUS: Final = _is(int, "an int from 400 to 599", range(400, 600).__contains__)
 _PAGE_STATUS: Final = _is(int, "200 or an int from 400 to 599", (200, *range(400, 600)).__contains__)
 _SECONDS: Final = _is((int, float), "a number of seconds, finite and not negative", _is_duration)
-_RETRY_AFTER: Final = _is(
-    (int, float, str, datetime, NoneType), "seconds from 0, an aware datetime or printable ASCII", _can_be_header
-)
+_HEADER: Final = "seconds from 0, an aware datetime or printable ASCII"
+_RETRY_AFTER: Final = _is((int, float, str, datetime, NoneType), _HEADER, _can_be_header)
 
 
 def _check_members(members: Mapping[str, object]) -> Mapping[str, object]:
@@ -82,11 +77,8 @@ class Fault:
     """What goes wrong with one request; each kind says what the client sees.
 
     ``on`` is the call that the fault waits for: ``"create"``, ``"get"``, ``"list"``, ``"set-ban"`` (disable and
-    enable), ``"sdk-token"`` or ``"room-token"``.  ``None`` takes the next request, whatever it is.  ``work_done``
-    is whether the service carries out the request all the same.  Every kind raises ``ValueError`` or
-    ``TypeError`` for a wrong argument.
-
-    .. versionadded:: 0.1
+    enable), ``"sdk-token"`` or ``"room-token"``; ``None`` takes the next request.  ``work_done`` is whether the
+    service carries it out all the same.  Every kind raises ``ValueError`` or ``TypeError`` for a wrong argument.
     """
 
     on: CallName | None = field(default=None, validator=_ON)
@@ -96,28 +88,22 @@ class Fault:
         """Return what the service responds, given its true response, ``None`` if it did nothing."""
         return response
 
-    def deliver(self, response: Response | None, /) -> RawResponse:
+    def deliver(self, raw: RawResponse, /) -> RawResponse:
         """Return what of the service's response is sent, and how."""
-        return RawResponse.of(response)
+        return raw
 
 
 @frozen
 class NoFault(Fault):
-    """All goes well with one request: a place in the queue.  For any call, ``None`` is shorter.
-
-    .. versionadded:: 0.1
-    """
+    """All goes well with one request: a place in the queue.  For any call, ``None`` is shorter."""
 
 
 @frozen
 class Failure(Fault):
     """The service answers with an error status and a message.  Nothing is done unless ``work_done``.
 
-    ``status`` is 400 to 599.  ``message`` is what the body says, by default the phrase of the status.
-    ``retry_after`` adds the header ``Retry-After``: seconds from 0, an aware ``datetime`` for an HTTP date, or
-    any printable ASCII text as it is.
-
-    .. versionadded:: 0.1
+    ``status`` is 400 to 599.  ``message`` is by default the phrase of the status.  ``retry_after`` adds that
+    header: seconds from 0, an aware ``datetime`` for an HTTP date, or printable ASCII text as it is.
     """
 
     status: int = field(validator=_ERROR_STATUS)
@@ -129,11 +115,17 @@ class Failure(Fault):
         message = _phrase(self.status) if self.message is None else self.message
         return RefusedError(self.status, message).response
 
-    def deliver(self, response: Response | None, /) -> RawResponse:
-        raw = RawResponse.of(response)
-        if self.retry_after is None:
-            return raw
-        return evolve(raw, headers=(*raw.headers, ("Retry-After", _format_retry_after(self.retry_after))))
+    def deliver(self, raw: RawResponse, /) -> RawResponse:
+        match self.retry_after:
+            case None:
+                return raw
+            case datetime() as moment:
+                text = format_datetime(moment.astimezone(UTC), usegmt=True)
+            case str() as text:
+                pass
+            case seconds:
+                text = f"{seconds:.3f}".rstrip("0").rstrip(".")
+        return evolve(raw, headers=(*raw.headers, ("Retry-After", text)))
 
 
 @frozen
@@ -141,24 +133,19 @@ class GatewayPage(Fault):
     """A gateway before the service answers with a page of HTML.  Nothing is done unless ``work_done``.
 
     ``status`` is 400 to 599, or 200 for a page that looks like success, as of a login portal.
-
-    .. versionadded:: 0.1
     """
 
     status: int = field(default=502, validator=_PAGE_STATUS)
     work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def deliver(self, _: Response | None, /) -> RawResponse:
+    def deliver(self, _: RawResponse, /) -> RawResponse:
         page = _PAGE.format(f"{self.status} {_phrase(self.status)}")
         return RawResponse(status=self.status, headers=(("Content-Type", "text/html"),), pieces=(page.encode(),))
 
 
 @frozen
 class Closed(Fault):
-    """The connection is closed without a response: before the work, or after it if ``work_done``.
-
-    .. versionadded:: 0.1
-    """
+    """The connection is closed without a response: before the work, or after it if ``work_done``."""
 
     work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
@@ -170,49 +157,37 @@ class Closed(Fault):
 class Cut(Fault):
     """The work is done, and the connection is closed in the middle of the body.
 
-    Status and headers are those of the whole response, its ``Content-Length`` among them.  The first ``after``
-    bytes of the body are sent, 0 or more, but never all of them.
-
-    .. versionadded:: 0.1
+    Status and headers are those of the whole response.  The first ``after`` bytes of the body are sent, 0 or more,
+    but never all of them.
     """
 
     after: int = field(default=1, validator=_is(int, "an int from 0", lambda count: count >= 0))
 
-    def deliver(self, response: Response | None, /) -> RawResponse:
-        raw = RawResponse.of(response)
+    def deliver(self, raw: RawResponse, /) -> RawResponse:
         sent = raw.body[:-1][: self.after]
         return evolve(raw, pieces=(sent,), missing=len(raw.body) - len(sent), end="close")
 
 
 @frozen
 class Slow(Fault):
-    """The work is done, and the body comes slowly, after status and headers.
-
-    It comes in ``pieces`` of about one size, 1 or more, none of them empty, each after a ``pause`` in seconds.
-
-    .. versionadded:: 0.1
-    """
+    """The work is done, and the body comes in ``pieces``, 1 or more, each after a ``pause`` in seconds."""
 
     pause: float = field(validator=_SECONDS)
     pieces: int = field(default=4, validator=_is(int, "an int from 1", lambda count: count >= 1))
 
-    def deliver(self, response: Response | None, /) -> RawResponse:
-        raw = RawResponse.of(response)
-        return evolve(raw, pieces=_split(raw.body, self.pieces), pause=self.pause)
+    def deliver(self, raw: RawResponse, /) -> RawResponse:
+        count = max(1, min(self.pieces, len(raw.body)))
+        marks = [len(raw.body) * place // count for place in range(count + 1)]
+        return evolve(raw, pieces=tuple(raw.body[one:other] for one, other in pairwise(marks)), pause=self.pause)
 
 
 @frozen
 class Hang(Fault):
-    """No response comes, and the connection stays open until the client leaves or the server stops.
-
-    Nothing is done unless ``work_done``, and that at once.
-
-    .. versionadded:: 0.1
-    """
+    """No response comes until the client leaves or the server stops.  Nothing is done unless ``work_done``."""
 
     work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
-    def deliver(self, _: Response | None, /) -> RawResponse:
+    def deliver(self, _: RawResponse, /) -> RawResponse:
         return RawResponse(end="hang")
 
 
@@ -223,8 +198,6 @@ class BadRoom(Fault):
     ``index`` is the place in a page, counted from 0, or from the end if negative; a single room has index 0.
     ``members`` have the names of the service and the values that are sent instead, right or wrong; ``...`` leaves
     one out: ``BadRoom(2, isBan="perhaps", limit=...)``.  A response without such a room is sent as it is.
-
-    .. versionadded:: 0.1
     """
 
     index: int = field(default=0, validator=_is(int, "an int"))
@@ -244,23 +217,20 @@ class BadRoom(Fault):
         return evolve(response, body=encode_json(rooms if rooms is document else rooms[0]))
 
 
-_KINDS: Final = {kind.__name__: kind for kind in (NoFault, Failure, GatewayPage, Closed, Cut, Slow, Hang, BadRoom)}
+_KINDS: Final[dict[str, Callable[..., Fault]]] = {
+    kind.__name__: kind for kind in (NoFault, Failure, GatewayPage, Closed, Cut, Slow, Hang, BadRoom)
+}
 
 
 def parse_fault(text: str) -> Fault:
     """Return the fault that a text such as ``Failure=503,retry_after=2,on=list`` names.
 
-    The text is the name of a kind, with ``=`` and its first argument where it has one, and more arguments by name.
     A value is JSON, ``...``, or else plain text.  Raises ``ValueError`` or ``TypeError`` for what is not a fault.
     """
-    first, *others = re.split(r",(?=\w+=)", text)
-    name, has_value, value = first.partition("=")
-    if (kind := _KINDS.get(name)) is None:
+    (name, *first), *others = (part.split("=", 1) for part in re.split(r",(?=\w+=)", text))
+    if name not in _KINDS:
         raise ValueError(f"a fault is one of {', '.join(_KINDS)}, such as Failure=503,on=list")
-    arguments = [_parse_value(value)] if has_value else []
-    options = {key: _parse_value(value) for key, _, value in (other.partition("=") for other in others)}
-    make: Callable[..., Fault] = kind
-    return make(*arguments, **options)
+    return _KINDS[name](*map(_parse_value, first), **{key: _parse_value(value) for key, value in others})
 
 
 def _parse_value(text: str) -> Any:
@@ -279,16 +249,12 @@ def read_faults(faults: Iterable[Fault | None]) -> list[Fault | None]:
     queue = list(faults)
     for fault in queue:
         if not isinstance(fault, Fault | None):
-            found = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
-            raise TypeError(f"faults must be faults or None, such as Closed(), not {found}")
+            raise TypeError(f"faults must be faults or None, such as Closed(), not {fault!r}")
     return queue
 
 
 def take_fault(queue: list[Fault | None], call: CallName | None) -> Fault:
-    """Remove from ``queue`` the first fault that is for ``call`` and return it, ``NoFault()`` without one.
-
-    ``call`` is ``None`` for a request that makes no call: only faults for any call are for that.
-    """
+    """Remove from ``queue`` the first fault that is for ``call``, ``None`` for no call, and return it."""
     for place, fault in enumerate(queue):
         if fault is None or fault.on is None or fault.on == call:
             del queue[place]
@@ -296,17 +262,5 @@ def take_fault(queue: list[Fault | None], call: CallName | None) -> Fault:
     return NoFault()
 
 
-def _format_retry_after(value: RetryAfter) -> str:
-    if isinstance(value, datetime):
-        return format_datetime(value.astimezone(UTC), usegmt=True)
-    return value if isinstance(value, str) else f"{value:.3f}".rstrip("0").rstrip(".")
-
-
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
-
-
-def _split(body: bytes, count: int) -> tuple[bytes, ...]:
-    count = max(1, min(count, len(body)))
-    marks = [len(body) * place // count for place in range(count + 1)]
-    return tuple(body[begin:end] for begin, end in pairwise(marks))

@@ -25,13 +25,10 @@ def encode_json(value: object) -> bytes:
 
 @frozen(kw_only=True)
 class Request:
-    """One request, free of any framework.
+    """One request, free of any framework; the repr shows neither headers nor body, which may hold a secret.
 
     ``path`` is percent-decoded; ``query`` is not, and has no ``?``.  The names in ``headers`` are lowercase;
-    several values of one name are joined with ``", "``.  The repr shows neither headers nor body: they may hold a
-    token or a secret key.
-
-    .. versionadded:: 0.1
+    several values of one name are joined with ``", "``.
     """
 
     method: str
@@ -43,16 +40,13 @@ class Request:
 
 @frozen
 class Response:
-    """One response: the status, and the JSON before any compression.
-
-    ``allow`` names the methods that the path has, if the method of the request is not one of them.
-
-    .. versionadded:: 0.1
-    """
+    """One response."""
 
     status: int
     body: bytes = field(repr=lambda body: redact(repr(body)))
+    """JSON."""
     allow: tuple[str, ...] = ()
+    """The methods that the path has, if the method of the request is not one of them."""
 
 
 class RefusedError(Exception):
@@ -65,17 +59,13 @@ class RefusedError(Exception):
 
 @frozen(kw_only=True)
 class RawResponse:
-    """What is sent for one request: headers, the body in pieces, and how it ends.
+    """What is sent for one request: headers, the body in pieces, and how it ends."""
 
-    Nothing is sent if ``status`` is ``None``.  ``pause`` is in seconds, before each piece.  ``missing`` is how
-    many bytes of the announced body never come.
-    """
-
-    status: int | None = None
+    status: int | None = None  # None: nothing is sent
     headers: tuple[tuple[str, str], ...] = ()
     pieces: tuple[bytes, ...] = ()
-    missing: int = 0
-    pause: float = 0
+    missing: int = 0  # bytes of the announced body that never come
+    pause: float = 0  # seconds, before each piece
     end: End = "complete"
 
     @classmethod
@@ -95,12 +85,10 @@ class RawResponse:
 
 @frozen
 class RecordedRequest:
-    """One request that reached the emulator: never a token, a header or a body.
+    """One request that reached the emulator: no header, no body, and nothing that looks like a token.
 
-    ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  What looks like a token is removed
-    from both.  ``status`` is ``None`` if a fault kept the emulator from sending one.
-
-    .. versionadded:: 0.1
+    ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  ``status`` is ``None`` if none was
+    sent, because of a fault.
     """
 
     method: str
@@ -117,13 +105,8 @@ class RecordedRequest:
         return cls(redact(request.method), redact(request.path), kept, status)
 
 
-_WIRE_NAMES: Final = {
-    "team_uuid": "teamUUID",
-    "app_uuid": "appUUID",
-    "is_record": "isRecord",
-    "is_ban": "isBan",
-    "created_at": "createdAt",
-}
+_WIRE_NAMES: Final = {"team_uuid": "teamUUID", "app_uuid": "appUUID", "is_record": "isRecord", "is_ban": "isBan"}
+_WIRE_NAMES["created_at"] = "createdAt"
 
 
 def replace_members(room: Mapping[str, Any], members: Mapping[str, object]) -> dict[str, Any]:

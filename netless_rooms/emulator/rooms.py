@@ -1,18 +1,14 @@
-"""The rooms of the emulator: generated ones, and what was created or changed since.
-
-Generated rooms are computed on demand, and not held in memory until they change.
-"""
+"""The rooms of the emulator: generated ones, computed on demand, and what was created or changed since."""
 
 import json
 import re
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
 from typing import Any, Final
 
 from netless_rooms.emulator.messages import encode_json, replace_members
@@ -23,7 +19,7 @@ APP_UUID: Final = "i5emulatedAppUUID01AQ"
 MAX_ROOMS: Final = 2**32  # one value of a uuid's first 32 bits each
 KEPT_PAGES: Final = 32  # some 8 MB at 1,000 rooms each
 
-# A version-1 UUID counts from the start of the Gregorian calendar (RFC 9562, 5.1) in 100 ns, a "tick" here.
+# A version-1 UUID counts in 100 ns, a "tick" here, from the start of the Gregorian calendar (RFC 9562, 5.1).
 _TICKS_TO_1970: Final = 0x01B21DD213814000
 _TICKS_PER_MS: Final = 10_000
 _TICKS_AT_2021: Final = 1_609_459_200_000 * _TICKS_PER_MS + _TICKS_TO_1970
@@ -32,9 +28,8 @@ _FIRST_WINDOW: Final = (1_546_300_800_000 * _TICKS_PER_MS + _TICKS_TO_1970) // _
 _WINDOWS_TO_2025: Final = 440_800
 _GOLDEN: Final = 272_429  # of 440,800, the golden section: neighbours in the list are years apart
 _KIND_BITS: Final = 10
-_KINDS: Final = 1 << _KIND_BITS
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  UTC, whose offset is not printed
 _UUID: Final = re.compile("[0-9a-f]{8}(-?)[0-9a-f]{4}(?:\\1[0-9a-f]{4}){2}\\1[0-9a-f]{12}", re.IGNORECASE)
 _TAILS: Final = ("a629dbb375b5adfc", "9a01f18e1d3c5b07", "b2c4236d4a8e9f10", "8e5d01a7c3f06b29")
 _NEW_TAIL: Final = "9c44f3a1c0ffee01"  # of no generated room, so that a new uuid cannot be one of theirs
@@ -54,50 +49,22 @@ def format_uuid(ticks: int, tail: str) -> str:
 
 def format_time(ticks: int) -> str:
     """Return a time as the service does: UTC, in milliseconds, cut and not rounded."""
-    minute, milliseconds = divmod((ticks - _TICKS_TO_1970) // _TICKS_PER_MS, 60_000)
-    return f"{_format_minute(minute)}{milliseconds // 1000:02}.{milliseconds % 1000:03}Z"
+    time = _EPOCH + timedelta(milliseconds=(ticks - _TICKS_TO_1970) // _TICKS_PER_MS)
+    return f"{time.isoformat(timespec='milliseconds')}Z"
 
 
-@lru_cache(maxsize=10_000)  # generated rooms were created in some 8,000
-def _format_minute(minute: int) -> str:
-    return f"{_EPOCH + timedelta(minutes=minute):%Y-%m-%dT%H:%M:}"
-
-
-def format_room(
-    ticks: int,
-    tail: str,
-    *,
-    is_record: bool = False,
-    is_ban: bool = False,
-    limit: int = 0,
-    name: str | None = None,
-) -> dict[str, Any]:
+def format_room(ticks: int, tail: str, name: str | None = None) -> dict[str, Any]:
     """Return a room as the JSON object that the service sends; with ``name``, as it was sent before 2021."""
     return {
         "uuid": format_uuid(ticks, tail),
         "teamUUID": TEAM_UUID,
         # Samples of 2020 have a name and no appUUID, later ones the reverse.
         **({"appUUID": APP_UUID} if name is None else {"name": name}),
-        "isRecord": is_record,
-        "isBan": is_ban,
+        "isRecord": False,
+        "isBan": False,
         "createdAt": format_time(ticks),
-        "limit": limit,
+        "limit": 0,
     }
-
-
-@lru_cache(maxsize=_KINDS)
-def _kind(number: int) -> tuple[int, str, dict[str, Any]]:
-    """Return what rooms of one kind share: the first tick of their window, a UUID without its low bits, a room."""
-    start = (_FIRST_WINDOW + number * _GOLDEN % _WINDOWS_TO_2025) * _WINDOW
-    room = format_room(
-        start,
-        _TAILS[number % len(_TAILS)],
-        is_record=number % 29 == 3,
-        is_ban=number % 32 == 7,
-        limit=_LIMITS[number // 11 % len(_LIMITS)] if number % 11 == 5 else 0,
-        name=_NAMES[number % len(_NAMES)] if start < _TICKS_AT_2021 else None,
-    )
-    return start, room["uuid"][8:], room
 
 
 class GeneratedRooms:
@@ -106,9 +73,6 @@ class GeneratedRooms:
     A version-1 UUID begins with the low 32 bits of its time.  Each room owns one of ``count`` equal steps of that
     range, so UUIDs increase with the index and are spread evenly.  The upper bits name a window of 429.5 s, one of
     1,024 scattered over six years: the order of creation has nothing to do with the order of UUIDs.
-
-    A few in a hundred are disabled, recorded or have a limit.  Raises ``ValueError`` if ``count`` is not 0 to
-    2**32, ``TypeError`` if it is not an ``int``.
     """
 
     def __init__(self, count: int) -> None:
@@ -124,13 +88,16 @@ class GeneratedRooms:
 
     def uuid(self, index: int) -> str:
         """Return the UUID of a room."""
-        low, (_, rest, _) = self._parts(index)
-        return f"{low:08x}{rest}"
+        kind, ticks = self._kind_and_ticks(index)
+        return format_uuid(ticks, _TAILS[kind % len(_TAILS)])
 
     def room(self, index: int) -> dict[str, Any]:
-        """Return a room as a new JSON object."""
-        low, (start, rest, room) = self._parts(index)
-        return room | {"uuid": f"{low:08x}{rest}", "createdAt": format_time(start + low)}
+        """Return a room as a new JSON object; a few in a hundred are disabled, recorded or have a limit."""
+        kind, ticks = self._kind_and_ticks(index)
+        name = _NAMES[kind % len(_NAMES)] if ticks < _TICKS_AT_2021 else None
+        limit = _LIMITS[kind // 11 % len(_LIMITS)] if kind % 11 == 5 else 0
+        room = format_room(ticks, _TAILS[kind % len(_TAILS)], name)
+        return room | {"isRecord": kind % 29 == 3, "isBan": kind % 32 == 7, "limit": limit}
 
     def index(self, uuid: str) -> int | None:
         """Return the index of the room with this UUID, ``None`` if there is no such room."""
@@ -140,8 +107,10 @@ class GeneratedRooms:
             return None
         return index if 0 <= index < self._count and self.uuid(index) == uuid else None
 
-    def _parts(self, index: int) -> tuple[int, tuple[int, str, dict[str, Any]]]:
-        return index * self._step + index * 7919 % self._step, _kind((index ^ index >> _KIND_BITS) % _KINDS)
+    def _kind_and_ticks(self, index: int) -> tuple[int, int]:
+        kind = (index ^ index >> _KIND_BITS) % (1 << _KIND_BITS)
+        window = _FIRST_WINDOW + kind * _GOLDEN % _WINDOWS_TO_2025
+        return kind, window * _WINDOW + index * self._step + index * 7919 % self._step
 
 
 class RoomStore:
@@ -151,15 +120,16 @@ class RoomStore:
         self._generated = GeneratedRooms(count)
         self._order = quirks.order
         self._hides_disabled = quirks.disabled == "hidden"
-        self._region_of: dict[str, str] | None = {} if quirks.regions == "apart" else None
+        self._is_shared = quirks.regions == "shared"
+        self._region_of: dict[str, str] = {}  # of created rooms
         self._bisect = bisect_left if quirks.cursor == "inclusive" else bisect_right
         self._rooms: dict[str, dict[str, Any]] = {}  # created or changed
-        self._created_keys: list[tuple[str, str]] = []
+        self._created: list[str] = []  # their UUIDs, in the order of the list
         self._last_ticks = 0
         self._pages = lru_cache(maxsize=KEPT_PAGES)(self._encode_page)
 
     def __len__(self) -> int:
-        return len(self._generated) + len(self._created_keys)
+        return len(self._generated) + len(self._created)
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._rooms or self._generated.index(uuid) is not None
@@ -167,7 +137,7 @@ class RoomStore:
     def uuids(self) -> Iterator[str]:
         """Iterate over all UUIDs in the order of the list, as of now."""
         generated = map(self._generated.uuid, self._indices)
-        return merge(generated, [uuid for _, uuid in self._created_keys], key=self._key)
+        return merge(generated, list(self._created), key=self._key)
 
     def find(self, uuid: str, region: str) -> str | None:
         """Return the UUID as its room has it, ``None`` if the region has no such room."""
@@ -180,18 +150,13 @@ class RoomStore:
 
     def room(self, uuid: str) -> dict[str, Any]:
         """Return a room, not to be changed; ``KeyError`` if there is no such room."""
-        if (room := self._rooms.get(uuid)) is not None:
-            return room
-        if (index := self._generated.index(uuid)) is None:
-            raise KeyError(uuid)
-        return self._generated_room(index)
+        index = self._generated.index(uuid)
+        return self._rooms[uuid] if index is None else self._generated_room(index)
 
     def create(self, now: float, members: Mapping[str, object], region: str = HOME_REGION) -> dict[str, Any]:
-        """Add a room created at ``now``, in seconds since the epoch, and return it.
+        """Add a room and return it; ``now`` is in seconds since the epoch, errors are those of ``add_room``.
 
         Its UUID is later than that of every room created before, even if the clock stands or goes back.
-        ``members`` replace or extend its own as in ``replace_members``.  Raises ``ValueError`` if they hold a UUID
-        that is taken or a value that JSON does not have, ``TypeError`` if the UUID is not a string.
         """
         whole = replace_members(format_room(self._next_ticks(now), _NEW_TAIL), members)
         room: dict[str, Any] = json.loads(encode_json(whole))  # refuses here what would break a later page
@@ -201,9 +166,8 @@ class RoomStore:
         if uuid in self:
             raise ValueError(f"there is a room {uuid} already")
         self._rooms[uuid] = room
-        if self._region_of is not None:
-            self._region_of[uuid] = region
-        insort(self._created_keys, (self._key(uuid), uuid))
+        self._region_of[uuid] = region
+        insort(self._created, uuid, key=self._key)
         self._pages.cache_clear()
         return room
 
@@ -215,7 +179,7 @@ class RoomStore:
 
     def page(self, begin: str | None, size: int, region: str) -> bytes:
         """Return at most ``size`` rooms as a JSON array: from ``begin``, or from the first."""
-        return self._pages(begin, size, HOME_REGION if self._region_of is None else region)
+        return self._pages(begin, size, HOME_REGION if self._is_shared else region)
 
     def _encode_page(self, begin: str | None, size: int, region: str) -> bytes:
         return encode_json(list(islice(self._listed("" if begin is None else self._key(begin), region), size)))
@@ -223,13 +187,13 @@ class RoomStore:
     def _listed(self, key: str, region: str) -> Iterator[dict[str, Any]]:
         indices = self._indices if region == HOME_REGION else ()
         generated = map(self._generated_room, indices[self._bisect(indices, key, key=self._index_key) :])
-        keys = self._created_keys[self._bisect(self._created_keys, key, key=itemgetter(0)) :]
-        created = [self._rooms[uuid] for _, uuid in keys if self._is_in(uuid, region)]
+        later = self._created[self._bisect(self._created, key, key=self._key) :]
+        created = [self._rooms[uuid] for uuid in later if self._is_in(uuid, region)]
         rooms = merge(generated, created, key=lambda room: self._key(room["uuid"])) if created else generated
         return filter(self._is_shown, rooms)
 
     def _is_in(self, uuid: str, region: str) -> bool:
-        return self._region_of is None or self._region_of.get(uuid, HOME_REGION) == region
+        return self._is_shared or self._region_of.get(uuid, HOME_REGION) == region
 
     def _is_shown(self, room: Mapping[str, Any]) -> bool:
         return not (self._hides_disabled and room.get("isBan") is True)

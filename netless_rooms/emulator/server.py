@@ -1,7 +1,4 @@
-"""Serves an ASGI application on a socket, from a thread with an event loop of its own.
-
-The caller may run on asyncio or Trio, or block, without stopping the server.
-"""
+"""Serves an ASGI application on a socket, from a thread with its own event loop, so that its caller may block."""
 
 import logging
 import socket
@@ -24,24 +21,20 @@ HEAD_TIMEOUT: Final = 10  # seconds, from a connection to its first request
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve ``app`` until the context is left; yields the base URL, without a final slash.
-
-    ``port`` 0 takes a free one.  Leaving stops the server, also on cancellation: open connections are closed,
-    those with a response still being sent after about a second.  Raises ``RuntimeError`` if it cannot listen or
-    start.
-    """
+    """Serve ``app`` until the context is left, also by cancellation; otherwise as ``Emulator.serve``."""
     with closing(_listen(host, port)) as listener:
-        server = _Server(app)
-        thread = server.start(listener)
+        server = _Server(app, listener)
+        server.thread.start()
         try:
             await run_sync(server.ready.wait)
             if server.failure is not None:
                 raise RuntimeError("the emulator's server did not start") from server.failure
-            yield _base_url(listener)
+            name, bound_port = listener.getsockname()[:2]
+            yield f"http://[{name}]:{bound_port}" if ":" in name else f"http://{name}:{bound_port}"
         finally:
             server.should_exit = True
             with CancelScope(shield=True):
-                await run_sync(thread.join)
+                await run_sync(server.thread.join)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -54,11 +47,6 @@ def _listen(host: str, port: int) -> socket.socket:
     # Without it, a small response waits some 40 ms for the client's delayed acknowledgement of its headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     return listener
-
-
-def _base_url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
 class _UnloggedConfig(uvicorn.Config):
@@ -83,7 +71,7 @@ class _ClosableProtocol(H11Protocol):
 class _Server(uvicorn.Server):
     """Runs in a daemon thread, so that a caller who never leaves the context can exit."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = _UnloggedConfig(
             app,
             http=_ClosableProtocol,
@@ -97,13 +85,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.ready = threading.Event()
         self.failure: BaseException | None = None
-
-    def start(self, listener: socket.socket) -> threading.Thread:
         self.thread = threading.Thread(
             target=self._run, args=(listener,), name="netless-rooms-emulator", daemon=True
         )
-        self.thread.start()
-        return self.thread
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -123,7 +107,5 @@ class _Server(uvicorn.Server):
             self.ready.set()
 
     def _is_worth_logging(self, record: logging.LogRecord) -> bool:
-        if record.thread != self.thread.ident:
-            return True
         # Cutting responses at the end is intended, and uvicorn logs it as an error.
-        return record.levelno >= logging.ERROR and not self.should_exit
+        return record.thread != self.thread.ident or (record.levelno >= logging.ERROR and not self.should_exit)

@@ -22,15 +22,11 @@ MAX_PARAMETERS: Final = 100
 MAX_INTEGER: Final = 2**53 - 1  # the service is written in JavaScript, which is exact up to here
 DEFAULT_PAGE: Final = "100"
 
-_LIST_CALLS: Final[Mapping[str, CallName]] = {"POST": "create", "GET": "list"}
 _CALLS: Final[Mapping[str, Mapping[str, CallName]]] = {
-    "/v5/rooms": _LIST_CALLS,
-    "/v5/rooms/": _LIST_CALLS,
+    "/v5/rooms": {"POST": "create", "GET": "list"},
+    "/v5/rooms/*": {"GET": "get", "PATCH": "set-ban"},
     "/v5/tokens/teams": {"POST": "sdk-token"},
-}
-_CALLS_ON_ONE_ROOM: Final[Mapping[str, Mapping[str, CallName]]] = {
-    "/v5/rooms": {"GET": "get", "PATCH": "set-ban"},
-    "/v5/tokens/rooms": {"POST": "room-token"},
+    "/v5/tokens/rooms/*": {"POST": "room-token"},
 }
 
 # Source: the permission table in the service's documentation.  Whoever is not listed may do nothing.
@@ -53,10 +49,9 @@ class Service:
         self.store: RoomStore = RoomStore(rooms, quirks)
 
     def respond(self, request: Request, now: float) -> Response:
-        """Return the response at ``now``, in seconds since the epoch, before any envelope; never raises.
+        """Return the response at ``now``, in seconds since the epoch, before any envelope.
 
-        Checks in this order: size of the body, path, method, token, region, permission, body or query, whether
-        the room exists.
+        The order of checks: body size, path, method, token, region, permission, body or query, existing room.
         """
         try:
             return self._decide(request, now)
@@ -93,13 +88,8 @@ class Service:
             return Response(201, encode_json(self.store.create(now, members, region)))
         if call == "list":
             return self._list(request.query, region)
-        return self._on_one_room(call, uuid, request.body, token, region, now)
-
-    def _on_one_room(
-        self, call: CallName, uuid: str, body: bytes, token: TokenInfo, region: str, now: float
-    ) -> Response:
-        is_ban = read_set_ban(body) if call == "set-ban" else None
-        role, lifetime = read_token_request(body) if call == "room-token" else (token.role, None)
+        is_ban = read_set_ban(request.body) if call == "set-ban" else None
+        role, lifetime = read_token_request(request.body) if call == "room-token" else (token.role, None)
         if role < token.role:
             raise _role_forbidden(token)
         found = self.store.find(uuid, region)
@@ -138,21 +128,20 @@ class Service:
 
 
 def route(method: str, path: str) -> tuple[CallName, str]:
-    """Return the call and the room's UUID, empty if about no one room; else ``RefusedError`` with 404 or 405."""
+    """Return the call, and the room's UUID or ``""``; refuses an unknown path with 404, a method with 405."""
+    path = "/v5/rooms" if path == "/v5/rooms/" else path
     parent, _, uuid = path.rpartition("/")
-    if path in _CALLS:
-        calls, uuid = _CALLS[path], ""
-    elif uuid and parent in _CALLS_ON_ONE_ROOM:
-        calls = _CALLS_ON_ONE_ROOM[parent]
-    else:
+    on_one_room = _CALLS.get(f"{parent}/*") if uuid else None
+    calls = on_one_room or _CALLS.get(path)
+    if calls is None:
         raise RefusedError(404, "no such path")
     if method not in calls:
         raise RefusedError(405, "no such method on this path", allow=tuple(sorted(calls)))
-    return calls[method], uuid
+    return calls[method], uuid if on_one_room else ""
 
 
 def call_of(request: Request) -> CallName | None:
-    """Return which call the request makes, ``None`` if no call."""
+    """Return which call the request makes, ``None`` for no call."""
     try:
         return route(request.method, request.path)[0]
     except RefusedError:
@@ -160,10 +149,7 @@ def call_of(request: Request) -> CallName | None:
 
 
 def authenticate(token: str, key: AccessKey, now: float) -> TokenInfo:
-    """Return the content of a genuine, current token of this project; else ``RefusedError`` with 401.
-
-    ``now`` is in seconds since the epoch; a token ends with the moment that it names.
-    """
+    """Return the content of a genuine, current token of this project; refuses any other with 401."""
     try:
         claimed = read_token(token)
     except TokenError:
@@ -180,7 +166,7 @@ def authenticate(token: str, key: AccessKey, now: float) -> TokenInfo:
 
 
 def authorize(token: TokenInfo, call: CallName, uuid: str) -> None:
-    """Return if the token may make the call, on room ``uuid`` if about one; else ``RefusedError`` with 403."""
+    """Refuse a call, on room ``uuid`` if about one, that the token does not allow, with 403."""
     if token.kind is not TokenKind.SDK:
         if call in {"create", "list"}:
             raise RefusedError(403, "token access team forbidden")
