@@ -71,10 +71,9 @@ def test_a_page_shows_what_happens_to_a_begin_that_names_no_room() -> None:
     ],
 )
 def test_lengths_of_pages_show_what_limits_them(first: int, pages: Any, count: int, verdicts: Any) -> None:
-    later, is_whole = [PageSize(*page) for page in pages], first == count < 1000
-    cap = checks.page_cap(PageSize(1000, first), later, is_whole=is_whole)
-    short = checks.short_pages(PageSize(1000, first), later, is_whole=is_whole, count=count)
-    assert (cap.verdict, short.verdict) == verdicts
+    sizes = [PageSize(*page) for page in [(1000, first), *pages]]
+    found = checks.page_sizes(sizes, is_whole=first == count < 1000, count=count)
+    assert tuple(each.verdict for each in found) == verdicts
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_the_remedy_for_a_sequential_scan_depends_on_the_order() -> None:
     def meant(order: str, cursor: str = "inclusive") -> str:
         return checks.shards(1, ScanMode.SEQUENTIAL, order=order, cursor=cursor).meaning
 
-    assert "known=scan.checkpoint" in meant("uuid")
+    assert "split_hint=scan.checkpoint" in meant("uuid")
     assert "only a list in the order of uuids" in meant("creation")
     assert "more rooms" in meant("unknown")
     assert meant("uuid", "ignored") == ""
@@ -150,10 +149,9 @@ def test_a_failure_is_compared_with_the_documentation() -> None:
 
 
 def test_every_row_of_the_table_can_be_filled_in() -> None:
-    names = "token expiry seconds offset rooms names invalid lengths cap count status documented pages methods"
+    names = "token expiry refusal seconds offset rooms names invalid lengths cap count status documented pages"
     values = dict.fromkeys([*names.split(), "error", "shards", "ranges"], 1)
-    for question, rows in TABLE.items():
-        for row in rows:
-            found = finding(question, row, **values)
-            assert found.evidence
-            assert not {"{", "}", ":"} & {*found.verdict}
+    for row in TABLE:
+        found = finding(*row.split(": ", 1), **values)
+        assert found.evidence
+        assert not {"{", "}", ":"} & {*found.verdict}

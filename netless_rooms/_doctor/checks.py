@@ -1,17 +1,16 @@
 """The doctor's table: each question with its verdicts, the evidence for them, and what they mean.
 
-A function for each question selects the row of ``TABLE`` from what the probes saw; it is ``UNKNOWN`` when that
-allows more than one verdict.  A finding has no uuid, name or value that the service sent, so anybody may see the
-report: only figures, statuses, and names of fields and headers.
+A function for each question selects the row of ``TABLE`` from what the probes saw, ``UNKNOWN`` if that allows more
+than one verdict.  A finding has figures, statuses, and names of fields and headers, but no uuid, name or value of
+the service, so anybody may see the report.
 
-``listed`` is the beginning of the list, each room once and in the service's order; a uuid that cannot be read is
-``None``.  Every other response is compared with it.  Pure.
+``listed`` is the beginning of the list, each room once; a uuid that cannot be read is ``None``.  Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
@@ -26,6 +25,7 @@ LIMIT_WORDS: Final = ("ratelimit", "rate-limit", "retry-after")  # in the names 
 MAX_DIGITS: Final = 10  # of a rate limit
 MIN_ROOMS: Final = 2  # that show an order
 SHARDS: Final = 8  # that a scan is tried with
+REFUSALS: Final = {400: "bad_request", 404: "not_found"}
 DOCUMENTED: Final = {404: "as documented"}  # for a room that does not exist
 CURSORS: Final = frozenset({"inclusive", "exclusive"})  # with which a list can be walked
 
@@ -40,106 +40,72 @@ TOO_FEW: Final = ("too few to tell: {rooms}", "run the doctor again with more ro
 UNREADABLE_UUIDS: Final = ("too few uuids can be read, and are as documented, to start from", "")
 SLOWER: Final = "a walk is complete, but remembers each uuid, and may request some pages twice"
 SEQUENTIAL: Final = "scan(shards={shards}) reads the list sequentially"
-# By question and verdict: the evidence and the meaning.  What follows a colon tells rows of one verdict apart.
-TABLE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
-    "token": {
-        "{token}: renewed": ("{token} that {expiry}", "it was issued for listing; other calls get their own"),
-        "{token}: admin": ("{token} that {expiry}", "it may make all calls"),
-        "{token}: writer": ("{token} that {expiry}", "it may create, get and list, not disable or enable"),
-        UNKNOWN: ("the token cannot be read", ""),
-    },
-    "clock": {
-        "right": ("this clock is within {seconds} s of the service's", ""),
-        "ahead": ("this clock is off by {offset}", "set it: tokens that are signed here expire too late"),
-        "behind": ("this clock is off by {offset}", "set it: tokens that are signed here expire too early"),
-        UNKNOWN: ("no response has a Date header", ""),
-    },
-    "envelope": {
-        "yes": ("a response is an object with status and body", ""),
-        "no": ("a response is the bare body", ""),
-    },
-    "fields": {
-        "known": ("{rooms} as documented", ""),
-        "new": ("unknown to this release: {names}", "they are kept, in room.extra"),
-        "unreadable": ("{invalid} of {rooms} cannot be read: {names}", "walk() raises; scan() can skip them"),
-        UNKNOWN: NO_ROOMS,
-    },
-    "order": {
-        "uuid": ("{rooms}, each uuid greater than the last", "the memory of a walk does not grow with the list"),
-        "creation": ("{rooms}, the oldest first", SLOWER),
-        "other": ("{rooms}, neither by uuid nor the oldest first", SLOWER),
-        "uuid or creation": ("{rooms} are in both orders", "a walk is complete either way"),
-        UNKNOWN: TOO_FEW,
-    },
-    "cursor": {
-        "inclusive": ("a page from a room begins with it", "walk() leaves out the room that is returned twice"),
-        "exclusive": ("a page from a room begins with the next", "list(begin_uuid=...) leaves that room out"),
-        "ignored": ("a page from a room begins like the list", "this list cannot be walked"),
-        "unknown: other": ("a page from a room begins with neither it nor the next", "run the doctor again"),
-        "unknown: first": ("a page from the first room begins like the list in any case", ""),
-        "unknown: uuids": UNREADABLE_UUIDS,
-        UNKNOWN: NO_ROOMS,
-    },
-    "page_cap": {
-        "none": ("{lengths}", "page_size=1000 takes the fewest requests"),
-        "{cap}": ("{lengths}", "a page_size above {cap} changes nothing"),
-        "ignored": ("more rooms were returned than requested", "page_size has no effect"),
-        UNKNOWN: ("{lengths}", "a walk does not rely on it"),
-    },
-    "short_pages": {
-        "yes": ("{lengths}", "a short page is not the end: walk() continues, other loops lose rooms"),
-        "no": ("all of {count} pages were as long as possible", ""),
-        "unknown: ignored": ("more rooms were returned than requested", ""),
-        UNKNOWN: TOO_FEW,
-    },
-    "unknown_begin": {
-        "seek": ("the page begins with the next room", ""),
-        "bad_request": ("the service answers {status}", ""),
-        "not_found": ("the service answers {status}", ""),
-        "refused": ("the service answers {status}", ""),
-        "start": ("the page begins like the list", ""),
-        "nothing": ("the page is empty, as at the end", ""),
-        "unreadable": ("the response is not a list", ""),
-        "unknown: other": ("the page begins with another room than the next", ""),
-        "unknown: uuids": UNREADABLE_UUIDS,
-        UNKNOWN: TOO_FEW,
-    },
-    "failure": {
-        "{status}: reason": ("for a missing room, {documented}, with a reason", ""),
-        "{status}: none": ("for a missing room, {documented}, without a reason", "errors show its body instead"),
-        UNKNOWN: ("for a missing room, no failure came back", ""),
-    },
-    "regions": {
-        "apart": ("{pages}", "a walk returns the rooms of one region: walk each region that you have rooms in"),
-        "shared": ("{pages}", "a walk returns the rooms of all regions"),
-        UNKNOWN: ("{pages}", "walk in the region that you create rooms in"),
-        "unknown: no rooms": ("{pages}", NO_ROOMS[1]),
-    },
-    "disabled": {
-        "listed": ("{count} of {rooms}", ""),
-        UNKNOWN: ("none of {rooms}", "no room is disabled, or they are not listed"),
-        "unknown: no rooms": ("none of {rooms}", ""),
-    },
-    "headers": {
-        "with limits": ("{names}", "choose the rate of bulk calls by them"),
-        "no limits": ("{names}", "the service does not state a rate limit"),
-    },
-    "requests": {"{count}": ("all of them {methods}; the median response took {seconds:.3f} s", "")},
-    "walk": {
-        "works": ("walk() returned {rooms}, each once", ""),
-        "breaks": ("walk() returned {rooms}, then raised {error}", "netless-rooms scan shows the whole error"),
-    },
-    "shards": {
-        "{ranges}": ("scan(shards={shards}) reads {ranges} ranges of the list at once", ""),
-        "sequential: uuid": (SEQUENTIAL, "scan once, then pass known=scan.checkpoint to split at its rooms"),
-        "sequential: other": (SEQUENTIAL, "only a list in the order of uuids can be split"),
-        "sequential: unknown": (SEQUENTIAL, TOO_FEW[1]),
-        "sequential": (SEQUENTIAL, ""),
-    },
-}  # fmt: skip
+# By question and verdict: evidence and meaning.  What follows a second colon tells rows of one verdict apart.
+TABLE: Final[Mapping[str, tuple[str, str]]] = {
+    "token: {token}: renewed": ("{token} that {expiry}", "it was issued for listing; other calls get their own"),
+    "token: {token}: admin": ("{token} that {expiry}", "it may make all calls"),
+    "token: {token}: writer": ("{token} that {expiry}", "it may create, get and list, not disable or enable"),
+    "token: unknown": ("the token cannot be read", ""),
+    "clock: right": ("this clock is within {seconds} s of the service's", ""),
+    "clock: ahead": ("this clock is off by {offset}", "set it: tokens that are signed here expire too late"),
+    "clock: behind": ("this clock is off by {offset}", "set it: tokens that are signed here expire too early"),
+    "clock: unknown": ("no response has a Date header", ""),
+    "envelope: yes": ("a response is an object with status and body", ""),
+    "envelope: no": ("a response is the bare body", ""),
+    "fields: known": ("{rooms} as documented", ""),
+    "fields: new": ("unknown to this release: {names}", "they are kept, in room.extra"),
+    "fields: unreadable": ("{invalid} of {rooms} cannot be read: {names}", "walk() raises; scan() can skip them"),
+    "fields: unknown": NO_ROOMS,
+    "order: uuid": ("{rooms}, each uuid greater than the last", "a walk's memory does not grow with the list"),
+    "order: creation": ("{rooms}, the oldest first", SLOWER),
+    "order: other": ("{rooms}, neither by uuid nor the oldest first", SLOWER),
+    "order: uuid or creation": ("{rooms} are in both orders", "a walk is complete either way"),
+    "order: unknown": TOO_FEW,
+    "cursor: inclusive": ("a page from a room begins with it", "walk() leaves out what is returned twice"),
+    "cursor: exclusive": ("a page from a room begins with the next", "list(begin_uuid=...) leaves that room out"),
+    "cursor: ignored": ("a page from a room begins like the list", "this list cannot be walked"),
+    "cursor: unknown: other": ("a page from a room begins with neither it nor the next", "run the doctor again"),
+    "cursor: unknown: first": ("a page from the first room begins like the list in any case", ""),
+    "cursor: unknown: uuids": UNREADABLE_UUIDS,
+    "cursor: unknown": NO_ROOMS,
+    "page_cap: none": ("{lengths}", "page_size=1000 takes the fewest requests"),
+    "page_cap: {cap}": ("{lengths}", "a page_size above {cap} changes nothing"),
+    "page_cap: ignored": ("more rooms were returned than requested", "page_size has no effect"),
+    "page_cap: unknown": ("{lengths}", "a walk does not rely on it"),
+    "short_pages: yes": ("{lengths}", "a short page is not the end: walk() continues, other loops lose rooms"),
+    "short_pages: no": ("all of {count} pages were as long as possible", ""),
+    "short_pages: unknown: ignored": ("more rooms were returned than requested", ""),
+    "short_pages: unknown": TOO_FEW,
+    "unknown_begin: seek": ("the page begins with the next room", ""),
+    "unknown_begin: {refusal}": ("the service answers {status}", ""),
+    "unknown_begin: start": ("the page begins like the list", ""),
+    "unknown_begin: nothing": ("the page is empty, as at the end", ""),
+    "unknown_begin: unreadable": ("the response is not a list", ""),
+    "unknown_begin: unknown: other": ("the page begins with another room than the next", ""),
+    "unknown_begin: unknown: uuids": UNREADABLE_UUIDS,
+    "unknown_begin: unknown": TOO_FEW,
+    "failure: {status}: reason": ("for a missing room, {documented}, with a reason", ""),
+    "failure: {status}: none": ("for a missing room, {documented}, without a reason", "errors show its body"),
+    "failure: unknown": ("for a missing room, no failure came back", ""),
+    "regions: apart": ("{pages}", "a walk returns the rooms of one region: walk each that you have rooms in"),
+    "regions: shared": ("{pages}", "a walk returns the rooms of all regions"),
+    "regions: unknown": ("{pages}", "walk in the region that you create rooms in"),
+    "disabled: listed": ("{count} of {rooms}", ""),
+    "disabled: unknown": ("none of {rooms}", "no room is disabled, or they are not listed"),
+    "headers: with limits": ("{names}", "choose the rate of bulk calls by them"),
+    "headers: no limits": ("{names}", "the service does not state a rate limit"),
+    "requests: {count}": ("all of them GET; the median response took {seconds:.3f} s", ""),
+    "walk: works": ("walk() returned {rooms}, each once", ""),
+    "walk: breaks": ("walk() returned {rooms}, then raised {error}", "netless-rooms scan shows the whole error"),
+    "shards: {ranges}": ("scan(shards={shards}) reads {ranges} ranges of the list at once", ""),
+    "shards: sequential: uuid": (SEQUENTIAL, "scan once, then pass split_hint=scan.checkpoint"),
+    "shards: sequential: other": (SEQUENTIAL, "only a list in the order of uuids can be split"),
+    "shards: sequential: unknown": (SEQUENTIAL, TOO_FEW[1]),
+    "shards: sequential": (SEQUENTIAL, ""),
+}
 
 
-@frozen(kw_only=True)
+@frozen
 class Finding:
     """The answer to one question; where the emulator has a quirk for it, in the quirk's words."""
 
@@ -151,24 +117,21 @@ class Finding:
 
 def finding(question: str, row: str, **values: object) -> Finding:
     """Return that row of the table with ``values`` filled in."""
-    verdict = row.partition(":")[0]
-    texts = [text.format(**values) for text in (verdict, *TABLE[question][row])]
-    return Finding(question=question, verdict=texts[0], evidence=texts[1], meaning=texts[2])
+    texts = (row.partition(":")[0], *TABLE[f"{question}: {row}"])
+    return Finding(question, *(text.format(**values) for text in texts))
 
 
-@frozen
-class PageSize:
+class PageSize(NamedTuple):
     """How many rooms were requested, and how many were returned."""
 
     requested: int
     returned: int
 
 
-@frozen(kw_only=True)
+@frozen
 class Exchange:
     """What is kept of a request and its response."""
 
-    method: str
     headers: Mapping[str, str] = field(repr=False)
     seconds: float
     arrived_at: float  # seconds since the epoch, by this machine's clock
@@ -187,18 +150,13 @@ def token(info: TokenInfo | None, *, can_renew: bool) -> Finding:
 
 def clock(exchanges: Iterable[Exchange]) -> Finding:
     """Say how far this machine's clock is from the service's."""
-    dates = ((each.arrived_at, read_date(each.headers.get("date", ""))) for each in exchanges)
+    dates = [(each.arrived_at, read_date(each.headers.get("date", ""))) for each in exchanges]
     offsets = [arrived_at - date.timestamp() for arrived_at, date in dates if date is not None]
     if not offsets:
         return finding("clock", UNKNOWN)
     ahead = median(offsets)
     row = "right" if abs(ahead) < SKEW_TOLERANCE else "ahead" if ahead > 0 else "behind"
     return finding("clock", row, seconds=SKEW_TOLERANCE, offset=format_duration(abs(ahead)))
-
-
-def envelope(exchanges: Iterable[Exchange]) -> Finding:
-    """Say whether responses are wrapped in an object."""
-    return finding("envelope", "yes" if any(each.is_enveloped for each in exchanges) else "no")
 
 
 def headers(exchanges: Iterable[Exchange]) -> Finding:
@@ -213,13 +171,6 @@ def headers(exchanges: Iterable[Exchange]) -> Finding:
 
 def _is_about_limits(header: str) -> bool:
     return any(word in header.lower() for word in LIMIT_WORDS)
-
-
-def requests(count: int, exchanges: Sequence[Exchange]) -> Finding:
-    """Say how many requests all of this took, and how long a response took."""
-    methods = _names(sorted({each.method for each in exchanges}))
-    seconds = median(each.seconds for each in exchanges)
-    return finding("requests", "{count}", count=count, methods=methods, seconds=seconds)
 
 
 def failure(status: int | None, *, has_reason: bool = False) -> Finding:
@@ -238,24 +189,23 @@ def fields(listed: Rooms) -> Finding:
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
     row = "unreadable" if paths else "new" if new else "known"
     names = _names(sorted({*paths} or new))
-    return finding("fields", row, rooms=_rooms(len(listed)), invalid=len(paths), names=names)
+    return finding("fields", row, rooms=rooms(len(listed)), invalid=len(paths), names=names)
 
 
 def disabled(listed: Rooms) -> Finding:
     """Say whether disabled rooms stay listed."""
     bans = [room.is_ban for room in listed if isinstance(room, Room)]
-    row = "listed" if any(bans) else UNKNOWN if bans else "unknown: no rooms"
-    return finding("disabled", row, count=sum(bans), rooms=_rooms(len(bans)))
+    return finding("disabled", "listed" if any(bans) else UNKNOWN, count=sum(bans), rooms=rooms(len(bans)))
 
 
 def order(listed: Rooms) -> Finding:
     """Say in which order rooms are listed."""
-    rooms = [room for room in listed if isinstance(room, Room)]
-    times = [room.created_at for room in rooms]
-    orders = ["uuid"] * all(one.uuid < other.uuid for one, other in pairwise(rooms))
+    uuids = [room.uuid for room in listed if isinstance(room, Room)]
+    times = [room.created_at for room in listed if isinstance(room, Room)]
+    orders = ["uuid"] * all(one < other for one, other in pairwise(uuids))
     orders += ["creation"] * (times == sorted(times) and times[:1] < times[-1:])
     row = " or ".join(orders) or "other"
-    return finding("order", row if len(rooms) >= MIN_ROOMS else UNKNOWN, rooms=_rooms(len(rooms)))
+    return finding("order", row if len(uuids) >= MIN_ROOMS else UNKNOWN, rooms=rooms(len(uuids)))
 
 
 def cursor(listed: Uuids, place: int | None, page: Uuids) -> Finding:
@@ -272,43 +222,25 @@ def cursor(listed: Uuids, place: int | None, page: Uuids) -> Finding:
     return finding("cursor", "ignored" if _begins_with(page, listed[0]) else "unknown: other")
 
 
-def page_cap(first: PageSize, later: Sequence[PageSize], *, is_whole: bool) -> Finding:
-    """Find the length that no page exceeds; ``is_whole`` if the first page is the whole list."""
-    requested, returned = first.requested, first.returned
-    lengths = f"{requested} were requested, {returned} returned"
-    if _is_size_ignored(first, later):
-        return finding("page_cap", "ignored")
-    if _has_short_pages(first, later, is_whole=is_whole):
-        is_full = any(page.returned == requested for page in [first, *later])
-        return finding("page_cap", "none" if is_full else UNKNOWN, lengths=_lengths(first, later))
-    if returned == requested:
-        return finding("page_cap", "none", lengths=lengths)
+def page_sizes(pages: Sequence[PageSize], *, is_whole: bool, count: int) -> tuple[Finding, Finding]:
+    """Find the length that no page exceeds, and say whether pages are short before the end other than by it.
+
+    ``is_whole`` if the first page is the whole list of ``count`` rooms; no later one ends the list.
+    """
+    (requested, returned), *later = pages
+    if any(page.returned > page.requested for page in pages):
+        return finding("page_cap", "ignored"), finding("short_pages", "unknown: ignored")
+    if any(page.returned != min(page.requested, requested if is_whole else returned) for page in later):
+        counts = [page.returned for page in pages]
+        lengths = f"before the end, a page had {min(counts)} to {max(counts)} rooms"
+        row = "none" if requested in counts else UNKNOWN
+        return finding("page_cap", row, lengths=lengths), finding("short_pages", "yes", lengths=lengths)
     # One page alone may be short for another reason, such as a room that was created after it meanwhile.
-    is_sure = not is_whole and any(page.requested > returned for page in later)
-    return finding("page_cap", "{cap}" if is_sure else UNKNOWN, lengths=lengths, cap=returned)
-
-
-def short_pages(first: PageSize, later: Sequence[PageSize], *, is_whole: bool, count: int) -> Finding:
-    """Say whether pages are short before the end, other than by a cap; none of ``later`` ends the list."""
-    if _is_size_ignored(first, later):
-        return finding("short_pages", "unknown: ignored")
-    if _has_short_pages(first, later, is_whole=is_whole):
-        return finding("short_pages", "yes", lengths=_lengths(first, later))
-    return finding("short_pages", "no" if later else UNKNOWN, count=len(later), rooms=_rooms(count))
-
-
-def _is_size_ignored(first: PageSize, later: Sequence[PageSize]) -> bool:
-    return any(page.returned > page.requested for page in [first, *later])
-
-
-def _has_short_pages(first: PageSize, later: Sequence[PageSize], *, is_whole: bool) -> bool:
-    cap = first.requested if is_whole else first.returned
-    return any(page.returned != min(page.requested, cap) for page in later)
-
-
-def _lengths(first: PageSize, later: Sequence[PageSize]) -> str:
-    lengths = [page.returned for page in [first, *later]]
-    return f"before the end, a page had {min(lengths)} to {max(lengths)} rooms"
+    is_capped = not is_whole and any(page.requested > returned for page in later)
+    row = "none" if returned == requested else "{cap}" if is_capped else UNKNOWN
+    lengths = f"{requested} were requested, {returned} returned"
+    short = finding("short_pages", "no" if later else UNKNOWN, count=len(later), rooms=rooms(count))
+    return finding("page_cap", row, lengths=lengths, cap=returned), short
 
 
 def unknown_begin(listed: Uuids, place: int | None, page: Listed) -> Finding:
@@ -318,14 +250,15 @@ def unknown_begin(listed: Uuids, place: int | None, page: Listed) -> Finding:
     elif page is None:
         row = "unreadable"
     elif isinstance(page, int):
-        row = {400: "bad_request", 404: "not_found"}.get(page, "refused")
+        row = "{refusal}"
     elif not page:
         row = "nothing"
     elif _begins_with(page, listed[place + 1]):
         row = "seek"
     else:
         row = "start" if _begins_with(page, listed[0]) else "unknown: other"
-    return finding("unknown_begin", row, status=page, rooms=_rooms(len(listed)))
+    refusal = REFUSALS.get(page, "refused") if isinstance(page, int) else ""
+    return finding("unknown_begin", row, status=page, refusal=refusal, rooms=rooms(len(listed)))
 
 
 def regions(own: Listed, region: str, others: Mapping[str, Listed]) -> Finding:
@@ -333,26 +266,16 @@ def regions(own: Listed, region: str, others: Mapping[str, Listed]) -> Finding:
     listed: Uuids = own if isinstance(own, Sequence) else []
     names: dict[str, list[str]] = {"the same rooms": [], "other rooms": [], "none": [], "no list": []}
     for name, page in others.items():
-        if not isinstance(page, Sequence):
-            names["no list"].append(name)
-        elif not page:
-            names["none"].append(name)
-        else:  # where no uuid can be read, nobody knows
+        if isinstance(page, Sequence):  # where no uuid can be read, nobody knows
             is_same = any(page) and [*page] == [*listed]
-            names["the same rooms" if is_same else "other rooms"].append(name)
+            names["the same rooms" if is_same else "other rooms" if page else "none"].append(name)
+        else:
+            names["no list"].append(name)
     parts = [f"no rooms in {region}"] * (not listed)
     parts += [f"{what} in {', '.join(where)}" for what, where in names.items() if where]
-    row = UNKNOWN if listed else "unknown: no rooms"
-    if names["other rooms"] or (names["none"] and listed):
-        row = "apart"
-    elif names["the same rooms"]:
-        row = "shared"
+    is_apart = names["other rooms"] or (names["none"] and listed)
+    row = "apart" if is_apart else "shared" if names["the same rooms"] else UNKNOWN
     return finding("regions", row, pages="; ".join(parts))
-
-
-def walk(count: int, error: str | None) -> Finding:
-    """Say whether the list can be walked; ``error`` is the name of the error that ended the walk."""
-    return finding("walk", "breaks" if error else "works", rooms=_rooms(count), error=error)
 
 
 def shards(ranges: int, mode: ScanMode, *, order: str, cursor: str) -> Finding:
@@ -366,7 +289,8 @@ def _begins_with(page: Uuids, uuid: str | None) -> bool:
     return uuid is not None and bool(page) and page[0] is not None and same_uuid(page[0], uuid)
 
 
-def _rooms(count: int) -> str:
+def rooms(count: int) -> str:
+    """Return ``count`` in words."""
     return "1 room" if count == 1 else f"{count} rooms"
 
 

@@ -1,12 +1,13 @@
 """What the doctor requests: about thirty requests that only read.
 
-``checks`` decides what the responses mean.  A transient failure is retried as in any call; a lasting one ends the
-run, and so does a refused token.  A refusal of what was requested is evidence.
+``checks`` decides what the responses mean.  A refusal of what was requested is evidence; any other lasting failure
+ends the run.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from statistics import median
 from typing import Any, Final, cast
 
 from attrs import define, evolve, field, frozen
@@ -19,7 +20,7 @@ from netless_rooms._api.transport import Transport
 from netless_rooms._auth.providers import Clock
 from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import checks
-from netless_rooms._doctor.checks import CURSORS, SHARDS, Exchange, Finding, Listed, PageSize
+from netless_rooms._doctor.checks import CURSORS, SHARDS, Exchange, Finding, Listed, PageSize, finding
 from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
@@ -58,20 +59,20 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
     tell("walking and splitting the list")
     order = checks.order(listing.rooms)
     walks = [await _walk(session, listing), await _shards(session, order.verdict, cursor.verdict)]
+    exchanges, seconds = transport.exchanges, median(each.seconds for each in transport.exchanges)
     return (
         checks.token(token.info, can_renew=session.provider.can_renew),
-        checks.clock(transport.exchanges),
-        checks.envelope(transport.exchanges),
+        checks.clock(exchanges),
+        finding("envelope", "yes" if any(each.is_enveloped for each in exchanges) else "no"),
         checks.fields(listing.rooms),
         order,
         cursor,
-        checks.page_cap(listing.first, pages, is_whole=listing.is_whole),
-        checks.short_pages(listing.first, pages, is_whole=listing.is_whole, count=len(listing.rooms)),
+        *checks.page_sizes(pages, is_whole=listing.is_whole, count=len(listing.rooms)),
         *missing,
         regions,
         checks.disabled(listing.rooms),
-        checks.headers(transport.exchanges),
-        checks.requests(transport.requests, transport.exchanges),
+        checks.headers(exchanges),
+        finding("requests", "{count}", count=transport.requests, seconds=seconds),
         *walks,
     )
 
@@ -90,22 +91,11 @@ class RecordingTransport:
         self.requests += 1
         began = time.perf_counter()
         response = await self._transport.send(request, **options)
-        exchange = Exchange(
-            method=request.method,
-            headers=response.headers,
-            seconds=time.perf_counter() - began,
-            arrived_at=self._clock(),
-            is_enveloped=_is_enveloped(response.body),
-        )
-        self.exchanges.append(exchange)
+        seconds, is_enveloped = time.perf_counter() - began, False
+        with suppress(WireError):
+            is_enveloped = unwrap(parse_json(response.body))[1] is not None
+        self.exchanges.append(Exchange(response.headers, seconds, self._clock(), is_enveloped))
         return response
-
-
-def _is_enveloped(body: bytes) -> bool:
-    try:
-        return unwrap(parse_json(body))[1] is not None
-    except WireError:
-        return False
 
 
 @frozen(kw_only=True)
@@ -113,9 +103,8 @@ class _Listing:
     """The beginning of the list."""
 
     rooms: tuple[Room | InvalidRoom, ...]
-    first: PageSize
     pages: tuple[PageSize, ...]
-    """Later ones, each of which was followed by another with new rooms."""
+    """The first page, and later ones, each of which was followed by another with new rooms."""
     is_whole: bool
     """Whether the first page is the whole list, as far as the service shows."""
 
@@ -123,58 +112,56 @@ class _Listing:
     def uuids(self) -> list[str | None]:
         return [room.uuid for room in self.rooms]
 
-    def places(self, following: int) -> Iterator[tuple[int, str]]:
-        """Yield each place with so many rooms after it, and the uuid there, if it and the next can be read."""
+    def places(self, following: int) -> list[tuple[int, str]]:
+        """Return each place with so many rooms after it, and the uuid there, if it and the next can be read."""
         uuids = self.uuids
-        for place, uuid in enumerate(uuids[: len(uuids) - following]):
-            if uuid is not None and None not in uuids[place : place + 2]:
-                yield place, uuid
+        return [
+            (place, uuid)
+            for place, uuid in enumerate(uuids[: len(uuids) - following])
+            if uuid is not None and None not in uuids[place : place + 2]
+        ]
 
-    def absent_after(self, uuid: str) -> str | None:
-        """Return the uuid next after ``uuid``, if no room has it."""
-        absent = next_uuid(uuid)
-        return None if absent in self.uuids else absent
+    def gaps(self, following: int) -> list[tuple[int, str]]:
+        """Return each such place, and the uuid next after the one there, if no room has it."""
+        uuids = {*self.uuids}
+        gaps = ((place, next_uuid(uuid)) for place, uuid in self.places(following))
+        return [(place, absent) for place, absent in gaps if absent is not None and absent not in uuids]
 
 
 async def _list(session: Session) -> _Listing:
     """Return as much of the list as shows its order and its pages."""
     page = await _page(session, None, MAX_PAGE_SIZE)
-    rooms = list(page)
-    first = PageSize(MAX_PAGE_SIZE, len(page))
-    later: list[PageSize] = []
-    is_over = not page
-    while not is_over and _needs_more(first, later, len(rooms)) and (last := rooms[-1].uuid) is not None:
+    rooms, lengths = list(page), [len(page)]
+    is_over = not page or lengths[0] >= MAX_PAGE_SIZE
+    while not is_over and (last := rooms[-1].uuid) is not None:
+        if len(lengths) > (MAX_PAGES if len(rooms) < ENOUGH_ROOMS else FULL_PAGES):
+            break
         page = await _page(session, last, MAX_PAGE_SIZE)
         seen = {room.uuid for room in rooms}
         new = [room for room in page if room.uuid not in seen]
         rooms += new
-        later.append(PageSize(MAX_PAGE_SIZE, len(page)))
+        lengths.append(len(page))
         is_over = not new
+    # The last page with new rooms may have reached the end, and the page after the end is empty.
+    kept = lengths[:1] + lengths[1 : -2 if is_over else -1]
     return _Listing(
         rooms=tuple(rooms),
-        first=first,
-        # The last page with new rooms may have reached the end, and the page after the end is empty.
-        pages=tuple(later[: -2 if is_over else -1]),
-        is_whole=is_over and len(rooms) == first.returned and len(page) <= 1,
+        pages=tuple(PageSize(MAX_PAGE_SIZE, length) for length in kept),
+        is_whole=is_over and len(rooms) == lengths[0] < MAX_PAGE_SIZE and len(page) <= 1,
     )
 
 
-def _needs_more(first: PageSize, later: list[PageSize], count: int) -> bool:
-    max_pages = MAX_PAGES if count < ENOUGH_ROOMS else FULL_PAGES
-    return first.returned < MAX_PAGE_SIZE and len(later) < max_pages
-
-
 async def _cursor(session: Session, listing: _Listing) -> Finding:
-    place, uuid = _middle([*listing.places(1)])
+    place, uuid = _middle(listing.places(1))
     if not place:  # from the first room, an ignored cursor looks like an inclusive one
-        place, uuid = next(reversed([*listing.places(0)]), NOWHERE)
+        place, uuid = [NOWHERE, *listing.places(0)][-1]
     page = await _page(session, uuid, SAMPLE_SIZE) if place is not None else ()
     return checks.cursor(listing.uuids, place, [room.uuid for room in page])
 
 
 async def _short_pages(session: Session, listing: _Listing, cursor: str) -> list[PageSize]:
     size = min(SHORT_PAGE, (len(listing.rooms) - 1) // 2)
-    places = [*listing.places(size)]
+    places = listing.places(size)
     if size < MIN_SHORT_PAGE or cursor not in CURSORS:
         return []
     uuids = [uuid for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]]
@@ -182,16 +169,14 @@ async def _short_pages(session: Session, listing: _Listing, cursor: str) -> list
 
 
 async def _unknown_begin(session: Session, listing: _Listing) -> Finding:
-    gaps = ((place, listing.absent_after(uuid)) for place, uuid in listing.places(1))
-    place, absent = _middle([(place, absent) for place, absent in gaps if absent])
+    place, absent = _middle(listing.gaps(1))
     page = await _listed(session, absent) if place is not None else None
     return checks.unknown_begin(listing.uuids, place, page)
 
 
 async def _missing_room(session: Session, listing: _Listing) -> Finding:
-    absent = (listing.absent_after(uuid) for _, uuid in listing.places(0))
     try:
-        await session.request(get_room(next(filter(None, absent), NO_ROOM)))
+        await session.request(get_room(next((absent for _, absent in listing.gaps(0)), NO_ROOM)))
     except StatusError as error:
         if error.status in UNRELATED_FAILURES:
             raise
@@ -221,7 +206,7 @@ async def _walk(session: Session, listing: _Listing) -> Finding:
                 count += 1
     except (PaginationError, DecodeError) as raised:
         error = type(raised).__name__
-    return checks.walk(count, error)
+    return finding("walk", "breaks" if error else "works", rooms=checks.rooms(count), error=error)
 
 
 async def _shards(session: Session, order: str, cursor: str) -> Finding:
