@@ -1,26 +1,19 @@
 """Pagination state machine: the next request, the new rooms of a response, and the end of the list.
 
-What is promised
-----------------
 The service keeps a list in a fixed order and answers "from room c on, at most n".  A walk returns every room that
-existed when it began exactly once, in the service's order, or it ends in ``InconsistentListError``.  That holds in
-any order, whether or not c itself is in the response (inclusive or exclusive), and however short pages are.
-
-Assumed is:
+existed when it began exactly once, in the service's order, or it ends in ``InconsistentListError``: in any order,
+whether or not c itself is in the response (inclusive or exclusive), and however short pages are.  Assumed is:
 
 - The largest page from c on, or one a few rooms smaller, holds a room besides c unless c is the last.
 - From a cursor that has left the list, the service continues at the next room or says that it does not know c.
 
-How it works
-------------
-``next_request`` says what to request.  ``advance`` takes the uuids of the response and returns which are new.  The
-cursor is always the last room returned, so a page is never trusted further than it reached.
+``next_request`` says what to request.  ``advance`` takes the uuids of the response and returns which are new.
+The cursor is always the last room returned, so a page is never trusted further than it reached.
 
-*No repeats, in constant memory.* While uuids ascend (the documented order), a uuid above the last cannot have
-been returned before.  At the first that does not ascend, the list is in another order or is broken, and only
-memory can tell.  The walk then starts over, *verifying*: it collects the uuids up to the last room returned
-without returning them again, and remembers all from there on.  Rooms still come once, and every request must
-bring something new, so there are about twice as many requests as pages.
+*No repeats, in constant memory.*  While uuids ascend (the documented order), a uuid above the last cannot have
+been returned before.  At the first that does not ascend, only memory can tell another order from a broken list.
+The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
+again, and remembers all from there on, at about twice as many requests as pages.
 
 *A walk breaks* at each of these:
 
@@ -39,33 +32,21 @@ walk, so there is no gap between two ranges.
 *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
 follows, nobody can tell whether the list continues, and the walk breaks.
 
-*Cursor semantics.*  An exclusive cursor and one whose room has just left the list look the same.  So semantics may
-change from exclusive to inclusive while pages bring rooms, but never back.
+*Cursor semantics.*  An exclusive cursor and one whose room has just left the list look the same.  So semantics
+may change from exclusive to inclusive while pages bring rooms, but never back.
 
-The end
--------
-The end is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
-requested again as the largest, so neither a short page nor a page of one is taken for the end.
-
-One response proves nothing where a replica lags, a cache is stale, or the cursor is ignored once.  So an end is
-confirmed by a second response from the same cursor, to a page of one room less, which no cache has.  It costs
-one small request for each walk, and for each range that has no ``last_uuid``.  If new rooms come instead, the
-walk continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The same cursor is requested
-rather than the room before it, because that room may have left the list, and a cursor that has left may be
-refused.
-
-What remains undecidable: a service that tells the same untruth every time it is asked from one room.  A replica
-that keeps lagging looks like a list that ends there.  A service that ignores the cursor and never lists more than
-one room looks like a list of one room.  Rooms that a response leaves out between two others cannot be noticed.
-Pure.
+*The end* is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
+requested again as the largest.  Because a replica may lag, a cache be stale, or the cursor be ignored once, the
+end is confirmed by a second response from the same cursor, to a page of one room less, which no cache has: one
+small request for each walk, and for each range without ``last_uuid``.  If new rooms come instead, the walk
+continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The room before the cursor is no use, as
+it may have left the list.  The architecture page says what remains undecidable.  Pure.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from enum import Enum, auto
-from typing import Final, cast
-
-from attrs import frozen
+from enum import Enum
+from typing import Final, NamedTuple, cast
 
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
 from netless_rooms.models import normalize_uuid, same_uuid
@@ -78,16 +59,10 @@ class InconsistentListError(Exception):
     """The list cannot be walked to a proven end; the text says what "it", the list, did."""
 
 
-class CursorSemantics(Enum):
-    """How the service has been seen to read ``beginUUID``."""
-
-    UNKNOWN = auto()
-    EXCLUSIVE = auto()
-    INCLUSIVE = auto()
+CursorSemantics = Enum("CursorSemantics", "UNKNOWN EXCLUSIVE INCLUSIVE")  # of beginUUID, as seen so far
 
 
-@frozen
-class PageRequest:
+class PageRequest(NamedTuple):
     """What to request: ``begin_uuid`` is ``None`` for the start of the list."""
 
     begin_uuid: str | None
@@ -131,8 +106,7 @@ class Cursor:
         self._first_descending: str | None = None
         self._is_verifying = False
         self._confirmations = 1
-        self._end_request = 0  # 1 for the largest page, more for the confirmations
-        self._go_to_origin()
+        self._go_to(self._origin, is_returned=self._origin_is_returned)
 
     def next_request(self) -> PageRequest:
         """Return what to request next; this changes nothing."""
@@ -155,7 +129,7 @@ class Cursor:
     def _advance_past_nameless(self, uuids: Sequence[str | None]) -> slice:
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]
         named = [uuid for uuid in uuids if uuid is not None]
-        if uuids[0] is None and named and self._holds_cursor(named):
+        if uuids[0] is None and self._holds_cursor(named):
             raise InconsistentListError(f"a room came before {self._cursor} in the page that begins with it")
         part = self._advance(named, is_all=False)
         if part == NOTHING:
@@ -167,7 +141,13 @@ class Cursor:
 
     def _advance(self, uuids: Sequence[str], *, is_all: bool) -> slice:
         held = self._holds_cursor(uuids)
-        self._check_place(uuids)
+        # Only the response to a cursor holds it, in the first place, and none holds where the walk started.
+        if self._cursor in uuids[1:]:
+            raise InconsistentListError(
+                f"the page from {self._cursor} on has that room in place {uuids.index(self._cursor, 1)}"
+            )
+        if self._origin_as_listed in uuids[self._cursor == self._origin :]:
+            raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
         start = 1 if held and self._cursor_is_returned else 0
         if len(uuids) == start:
             return self._advance_past_nothing(held=held, is_all=is_all)
@@ -179,15 +159,6 @@ class Cursor:
         stop = min(start + self._page_size, len(uuids))
         return self._return(uuids[start:stop], slice(start, stop))
 
-    def _check_place(self, uuids: Sequence[str]) -> None:
-        """Only the response to a cursor holds it, in the first place, and none holds where the walk started."""
-        if self._cursor in uuids[1:]:
-            raise InconsistentListError(
-                f"the page from {self._cursor} on has that room in place {uuids.index(self._cursor, 1)}"
-            )
-        if self._origin_as_listed in uuids[self._cursor == self._origin :]:
-            raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
-
     def _return(self, new: Sequence[str], part: slice) -> slice:
         descending = self._first_not_ascending(new) if self.is_ascending else None
         if descending is not None:
@@ -196,7 +167,7 @@ class Cursor:
             if self._returned_count:
                 self._first_descending = descending
                 self._is_verifying = True
-                self._go_to_origin()
+                self._go_to(self._origin, is_returned=self._origin_is_returned)
                 return NOTHING
         if not self.is_ascending:
             self._remember(new)
@@ -291,14 +262,9 @@ class Cursor:
             raise InconsistentListError(f"it repeats {repeated}")
         self._seen |= new
 
-    def _go_to_origin(self) -> None:
-        self._cursor = self._origin
-        self._cursor_is_returned = self._origin_is_returned
-        self._end_request = 0
-
-    def _go_to(self, uuid: str) -> None:
+    def _go_to(self, uuid: str | None, *, is_returned: bool = True) -> None:
         self._cursor = uuid
-        self._cursor_is_returned = True
+        self._cursor_is_returned = is_returned
         self._end_request = 0
 
 
@@ -306,10 +272,8 @@ def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_ro
     """Return the cursor of a new walk; raises ``ValueError`` or ``TypeError`` for a wrong argument."""
     if begin_uuid is not None and after is not None:
         raise ValueError("give begin_uuid or after, not both")
-    if begin_uuid is not None:
-        begin_uuid = check_uuid("begin_uuid", begin_uuid)
-    if after is not None:
-        after = check_uuid("after", after)
+    begin_uuid = begin_uuid if begin_uuid is None else check_uuid("begin_uuid", begin_uuid)
+    after = after if after is None else check_uuid("after", after)
     page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
     if max_rooms is not None:
         # Nobody wants a page of 1000 for the sake of 3 rooms.

@@ -1,7 +1,5 @@
 """A scan of the whole list: pages are fetched ahead, in one range or several at once, exact to the room.
 
-How it works
-------------
 Each range has its own cursor.  In the background, a few tasks take one range after the other and put its pages
 into a queue, from which the caller's ``async for`` takes them.  A page needs a permit.  There are ``prefetch``
 permits for each task, and one more whenever the caller waits for a page, so at most ``prefetch`` pages are
@@ -58,17 +56,10 @@ class RangeState:
 
 @frozen(eq=False)
 class FetchedPage:
-    """Queue item: new rooms of a range, at least one."""
+    """Queue item: new rooms of a range, or its end if there are none."""
 
     range: RangeState
     rooms: RoomPage | MixedPage
-
-
-@frozen(eq=False)
-class RangeEnd:
-    """Queue item: nothing more comes from a range."""
-
-    range: RangeState
 
 
 @frozen(eq=False)
@@ -87,11 +78,11 @@ async def split(session: Session, shards: int, split_hint: str | None) -> tuple[
 
 
 class Scan(AsyncWithOnly, Generic[Item]):
-    """A scan of all rooms: an async context manager, and inside it an async iterable of rooms.
+    """A scan of all rooms: an async context manager, entered once, and inside it an async iterable of rooms.
 
-    It is entered once.  Stop iterating and iterate again as you like, also after an error or a cancelled wait: it
-    resumes after the last room returned.  Only one task at a time may wait for the next room.  Enter and leave it
-    in the same task.  After the ``async with``, iterating a scan that had not ended raises ``RuntimeError``.
+    Stop iterating and iterate again as you like, also after an error or a cancelled wait: it resumes after the
+    last room returned.  Only one task at a time may wait for the next room.  Enter and leave it in the same task.
+    After the ``async with``, iterating a scan that had not ended raises ``RuntimeError``.
     """
 
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
@@ -133,7 +124,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._start: Checkpoint | None = None  # set on entering
         self._ranges: list[RangeState] = []
         # No stream: a page on its way out of one is lost if its receiver is cancelled.
-        self._queue: deque[FetchedPage | RangeEnd | FailedRange] = deque()
+        self._queue: deque[FetchedPage | FailedRange] = deque()
         self._page = iter(())  # the rest of the current page
         self._changed = Notifier()
         self._pages_wanted = 0  # how many pages the caller waited for
@@ -161,7 +152,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         in_order = start.mode is not ScanMode.SEQUENTIAL
         new_cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
         self._ranges = [
-            RangeState(new_cursor(after=part.after, last_uuid=part.last_uuid)) for part in start.ranges
+            RangeState(new_cursor(after=each.after, last_uuid=each.last_uuid)) for each in start.ranges
         ]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
@@ -182,21 +173,15 @@ class Scan(AsyncWithOnly, Generic[Item]):
         """Where to resume, as a short text: ``scan(resume=scan.checkpoint)`` returns all rooms not returned yet.
 
         It is exact to the room.  The last room returned counts as done, so take the checkpoint when you are done
-        with that room.  It is valid in another process and in a later release, for the same region and account.
-        The checkpoint of a scan that has ended is valid too, and returns nothing.  It has uuids of rooms and no
-        secret.
+        with that room.  It is valid in another process and in a later release, for the same region and account;
+        that of a scan that has ended returns nothing.  It has uuids of rooms and no secret.
         """
         start = self._entered()
         left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
+        ranges = tuple(part for part in left if not part.is_done)
         in_order = all(each.cursor.is_ascending for each in self._ranges)
-        return str(
-            evolve(
-                start,
-                account=self._account,
-                ranges=tuple(part for part in left if not part.is_done),
-                samples=self._sampler.sample() if in_order else (),
-            )
-        )
+        samples = self._sampler.sample() if in_order else ()
+        return str(evolve(start, account=self._account, ranges=ranges, samples=samples))
 
     def __aiter__(self) -> Self:
         self._entered()
@@ -213,16 +198,12 @@ class Scan(AsyncWithOnly, Generic[Item]):
             for state, room in self._page:
                 state.position = room.uuid or state.position
                 if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
-                    self._skip(room)
+                    self.skipped_count += 1
+                    self.skipped += [room] * (len(self.skipped) < MAX_SKIPPED_KEPT)
                     continue
                 self.room_count += 1
                 return cast("Item", room)
             await self._turn_page()
-
-    def _skip(self, room: InvalidRoom) -> None:
-        self.skipped_count += 1
-        if len(self.skipped) < MAX_SKIPPED_KEPT:
-            self.skipped.append(room)
 
     async def _turn_page(self) -> None:
         """Take the next page; nothing is taken before it is there, so nothing is lost if the wait is cancelled."""
@@ -249,7 +230,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
     async def _next_item(self) -> FetchedPage | FailedRange:
         if self._has_raised:
             self._has_raised = False
-            self._retry_failed()
+            self._queue = deque(item for item in self._queue if isinstance(item, FetchedPage))
+            self._retries += 1
+            self._changed.notify()
         while True:
             self._raise_if_over()
             if self._pages_wanted == self.page_count:  # else the page that was waited for has not come yet
@@ -259,14 +242,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
             await self._changed.wait_for(lambda: self._queue or self._is_left)
             self._raise_if_over()
             item = self._queue.popleft()
-            if not isinstance(item, RangeEnd):
+            if isinstance(item, FailedRange) or item.rooms:
                 return item
             item.range.is_done = True
-
-    def _retry_failed(self) -> None:
-        self._queue = deque(item for item in self._queue if not isinstance(item, FailedRange))
-        self._retries += 1
-        self._changed.notify()
 
     def _raise_if_over(self) -> None:
         self._entered()
@@ -301,23 +279,22 @@ class Scan(AsyncWithOnly, Generic[Item]):
         await self._changed.wait_for(lambda: self._retries > before)
 
     async def _fetch_page(self, state: RangeState) -> bool:
-        """Queue the next page of a range, or its end; return ``False`` if a failure was queued instead."""
+        """Queue the next rooms of a range, or its end; return ``False`` if a failure was queued instead."""
         try:
-            page = await self._request_rooms(state)
+            self._put(FetchedPage(state, await self._request_rooms(state)))
         except Exception as error:
             self._put(FailedRange(error))
             return False
-        self._put(RangeEnd(state) if page is None else FetchedPage(state, page))
         return True
 
-    def _put(self, item: FetchedPage | RangeEnd | FailedRange) -> None:
+    def _put(self, item: FetchedPage | FailedRange) -> None:
         self._queue.append(item)
         self._changed.notify()
 
-    async def _request_rooms(self, state: RangeState) -> RoomPage | MixedPage | None:
-        """Return the next rooms of a range; ``None`` at its end."""
-        page: RoomPage | MixedPage
-        while not state.is_fetched:
+    async def _request_rooms(self, state: RangeState) -> RoomPage | MixedPage:
+        """Return the next rooms of a range; none at its end."""
+        page: RoomPage | MixedPage = RoomPage()
+        while not page and not state.is_fetched:
             if self._is_left:
                 await anyio.sleep_forever()
             self._request_count += 1
@@ -327,12 +304,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
                     state.is_fetched = True
                 else:
                     page = await request_page(self._session, state.cursor, tolerant=self._on_invalid != "raise")
-                    if page:
-                        return page
             finally:
                 self._request_count -= 1
                 self._changed.notify()
-        return None
+        return page
 
     async def _leave(self) -> None:
         """Wait a short time for the requests in flight, and send no more.

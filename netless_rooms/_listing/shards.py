@@ -11,34 +11,22 @@ from typing import Final
 import anyio
 from attrs import evolve
 
+from netless_rooms import errors
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import GATEWAY
 from netless_rooms._api.session import Session
-from netless_rooms._listing.checkpoints import (
-    Checkpoint,
-    ScanMode,
-    account_of,
-    next_uuid,
-    ranges_between,
-    split_candidates,
-    split_points,
-    spread,
-)
+from netless_rooms._listing import checkpoints
+from netless_rooms._listing.checkpoints import Checkpoint, ScanMode, account_of, ranges_between
 from netless_rooms._listing.cursor import Cursor, CursorSemantics
 from netless_rooms._validation import ROOMS_PATH
-from netless_rooms.errors import (
-    CheckpointError,
-    DecodeError,
-    ForbiddenError,
-    PaginationError,
-    RateLimitedError,
-    StatusError,
-    UnauthorizedError,
-)
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
 SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
-UNRELATED_FAILURES: Final = (UnauthorizedError, ForbiddenError, RateLimitedError)  # whatever was requested
+UNRELATED_FAILURES: Final = (
+    errors.UnauthorizedError,
+    errors.ForbiddenError,
+    errors.RateLimitedError,
+)  # whatever was requested
 
 
 async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None) -> Checkpoint:
@@ -54,7 +42,7 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
     if points:
         return evolve(start, mode=ScanMode.SHARDS, ranges=ranges_between(points))
     if split_hint is not None and split_hint.samples:
-        points = spread(split_hint.samples, shards - 1)
+        points = checkpoints.spread(split_hint.samples, shards - 1)
         return evolve(start, mode=ScanMode.KNOWN_ROOMS, ranges=ranges_between(points))
     return start
 
@@ -80,7 +68,7 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     if first is None or _first_named(await _sample_from(session, first)) != first:
         return
     cursor.ended = False  # the cursor may be listed again later
-    raise PaginationError(
+    raise errors.PaginationError(
         f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room",
         method="GET",
         path=ROOMS_PATH,
@@ -91,7 +79,7 @@ def _check_account(first: MixedPage, expected: str) -> None:
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
     # Unreadable rooms do not tell their account, but an empty list is not the one of the checkpoint.
     if expected not in accounts and (accounts or not first):
-        raise CheckpointError(
+        raise errors.CheckpointError(
             "the checkpoint is of another account: none of the first rooms belongs to it",
             method="GET",
             path=ROOMS_PATH,
@@ -120,17 +108,17 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
         probed = await _sample_from(session, absent)
         if not probed or probed[0].uuid != following:
             return None
-        candidates = split_candidates(shards)
+        candidates = checkpoints.split_candidates(shards)
         pages = await _sample_from_each(session, candidates)
     except UNRELATED_FAILURES:
         raise
-    except StatusError as error:  # the service may refuse an unknown uuid
+    except errors.StatusError as error:  # the service may refuse an unknown uuid
         if error.status in GATEWAY:
             raise
         return None
-    except DecodeError:  # or answer without a list
+    except errors.DecodeError:  # or answer without a list
         return None
-    points = split_points(candidates, [_first_named(page) for page in pages])
+    points = checkpoints.split_points(candidates, [_first_named(page) for page in pages])
     # A list that seeks in another order answers to every candidate with its first room, which is no split point.
     return points and tuple(uuid for uuid in points if uuid != _first_named(first))
 
@@ -138,7 +126,7 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
 def _find_gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:
     """Return a uuid that names no room, and the room after it."""
     for one, other in pairwise(uuids):
-        absent = next_uuid(one or "")
+        absent = checkpoints.next_uuid(one or "")
         if absent is not None and other is not None and absent < other:
             return absent, other
     return None
