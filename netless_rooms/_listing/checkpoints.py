@@ -1,11 +1,10 @@
 """Checkpoints of a scan, as values and as text, and where a list is split into shards.
 
-A list is scanned in one range or in several that follow each other.  Each begins after a room and ends with
-another, after which the next begins.  A checkpoint is what is left of them.
+A list is scanned in one range or in several; each begins after a room and ends with another, after which the next
+begins.  A checkpoint is what is left of them.
 
-The text has six fields and a checksum, joined by ``~``: version, region, mode, account, ranges, sampled rooms.  It
-has only letters, digits and ``-_.,~%``.  The account is a digest, so that a checkpoint of another account can be
-refused.  The text has uuids of rooms, but no token and no secret.  Pure.
+The text has six fields and a checksum, joined by ``~``: version, region, mode, a digest of the account, ranges,
+sampled rooms.  It has only letters, digits and ``-_.,~%``, and uuids of rooms, but no token and no secret.  Pure.
 """
 
 import re
@@ -57,12 +56,9 @@ class Checkpoint:
 
     region: str
     mode: ScanMode = ScanMode.SEQUENTIAL
-    account: str | None = None
-    """The digest of the account of the rooms; ``None`` before the first room."""
-    ranges: tuple[Range, ...] = (Range(),)
-    """What is left, in the order of the list; empty when the scan has ended."""
-    samples: tuple[str, ...] = ()
-    """Some rooms, in the order of their uuids, at which a later scan can split the list."""
+    account: str | None = None  # the digest of the account of the rooms; None before the first room
+    ranges: tuple[Range, ...] = (Range(),)  # in the order of the list; empty when the scan has ended
+    samples: tuple[str, ...] = ()  # some rooms, in the order of their uuids, at which a later scan can split
 
     def __str__(self) -> str:
         ranges = ",".join(f"{part.after or ''}.{part.last_uuid or ''}" for part in self.ranges)
@@ -72,10 +68,7 @@ class Checkpoint:
 
 
 def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
-    """Return the checkpoint in ``text``; ``ValueError`` if it is damaged or of another region.
-
-    ``name`` is the argument that the error is about.
-    """
+    """Return the checkpoint in argument ``name``; ``ValueError`` if it is damaged or of another region."""
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a string, not {type(text).__name__}")
     body, _, checksum = text.rpartition("~")
@@ -150,8 +143,8 @@ def ranges_between(uuids: Iterable[str]) -> tuple[Range, ...]:
 def split_candidates(count: int) -> tuple[str, ...]:
     """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
 
-    They look like version-1 UUIDs.  The first digits of those are the low bits of the time, which take all values
-    every 429.5 seconds, so rooms are spread evenly.
+    A version-1 UUID begins with the low bits of the time, which take all values every 429.5 seconds, so rooms are
+    spread evenly.
     """
     return tuple(f"{(place << 32) // count:08x}000010008000000000000000" for place in range(1, count))
 

@@ -106,6 +106,7 @@ class Cursor:
         self._first_descending: str | None = None
         self._is_verifying = False
         self._confirmations = 1
+        self._end_request = 0  # 1 for the largest page, more for the confirmations
         self._go_to(self._origin, is_returned=self._origin_is_returned)
 
     def next_request(self) -> PageRequest:
@@ -162,7 +163,11 @@ class Cursor:
     def _return(self, new: Sequence[str], part: slice) -> slice:
         descending = self._first_not_ascending(new) if self.is_ascending else None
         if descending is not None:
-            self._check_may_descend(descending)
+            if self._in_order:
+                raise InconsistentListError(f"{descending} is out of uuid order: scan again with shards=1")
+            # From the start of the list, the first room may follow one that was created since.
+            if descending == self._first_uuid and self._cursor is not None:
+                raise InconsistentListError(f"the page from {self._cursor} on starts again with {descending}")
             self.is_ascending = False
             if self._returned_count:
                 self._first_descending = descending
@@ -181,13 +186,6 @@ class Cursor:
         self.position = new[-1]
         self._go_to(new[-1])
         return part
-
-    def _check_may_descend(self, uuid: str) -> None:
-        if self._in_order:
-            raise InconsistentListError(f"{uuid} is out of uuid order: scan again with shards=1")
-        # From the start of the list, the first room may follow one that was created since.
-        if uuid == self._first_uuid and self._cursor is not None:
-            raise InconsistentListError(f"the page from {self._cursor} on starts again with {uuid}")
 
     def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
         if held and self.semantics is CursorSemantics.EXCLUSIVE:

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast,
 
 import anyio
 from anyio.lowlevel import checkpoint
-from attrs import Factory, define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
 from netless_rooms._api.session import Session
 from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, SplitPointSampler, read_checkpoint
@@ -44,14 +44,10 @@ Item = TypeVar("Item", Room, Room | InvalidRoom)
 class RangeState:
     """One range of a scan in progress."""
 
-    cursor: Cursor
-    """How far it was fetched."""
-    position: str | None = field(default=Factory(lambda state: state.cursor.position, takes_self=True))
-    """The last room that the caller took, or the room to start after."""
-    is_fetched: bool = False
-    """Whether all of it was fetched, and its end is proven."""
-    is_done: bool = False
-    """Whether the caller took all of it."""
+    cursor: Cursor  # how far it was fetched
+    position: str | None  # the last room that the caller took, or the room to start after
+    is_fetched: bool = False  # all of it, and its end is proven
+    is_done: bool = False  # the caller took all of it
 
 
 @frozen(eq=False)
@@ -152,7 +148,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         in_order = start.mode is not ScanMode.SEQUENTIAL
         new_cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
         self._ranges = [
-            RangeState(new_cursor(after=each.after, last_uuid=each.last_uuid)) for each in start.ranges
+            RangeState(new_cursor(after=part.after, last_uuid=part.last_uuid), part.after) for part in start.ranges
         ]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)

@@ -22,11 +22,6 @@ from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
 SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
-UNRELATED_FAILURES: Final = (
-    errors.UnauthorizedError,
-    errors.ForbiddenError,
-    errors.RateLimitedError,
-)  # whatever was requested
 
 
 async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None) -> Checkpoint:
@@ -68,22 +63,16 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     if first is None or _first_named(await _sample_from(session, first)) != first:
         return
     cursor.ended = False  # the cursor may be listed again later
-    raise errors.PaginationError(
-        f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room",
-        method="GET",
-        path=ROOMS_PATH,
-    )
+    words = f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room"
+    raise errors.PaginationError(words, method="GET", path=ROOMS_PATH)
 
 
 def _check_account(first: MixedPage, expected: str) -> None:
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
     # Unreadable rooms do not tell their account, but an empty list is not the one of the checkpoint.
     if expected not in accounts and (accounts or not first):
-        raise errors.CheckpointError(
-            "the checkpoint is of another account: none of the first rooms belongs to it",
-            method="GET",
-            path=ROOMS_PATH,
-        )
+        words = "the checkpoint is of another account: none of the first rooms belongs to it"
+        raise errors.CheckpointError(words, method="GET", path=ROOMS_PATH)
 
 
 def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
@@ -109,8 +98,8 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
         if not probed or probed[0].uuid != following:
             return None
         candidates = checkpoints.split_candidates(shards)
-        pages = await _sample_from_each(session, candidates)
-    except UNRELATED_FAILURES:
+        found = await _first_from_each(session, candidates)
+    except (errors.UnauthorizedError, errors.ForbiddenError, errors.RateLimitedError):  # whatever was requested
         raise
     except errors.StatusError as error:  # the service may refuse an unknown uuid
         if error.status in GATEWAY:
@@ -118,7 +107,7 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
         return None
     except errors.DecodeError:  # or answer without a list
         return None
-    points = checkpoints.split_points(candidates, [_first_named(page) for page in pages])
+    points = checkpoints.split_points(candidates, found)
     # A list that seeks in another order answers to every candidate with its first room, which is no split point.
     return points and tuple(uuid for uuid in points if uuid != _first_named(first))
 
@@ -136,14 +125,14 @@ def _first_named(rooms: MixedPage) -> str | None:
     return next((room.uuid for room in rooms if room.uuid is not None), None)
 
 
-async def _sample_from_each(session: Session, candidates: Sequence[str]) -> list[MixedPage]:
-    """Return the page from each of ``candidates`` on, all requested at once; raise the first failure."""
-    pages: dict[str, MixedPage] = {}
+async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[str | None]:
+    """Return the first room from each of ``candidates`` on, all requested at once; raise the first failure."""
+    found: dict[str, str | None] = {}
     failed: list[Exception] = []
 
     async def request(candidate: str) -> None:
         try:
-            pages[candidate] = await _sample_from(session, candidate)
+            found[candidate] = _first_named(await _sample_from(session, candidate))
         except Exception as error:
             failed.append(error)
 
@@ -152,4 +141,4 @@ async def _sample_from_each(session: Session, candidates: Sequence[str]) -> list
             group.start_soon(request, candidate)
     if failed:
         raise failed[0]
-    return [pages[candidate] for candidate in candidates]
+    return [found[candidate] for candidate in candidates]
