@@ -1,8 +1,7 @@
 """Background work that runs while the body of an ``async with`` runs, and never outside it.
 
-A task group in an ``async with`` wraps what the body raises in a group, and an abandoned generator that holds one
-breaks the cancel scopes around it (PEP 789).  So ``background`` holds the task group, and an exception of the body
-passes unchanged.
+A task group wraps what the body raises in a group, and an abandoned generator that holds one breaks the cancel
+scopes around it (PEP 789).  So ``background`` holds the task group, and an exception of the body passes unchanged.
 """
 
 from collections.abc import Awaitable, Callable
@@ -65,10 +64,9 @@ class AsyncWithOnly:
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib
     """Run ``work`` beside the body; after the body run ``leave``, then cancel what is left of ``work``.
 
-    ``leave`` begins as soon as the body has ended, however that was.  No cancel scope disturbs it, so it must
-    end by itself, and soon.  With ``shield``, no cancellation from outside reaches ``work`` either until
-    ``leave`` has ended; if asyncio's own ``cancel()`` interrupts ``leave``, which no shield stops, it runs
-    again.
+    No cancel scope disturbs ``leave``, so it must end by itself, and soon.  With ``shield``, no cancellation from
+    outside reaches ``work`` either until ``leave`` has ended; if asyncio's own ``cancel()`` interrupts ``leave``,
+    which no shield stops, it runs again.
     """
 
     def __init__(
@@ -89,8 +87,7 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
         if get_current_task().coro is not self._entered_by:
             self._scope.cancel()
             raise RuntimeError(
-                "this was entered in one task and left in another, as generators and fixtures may do; "
-                "enter and leave it in the same task"
+                "this was entered in one task and left in another, as generators and fixtures do; use one task"
             )
         self._entered_by = None
         # What is raised from here on would replace what the body raised, so a cancel scope outside must wait.

@@ -58,7 +58,8 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
     regions = await _regions(session, listing)
     tell("walking and splitting the list")
     order = checks.order(listing.rooms)
-    walks = [await _walk(session, listing), await _shards(session, order.verdict, cursor.verdict)]
+    walk, shards = await _walk(session, listing), await split(session, SHARDS, None)
+    mode = read_checkpoint("split", shards[0], session.region).mode
     exchanges, seconds = transport.exchanges, median(each.seconds for each in transport.exchanges)
     return (
         checks.token(token.info, can_renew=session.provider.can_renew),
@@ -73,7 +74,8 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
         checks.disabled(listing.rooms),
         checks.headers(exchanges),
         finding("requests", "{count}", count=transport.requests, seconds=seconds),
-        *walks,
+        walk,
+        checks.shards(len(shards), mode, order=order.verdict, cursor=cursor.verdict),
     )
 
 
@@ -98,15 +100,13 @@ class RecordingTransport:
         return response
 
 
-@frozen(kw_only=True)
+@frozen
 class _Listing:
     """The beginning of the list."""
 
-    rooms: tuple[Room | InvalidRoom, ...]
-    pages: tuple[PageSize, ...]
-    """The first page, and later ones, each of which was followed by another with new rooms."""
-    is_whole: bool
-    """Whether the first page is the whole list, as far as the service shows."""
+    rooms: Sequence[Room | InvalidRoom]
+    pages: Sequence[PageSize]  # the first, and later ones, each of which was followed by another with new rooms
+    is_whole: bool  # whether the first page is the whole list, as far as the service shows
 
     @property
     def uuids(self) -> list[str | None]:
@@ -115,10 +115,9 @@ class _Listing:
     def places(self, following: int) -> list[tuple[int, str]]:
         """Return each place with so many rooms after it, and the uuid there, if it and the next can be read."""
         uuids = self.uuids
+        places = enumerate(uuids[: len(uuids) - following])
         return [
-            (place, uuid)
-            for place, uuid in enumerate(uuids[: len(uuids) - following])
-            if uuid is not None and None not in uuids[place : place + 2]
+            (place, uuid) for place, uuid in places if uuid is not None and None not in uuids[place : place + 2]
         ]
 
     def gaps(self, following: int) -> list[tuple[int, str]]:
@@ -143,12 +142,9 @@ async def _list(session: Session) -> _Listing:
         lengths.append(len(page))
         is_over = not new
     # The last page with new rooms may have reached the end, and the page after the end is empty.
-    kept = lengths[:1] + lengths[1 : -2 if is_over else -1]
-    return _Listing(
-        rooms=tuple(rooms),
-        pages=tuple(PageSize(MAX_PAGE_SIZE, length) for length in kept),
-        is_whole=is_over and len(rooms) == lengths[0] < MAX_PAGE_SIZE and len(page) <= 1,
-    )
+    pages = [PageSize(MAX_PAGE_SIZE, length) for length in lengths]
+    is_whole = is_over and len(rooms) == lengths[0] < MAX_PAGE_SIZE and len(page) <= 1
+    return _Listing(rooms, pages[:1] + pages[1 : -2 if is_over else -1], is_whole)
 
 
 async def _cursor(session: Session, listing: _Listing) -> Finding:
@@ -207,12 +203,6 @@ async def _walk(session: Session, listing: _Listing) -> Finding:
     except (PaginationError, DecodeError) as raised:
         error = type(raised).__name__
     return finding("walk", "breaks" if error else "works", rooms=checks.rooms(count), error=error)
-
-
-async def _shards(session: Session, order: str, cursor: str) -> Finding:
-    shards = await split(session, SHARDS, None)
-    mode = read_checkpoint("split", shards[0], session.region).mode
-    return checks.shards(len(shards), mode, order=order, cursor=cursor)
 
 
 def _middle(places: Sequence[tuple[int, str]]) -> tuple[int | None, str]:

@@ -15,19 +15,11 @@ been returned before.  At the first that does not ascend, only memory can tell a
 The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
 again, and remembers all from there on, at about twice as many requests as pages.
 
-*A walk breaks* at each of these:
-
-- a uuid that was returned before;
-- the cursor anywhere but first in its own response: the cursor was ignored;
-- the first room of the list, where it is known, in the response to a cursor;
-- an end under the other semantics: nothing at all from an inclusive cursor, or the cursor alone from an exclusive
-  one (the list stalls);
-- verifying that does not reach the last room again, or finds fewer rooms than were returned;
-- an end without the uuid that made it verify.
+*A walk breaks* at a repeated uuid, an ignored cursor, an end that contradicts the cursor's semantics, and a second
+reading that contradicts the first; the errors below say which.
 
 *A range* of a list that is scanned in shards ends with the room ``last_uuid``, after which the next range begins.
-Uuids must ascend in it.  A response in another order, past that room without it, or ending before it breaks the
-walk, so there is no gap between two ranges.
+A response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
 
 *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
 follows, nobody can tell whether the list continues, and the walk breaks.
