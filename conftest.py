@@ -24,8 +24,8 @@ from selection import exhaustive
 
 pytest_plugins = ["pytester"]  # only a conftest at the top may enable it
 
-# How long an example takes depends on what else the machine does.  The same examples in each run, so that neither the
-# result nor the coverage changes from run to run.
+# How long an example takes depends on what else the machine does.  The same examples in each run, so that neither
+# the result nor the coverage changes.
 settings.register_profile("default", deadline=None, derandomize=True)
 # New examples in each run, and many of them.
 settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
