@@ -114,7 +114,7 @@ WRONG_ARGUMENTS = {
     "short_pages must be a bool": ["emulate --quirk short_pages=maybe"],
     "envelope must be a bool": ["emulate --quirk envelope"],
     "page_cap must be an int": ["emulate --quirk page_cap=many"],
-    "page_cap must be 1 to 1000, not 0": ["emulate --quirk page_cap=0"],
+    "page_cap must be 2 to 1000 with an inclusive cursor, not 0": ["emulate --quirk page_cap=0"],
     "status must be": ["emulate --fault Failure=200"],
     "status": ["emulate --fault Failure"],
     "a fault is one of NoFault, Failure,": ["emulate --fault Melting"],

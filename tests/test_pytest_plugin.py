@@ -195,7 +195,7 @@ WRONG = {
     "add=[True]": "add[[]0[]] must be a mapping such as {'limit': 5}, not bool",
     "add=[{}, {'uuid': 7}]": "add[[]1[]]: uuid must be a string, not int",
     "add=[{'uuid': 'a'}, {'uuid': 'a'}]": "add[[]1[]]: there is a room a already",
-    "faults=[503]": "faults must be faults or None, such as Closed(), not int",
+    "faults=[503]": "faults must be faults or None, such as Closed(), not 503",
     "faults=iter([None])": "faults must be a list: an iterator would be empty after the first test",
     "quirks='exclusive'": "quirks must be Quirks, not str",
 }
