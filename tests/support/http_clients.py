@@ -1,7 +1,7 @@
 """Clients of every HTTP library: httpx, httpx2, and httpx over aiohttp, which only works over a socket.
 
-A test names none of them.  It gets a client whose responses come from a script, in terms of httpx, from an
-emulator, or from a ``Peer``, which shows the bytes on the wire.
+A test names none of them.  It gets a client whose responses come from a script, in terms of httpx and never over
+aiohttp, from an emulator, or from a ``Peer``, which shows the bytes on the wire.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,8 +18,6 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import define, field
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from netless_rooms import AsyncRooms
@@ -115,13 +113,12 @@ async def peer(respond: Callable[[str], bytes | None]) -> AsyncIterator[Peer]:
 def client_of(http_client: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
     """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
     library: Any = httpx2 if http_client == "httpx2" else httpx
-    if switch is not None:
-        transport: Any = Line(switch.base_url, answering)
-        switch.app = transport.answer if callable(answering) else answering.app
-    elif callable(answering):
-        transport = library.MockTransport(anew(library, answering))
-    else:
+    if callable(answering):
+        transport: Any = library.MockTransport(anew(library, answering))
+    elif switch is None:
         transport = answering.transport()
+    else:
+        switch.app, transport = answering.app, Line(switch.base_url)
     client: Client = library.AsyncClient(transport=transport, **options)
     return client
 
@@ -136,48 +133,20 @@ def anew(library: Any, script: Script) -> Callable[[Any], Any]:
             if library is httpx:
                 raise
             raise getattr(library, type(error).__name__)(str(error)) from error.__cause__
-        stream = library.ByteStream(sent_bytes(response))
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        stream = library.ByteStream(b"".join(response.stream))
         return library.Response(response.status_code, headers=response.headers.raw, stream=stream)
 
     return answer
 
 
 class Line(AiohttpTransport):
-    """Sends every request to one server on this machine, where a script may answer it."""
+    """Sends every request to one server on this machine."""
 
-    def __init__(self, base_url: str, answering: Answering) -> None:
-        super().__init__(verify=SSLContext(PROTOCOL_TLS_CLIENT))  # reads no certificates
-        self.answering = answering
+    def __init__(self, base_url: str) -> None:
+        super().__init__(verify=NO_CERTIFICATES)
         self.to = httpx.URL(base_url)
-        self.raised: httpx.RequestError | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.url = request.url.copy_with(scheme=self.to.scheme, host=self.to.host, port=self.to.port)
-        response = await super().handle_async_request(request)
-        raised, self.raised = self.raised, None
-        if raised is not None:  # a server cannot raise what a transport does, so it is raised here
-            await response.aclose()
-            raise raised
-        return response
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert callable(self.answering)
-        asked = Request(scope, receive)
-        url = httpx.URL(str(asked.url)).copy_with(scheme="https", port=None)
-        request = httpx.Request(asked.method, url, headers=asked.headers.raw, content=await asked.body())
-        try:
-            answered = self.answering(request)
-        except httpx.RequestError as error:
-            self.raised = error
-            answered = httpx.Response(599)
-        response = Response(sent_bytes(answered), answered.status_code)
-        response.raw_headers = [
-            (name.lower(), value) for name, value in answered.headers.raw if name.lower() != b"content-length"
-        ]
-        response.raw_headers.append((b"content-length", str(len(response.body)).encode()))
-        await response(scope, receive, send)
-
-
-def sent_bytes(response: httpx.Response) -> bytes:
-    assert isinstance(response.stream, httpx.SyncByteStream)
-    return b"".join(response.stream)
+        return await super().handle_async_request(request)
