@@ -26,11 +26,9 @@ PAGES = [README, CONTRIBUTING, CHANGELOG, *DOCS]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = set(PROJECT["optional-dependencies"])
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
-
-@every_page
-def test_a_page_names_what_exists(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_names_what_exists_and_its_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")
     assert set(re.findall(r"nox -s ([a-z]+)", text)) <= set(sessions())
     named = re.findall(r"pip install '?(?:\.|netless-rooms)\[([\w,-]+)\]", text)
@@ -39,10 +37,6 @@ def test_a_page_names_what_exists(page: Path) -> None:
     assert not trio or "`python3 -m pip install trio`" in before
     shown = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```$", text))
     assert undefined_names(symtable.symtable(shown, page.name, "exec")) == set()
-
-
-@every_page
-def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" not in target:
             file, _, heading = target.partition("#")

@@ -7,19 +7,18 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from email.message import Message
 from email.parser import BytesParser
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
-from attrs import frozen
 
 import netless_rooms
 
 ROOT = Path(__file__).parent.parent
 VERSION = netless_rooms.__version__
+ABOUT = f"netless_rooms-{VERSION}.dist-info"
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT: dict[str, Any] = PYPROJECT["project"]
 TESTED: list[str] = PYPROJECT["dependency-groups"]["tests"]
@@ -40,17 +39,8 @@ KINDS = {
 }
 
 
-@frozen
-class Published:
-    """The archives, as names of files with their bytes; those of the source without its folder."""
-
-    source: set[str]
-    wheel: dict[str, bytes]
-    about: str  # the folder of the wheel's metadata
-
-    @property
-    def metadata(self) -> Message:
-        return BytesParser().parsebytes(self.wheel[f"{self.about}/METADATA"])
+Published: TypeAlias = tuple[set[str], dict[str, bytes]]
+"""The names in the source archive without its folder, and the files of the wheel."""
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     unpacked = folder / f"netless_rooms-{VERSION}"
     with zipfile.ZipFile(build(unpacked, folder, "wheel")) as archive:
         wheel = {name: archive.read(name) for name in archive.namelist()}
-    source = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    return Published(source, wheel, f"netless_rooms-{VERSION}.dist-info")
+    return {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}, wheel
 
 
 def build(root: Path, folder: Path, target: str) -> Path:
@@ -74,23 +63,25 @@ def build(root: Path, folder: Path, target: str) -> Path:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(published: Published) -> None:
+    _, wheel = published
     files = (path for path in (ROOT / "netless_rooms").rglob("*") if path.suffix in KINDS["netless_rooms"])
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     wanted = {path.relative_to(ROOT).as_posix() for path in files}
-    assert set(published.wheel) == wanted | {f"{published.about}/{name}" for name in about}
+    assert set(wheel) == wanted | {f"{ABOUT}/{name}" for name in about}
     assert "netless_rooms/py.typed" in wanted
 
 
 def test_the_source_holds_every_file_of_the_checkout_and_nothing_that_strayed_in(published: Published) -> None:
-    folders = {PurePosixPath(name).parts[0] for name in published.source if "/" in name}
+    source, _ = published
+    folders = {PurePosixPath(name).parts[0] for name in source if "/" in name}
     assert folders == {name for name in KINDS if (ROOT / name).is_dir()} >= KINDS.keys() - {"examples"}
-    assert published.source >= BESIDE
-    assert [name for name in sorted(published.source) if not is_expected(PurePosixPath(name))] == []
+    assert source >= BESIDE
+    assert [name for name in sorted(source) if not is_expected(PurePosixPath(name))] == []
     if (ROOT / ".git").exists():  # else unpacked from the archive: there is nothing to compare
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout
         wanted = {name for name in listed.splitlines() if (ROOT / name).is_file() and name[:4] != ".ci/"}
-        assert published.source - {"PKG-INFO"} == wanted
+        assert source - {"PKG-INFO"} == wanted
 
 
 def is_expected(path: PurePosixPath) -> bool:
@@ -100,10 +91,11 @@ def is_expected(path: PurePosixPath) -> bool:
 
 
 def test_the_metadata_says_all_that_an_index_shows(published: Published) -> None:
-    told = published.metadata
+    _, wheel = published
+    told = BytesParser().parsebytes(wheel[f"{ABOUT}/METADATA"])
     assert (told["Name"], told["Version"]) == ("netless-rooms", VERSION)
     assert (told["License-Expression"], told.get_all("License-File")) == ("MIT", ["LICENSE"])
-    assert published.wheel[f"{published.about}/licenses/LICENSE"].startswith(b"MIT License")
+    assert wheel[f"{ABOUT}/licenses/LICENSE"].startswith(b"MIT License")
     assert 20 < len(told["Summary"]) < 200
     assert told["Author"]
     assert told["Description-Content-Type"] == "text/markdown"
@@ -113,7 +105,7 @@ def test_the_metadata_says_all_that_an_index_shows(published: Published) -> None
 
 def test_every_entry_point_leads_somewhere(published: Published) -> None:
     groups = {"console_scripts": PROJECT["scripts"], **PROJECT["entry-points"]}
-    text = published.wheel[f"{published.about}/entry_points.txt"].decode()
+    text = published[1][f"{ABOUT}/entry_points.txt"].decode()
     for group, members in groups.items():
         for name, value in members.items():
             assert f"[{group}]\n{name} = {value}\n" in text
