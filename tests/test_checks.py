@@ -150,7 +150,7 @@ def test_a_failure_is_compared_with_the_documentation() -> None:
 
 def test_every_row_of_the_table_can_be_filled_in() -> None:
     names = "token expiry refusal seconds offset rooms names invalid lengths cap count status documented pages"
-    values = dict.fromkeys([*names.split(), "error", "shards", "ranges"], 1)
+    values: dict[str, Any] = dict.fromkeys([*names.split(), "error", "shards", "ranges"], 1)
     for row in TABLE:
         found = finding(*row.split(": ", 1), **values)
         assert found.evidence

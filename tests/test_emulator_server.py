@@ -186,13 +186,6 @@ async def test_a_client_sees_the_same_on_a_socket_as_without(library: str, fault
     assert (far.requests, far.room_count) == (near.requests, near.room_count)
 
 
-async def test_a_connection_is_used_again_after_slow_bytes(switch: Switch) -> None:
-    switch.app = Emulator(faults=[Slow(0.001, 2)]).app
-    async with client_of(Emulator(), switch.base_url) as client:
-        streams = [(await client.get("/v5/rooms")).extensions["network_stream"] for _ in range(2)]
-    assert streams[0] is streams[1]
-
-
 @pytest.mark.parametrize("leaves", [False, True])
 async def test_a_hang_does_not_keep_the_server_from_stopping(
     leaves: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

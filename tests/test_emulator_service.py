@@ -10,10 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Region, Role, verify_token
 from netless_rooms.emulator import RULES, Emulator, Quirks, Request, Response
 from netless_rooms.emulator.service import REGIONS
@@ -85,8 +82,7 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
     emulator = Emulator(clock=lambda: now[0])
     rooms = [emulator.room(emulator.add_room()) for _ in range(3)]
     uuids = [UUID(room["uuid"]) for room in rooms]
-    assert [uuid.hex for uuid in uuids] == [room["uuid"] for room in rooms]
-    assert {uuid.version for uuid in uuids} == {1}
+    assert [(uuid.hex, uuid.version) for uuid in uuids] == [(room["uuid"], 1) for room in rooms]
     assert uuids[0].time < uuids[1].time < uuids[2].time
     assert {(uuid.time - 0x01B21DD213814000) // 10_000 for uuid in uuids} == {1_600_000_000_500}
     assert {room["createdAt"] for room in rooms} == {"2020-09-13T12:26:40.500Z"}
@@ -97,20 +93,22 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
     assert follower.add_room() == uuids[2].hex
 
 
-@pytest.mark.parametrize("made", ["generated", "disabled", "created"])
-def test_get_answers_with_the_room_and_set_ban_with_the_changed_one(made: str) -> None:
+def test_get_answers_with_the_room_and_set_ban_with_the_changed_one() -> None:
     """Rules: get, set-ban, set-ban-again."""
     emulator = Emulator(rooms=100)
-    uuid = next(uuid for uuid in emulator.uuids() if emulator.room(uuid)["isBan"] is (made == "disabled"))
-    if made == "created":
-        uuid = emulator.add_room(name="白板")
-    before, others = emulator.room(uuid), [emulator.room(other) for other in emulator.uuids() if other != uuid]
-    for is_ban in (True, True, False, False, True):
-        changed = ask(emulator, "PATCH", f"/v5/rooms/{uuid}", {"isBan": is_ban})
-        got = ask(emulator, "GET", f"/v5/rooms/{uuid}")
-        assert (changed.status, got.status, changed.body) == (201, 200, got.body)
-        assert json.loads(got.body) == emulator.room(uuid) == before | {"isBan": is_ban}
-    assert [emulator.room(other) for other in emulator.uuids() if other != uuid] == others
+    created, bans = (
+        emulator.add_room(name="白板"),
+        {emulator.room(uuid)["isBan"]: uuid for uuid in emulator.uuids()},
+    )
+    for uuid in (created, bans[True], bans[False]):
+        before = emulator.room(uuid)
+        others = [emulator.room(other) for other in emulator.uuids() if other != uuid]
+        for is_ban in (True, True, False, False, True):
+            changed = ask(emulator, "PATCH", f"/v5/rooms/{uuid}", {"isBan": is_ban})
+            got = ask(emulator, "GET", f"/v5/rooms/{uuid}")
+            assert (changed.status, got.status, changed.body) == (201, 200, got.body)
+            assert json.loads(got.body) == emulator.room(uuid) == before | {"isBan": is_ban}
+        assert [emulator.room(other) for other in emulator.uuids() if other != uuid] == others
 
 
 def test_a_body_is_the_bare_room_unless_an_envelope_is_asked_for() -> None:
@@ -137,17 +135,18 @@ def test_every_region_has_the_same_rooms_and_one_left_out_is_refused_or_cn_hz() 
     assert [ask(apart, "GET", room, region=region).status for region in (None, "cn-hz", "sg")] == [200, 200, 404]
 
 
-@pytest.mark.parametrize("created_name", ["ignored", "kept", "replaces_app_uuid"])
-def test_a_name_is_ignored_or_kept(created_name: Any) -> None:
+def test_a_name_is_ignored_or_kept() -> None:
     """Rule: create-name."""
-    emulator = Emulator(quirks=Quirks(created_name=created_name))
     longest, too_long = "白" * 682 + "xy", "白" * 683
-    for name, shown in ((longest, longest), ("\ud800", "?"), (None, "")):
-        room = json.loads(ask(emulator, "POST", body={} if name is None else {"name": name}).body)
-        assert ("appUUID" in room) is (created_name != "replaces_app_uuid")
-        assert room.get("name") == (None if created_name == "ignored" else shown)
-    status = 201 if created_name == "ignored" else 400
-    assert {ask(emulator, "POST", body={"name": name}).status for name in (too_long, 7, None)} == {status}
+    kept: list[tuple[Any, bool]] = [("kept", True), ("replaces_app_uuid", False)]
+    for created_name, has_app_uuid in [("ignored", True), *kept]:
+        emulator = Emulator(quirks=Quirks(created_name=created_name))
+        for name, shown in ((longest, longest), ("\ud800", "?"), (None, "")):
+            room = json.loads(ask(emulator, "POST", body={} if name is None else {"name": name}).body)
+            assert ("appUUID" in room) is has_app_uuid
+            assert room.get("name") == (None if created_name == "ignored" else shown)
+        status = 201 if created_name == "ignored" else 400
+        assert {ask(emulator, "POST", body={"name": name}).status for name in (too_long, 7, None)} == {status}
 
 
 def test_a_uuid_with_dashes_or_in_upper_case_names_the_same_room() -> None:
@@ -310,43 +309,17 @@ def test_a_token_expires_at_the_moment_that_it_names() -> None:
     assert refusal_of(emulator, forever) == (404, "room not found")
 
 
-EMULATORS: Final = [
-    Emulator(rooms=30),
-    Emulator(quirks=Quirks(envelope=True, short_pages=True)),
-    Emulator(rooms=5, quirks=Quirks(order="creation", cursor="exclusive", unknown_begin="not_found")),
-]
-texts = st.text(max_size=8)
-json_values = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.lists(st.integers(), max_size=2)
-documents = st.dictionaries(st.sampled_from(["isBan", "isRecord", "limit"]), json_values).map(json.dumps)
-
-
-@examples(25, many=500)
-@given(
-    emulator=st.sampled_from(EMULATORS),
-    method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "HEAD"]) | texts,
-    path=st.sampled_from([ROOMS, "/v5/rooms/", "/v5/rooms/0"]) | texts.map("/v5/rooms/{}".format) | texts,
-    query=st.builds(str.format, st.sampled_from(["{}", "limit={}", "beginUUID={}", "beginUUID=%{}"]), texts),
-    token=st.just(EMULATORS[0].token(lifetime=None)) | texts.map("NETLESSSDK_{}".format),
-    region=st.just("sg") | texts,
-    body=st.binary(max_size=20) | documents.map(str.encode),
-)
-def test_every_request_gets_a_json_answer(emulator: Emulator, token: str, region: str, **asked: Any) -> None:
-    answer = emulator.respond(Request(headers={"token": token, "region": region}, **asked))
-    assert answer.status in {200, 201, 400, 401, 403, 404, 405}
-    document = json.loads(answer.body)
-    if emulator is EMULATORS[1]:
-        assert document["status"] == answer.status
-        document = document["body"]
-    assert answer.status < 400 or list(document) == ["message"]
-
-
 def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> None:
     emulator = Emulator(rooms=7, secret_key="very-secret", faults=[None])
     token = emulator.token()
-    headers = {"token": token, "region": "sg"}
     asked = [
-        Request(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
-        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
+        Request(
+            method="GET",
+            path="/v5/rooms",
+            query="limit=5&beginUUID=a%20b",
+            headers={"token": token, "region": "sg"},
+        ),
+        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers={"token": token}),
         Request(method="GET", path="/", query=f"x=%20&token={token.replace('_', '%5f')}"),
     ]
     for request in asked:
@@ -357,14 +330,6 @@ def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> No
     assert third.query.startswith("x= &token=")
     assert [request.status for request in emulator.requests] == [200, 405, 404]
     shown = f"{emulator!r} {emulator.key!r} {emulator.requests!r} {asked[0]!r}"
-    assert "very-secret" not in shown
-    assert token[20:] not in shown
+    assert not [secret for secret in ("very-secret", token[20:]) if secret in shown]
     assert repr(emulator) == "<Emulator of 7 rooms, 3 requests>"
     assert emulator.faults == [None]
-
-
-def test_a_setting_of_a_wrong_type_is_refused() -> None:
-    wrong: list[Any] = [("quirks", None), ("clock", 5), ("rooms", 1.0), ("rooms", True)]
-    for name, value in wrong:
-        with pytest.raises(TypeError, match=f"{name} must be .*, not {type(value).__name__}"):
-            Emulator(**{name: value})

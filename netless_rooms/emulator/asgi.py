@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from anyio import CancelScope, current_time, move_on_after
 from attrs import evolve
@@ -19,6 +19,7 @@ from netless_rooms.emulator.service import MAX_BODY
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
     from httpx import AsyncBaseTransport
     from httpx2 import AsyncBaseTransport as AsyncBaseTransport2
 else:
@@ -106,17 +107,17 @@ async def _send(raw: RawResponse, receive: Receive, send: Send) -> bool:
 
 async def _end(raw: RawResponse, scope: Scope, receive: Receive) -> None:
     close = scope.get("state", {}).get(CLOSE)
+    if raw.end == "complete":
+        return
     if raw.end == "close":
         if close is None:
             raise ConnectionClosedError(_closing_words(raw))
         close()
-    if raw.end != "complete":
-        try:
-            # Servers take an earlier return for a mistake, and answer 500.
-            await _leaves_within(inf, receive)
-        finally:
-            if close is not None:
-                close()  # or a server that stops would answer 500 after all
+    try:
+        await _leaves_within(inf, receive)  # servers take an earlier return for a mistake, and answer 500
+    finally:
+        if close is not None:
+            close()  # or a server that stops would answer 500 after all
 
 
 async def _leaves_within(seconds: float, receive: Receive) -> bool:
@@ -145,6 +146,10 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
+    @overload
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response": ...
+    @overload
+    async def handle_async_request(self, request: "httpx2.Request") -> "httpx2.Response": ...
     async def handle_async_request(self, request: Any) -> Any:
         """Respond as the ASGI transport of the request's library does, and fail as its network transport does.
 
@@ -155,10 +160,10 @@ class InProcessTransport(AsyncBaseTransport, AsyncBaseTransport2):
         seconds = request.extensions.get("timeout", {}).get("read")
         with CancelScope() as patience:
 
-            async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-                def wait_again() -> None:
-                    patience.deadline = inf if seconds is None else current_time() + seconds
+            def wait_again() -> None:
+                patience.deadline = inf if seconds is None else current_time() + seconds
 
+            async def watched(scope: Scope, receive: Receive, send: Send) -> None:
                 async def send_and_wait(message: Any) -> None:
                     wait_again()
                     await send(message)

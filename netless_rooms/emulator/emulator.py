@@ -34,15 +34,13 @@ class Emulator:
     """
 
     requests: list[RecordedRequest]
-    """The requests so far, in the order of their responses.  Yours to clear; it grows by one with each request."""
+    """The requests so far, in the order of their responses.  Yours to clear."""
     clock: Callable[[], float]
     """Returns seconds since the epoch.  Give ``AsyncRooms`` the same one if it is not the machine's."""
     faults: list[Fault | None]
     """The queue of faults for the requests to come.  Yours to change; while requests come in, only to append to.
 
-    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call; ``None`` lets the
-    next request pass.
-    """
+    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call, or ``None``."""
 
     def __init__(
         self,
