@@ -96,11 +96,8 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
 def test_get_answers_with_the_room_and_set_ban_with_the_changed_one() -> None:
     """Rules: get, set-ban, set-ban-again."""
     emulator = Emulator(rooms=100)
-    created, bans = (
-        emulator.add_room(name="白板"),
-        {emulator.room(uuid)["isBan"]: uuid for uuid in emulator.uuids()},
-    )
-    for uuid in (created, bans[True], bans[False]):
+    by_ban = {emulator.room(uuid)["isBan"]: uuid for uuid in emulator.uuids()}
+    for uuid in (emulator.add_room(name="白板"), by_ban[True], by_ban[False]):
         before = emulator.room(uuid)
         others = [emulator.room(other) for other in emulator.uuids() if other != uuid]
         for is_ban in (True, True, False, False, True):
@@ -312,14 +309,10 @@ def test_a_token_expires_at_the_moment_that_it_names() -> None:
 def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> None:
     emulator = Emulator(rooms=7, secret_key="very-secret", faults=[None])
     token = emulator.token()
+    headers = {"token": token, "region": "sg"}
     asked = [
-        Request(
-            method="GET",
-            path="/v5/rooms",
-            query="limit=5&beginUUID=a%20b",
-            headers={"token": token, "region": "sg"},
-        ),
-        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers={"token": token}),
+        Request(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
+        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
         Request(method="GET", path="/", query=f"x=%20&token={token.replace('_', '%5f')}"),
     ]
     for request in asked:
