@@ -1,12 +1,13 @@
 """Select the tests to run, and run every Python block of the README and of the documentation.
 
 A ``python`` block continues from the blocks above it on the page.  A ``text`` block is the output of the Python
-block before it; output without a ``text`` block is an error.  A ``console`` block is a recording of the command
-line, and is replayed.
+block before it, where ``...`` stands for what differs each time; output without a ``text`` block is an error.
+A ``console`` block is a recording of the command line, and is replayed.
 """
 
 from collections.abc import Generator
 from contextlib import redirect_stdout
+from doctest import ELLIPSIS, OutputChecker
 from io import StringIO
 from typing import Any
 
@@ -105,7 +106,8 @@ def run(example: Example) -> None:
 
 def compare(example: Example) -> None:
     """Compare a block of output with the output of the block before it."""
-    assert example.namespace.pop(PRINTED, "") == example.parsed
+    printed = example.namespace.pop(PRINTED, "")
+    assert OutputChecker().check_output(example.parsed, printed, ELLIPSIS), f"printed:\n{printed}"
 
 
 def check_nothing_left(namespace: dict[str, Any]) -> None:
@@ -116,6 +118,8 @@ def check_nothing_left(namespace: dict[str, Any]) -> None:
 def end_page(namespace: dict[str, Any]) -> None:
     """Clean up after a page."""
     tidy(namespace)
+    if "account" in namespace:
+        namespace["account"].close()
     check_nothing_left(namespace)
 
 

@@ -33,6 +33,10 @@ nitpick_ignore_regex = [
     ("py:class", r"netless_rooms\.(?:emulator\.)?_?\w+\.\w+(?:\.\w+)*"),
 ]
 
+# A copy button copies commands without the prompt and what they print; output alone has no button.
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
+copybutton_exclude = ".linenos, .gp, .go"
+
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
 

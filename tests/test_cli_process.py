@@ -128,8 +128,8 @@ def test_an_unbuffered_stdout_that_is_full_takes_whole_rows_or_none(
 @pytest.mark.skipif(not BASH, reason="there is no bash")
 @pytest.mark.exhaustive
 def test_completion_works_on_a_new_account_that_is_set_up_as_its_page_says(tmp_path: Path) -> None:
-    page = Path(__file__).parent.parent.joinpath("docs", "howto", "command-line.md").read_text("utf-8")
-    block = page.partition("\n## Complete in a shell\n")[2].partition("```sh\n")[2].partition("```")[0]
+    page = Path(__file__).parent.parent.joinpath("docs", "reference", "command-line.md").read_text("utf-8")
+    block = page.partition("\n## Shell completion\n")[2].partition("```sh\n")[2].partition("```")[0]
     script = f"""
         netless-rooms() {{ "$PYTHON" -P -m netless_rooms "$@"; }}
         {block}
