@@ -1,4 +1,4 @@
-"""Write the Python blocks of each page as one module a page, to be type-checked: ``python docs/blocks.py FOLDER``."""
+"""Writes the Python blocks of each page as a module, to be type-checked: ``python docs/blocks.py FOLDER``."""
 
 import re
 import sys

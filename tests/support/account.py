@@ -1,4 +1,4 @@
-"""Lets a page of the documentation use "your account": the settings and the service's address lead to an emulator."""
+"""Lets a page of the documentation use "your account": settings and the service's address lead to an emulator."""
 
 import os
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from shell import EVERYTHING
 
 
 def pretend(emulator: Emulator) -> ExitStack:
-    """Until the stack is closed, the environment has a key, and clients that ``open()`` makes reach ``emulator``."""
+    """Until the stack is closed, the environment has a key, and ``open()`` reaches ``emulator``."""
     stack = ExitStack()
     stack.enter_context(patch.dict(os.environ, EVERYTHING))
     client = partial(httpx.AsyncClient, mounts={DEFAULT_BASE_URL: emulator.transport()})
