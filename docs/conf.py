@@ -35,7 +35,9 @@ nitpick_ignore_regex = [
 
 # A copy button copies commands without the prompt and what they print; output alone has no button.
 copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
-copybutton_exclude = ".linenos, .gp, .go"
+copybutton_exclude = ".linenos"  # the prompt, which is excluded otherwise, marks the lines to copy
+copybutton_prompt_text = "$ "
+copybutton_copy_empty_lines = False
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -58,10 +60,17 @@ templates_path: list[str] = []
 def public_defaults() -> dict[str, str]:
     """Return the value of each constant that a signature names as a default."""
     from netless_rooms import _bulk, _retries, _validation
+    from netless_rooms._api import responses
+    from netless_rooms._auth import tokens
 
-    named = {name: value for module in (_bulk, _retries, _validation) for name, value in vars(module).items()}
-    shown = {name: repr(value) for name, value in named.items() if name.isupper()}
-    return shown | {"DEFAULT_POLICY": "RetryPolicy()", "DEFAULT_QUIRKS": "Quirks()", "NOTHING": "{}"}
+    modules = (_bulk, _retries, _validation, responses, tokens)
+    shown = {name: repr(value) for module in modules for name, value in vars(module).items() if name.isupper()}
+    return shown | {
+        "DEFAULT_POLICY": "RetryPolicy()",
+        "DEFAULT_QUIRKS": "Quirks()",
+        "NOTHING": "{}",
+        "wall_clock": "time.time",
+    }
 
 
 def attribute_docs() -> None:
@@ -97,7 +106,9 @@ def tidy_signature(
         if isinstance(parameter.default, DefaultValue):
             parameter.default.name = defaults.get(parameter.default.name, parameter.default.name)
     if signature:
-        signature = re.sub(r"(?<== )[A-Z_]+\b", lambda found: defaults.get(found[0], found[0]), signature)
+        signature = re.sub(
+            r"(?<== )(?:[A-Z_]+|wall_clock)\b", lambda found: defaults.get(found[0], found[0]), signature
+        )
     if signature and isinstance(obj, type) and attrs.has(obj):
         fields = attrs.fields_dict(obj)
         signature = re.sub(
