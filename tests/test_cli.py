@@ -41,8 +41,10 @@ def shell(emulator: Emulator) -> Shell:
 def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: str, shell: Shell) -> None:
     shell.environment["COLUMNS"] = "80"
     ran = shell(*page.split(), "--help")
-    lines = ran.out.rstrip().splitlines()
-    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert (ran.code, ran.err, shell("help", *page.split()).out) == (0, "", ran.out)
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert sum(line.startswith("Example: netless-rooms ") for line in lines) == 1
     assert lines[0].startswith(f"Usage: netless-rooms {page}".rstrip())
     assert len(lines) <= 23  # and the prompt
     assert max(map(len, lines)) <= 80
@@ -55,20 +57,21 @@ def test_help_lists_commands_in_their_order_and_flags_in_groups(shell: Shell) ->
     help_page = shell("--help").out
     assert help_page == shell().out
     assert "\x1b" not in help_page
-    lines = help_page.splitlines()[6:]
-    assert [line.split()[0] for line in lines] == [*COMMANDS, "--help,", "--version"]
-    assert lines[0].rstrip() == "  create      Create a room."
+    lines = help_page.splitlines()[7:]
+    assert [line.split()[0] for line in lines] == [*COMMANDS, "--help,", "--version,"]
+    assert lines[0] == "  create         Create a room."
     listed = shell("token", "--help").out.splitlines()[4:]
     assert [line.split()[0] for line in listed] == TOKEN_COMMANDS
-    lines = [line.rstrip() for line in shell("scan", "--help").out.splitlines()]
-    assert "  --format table|jsonl|csv       Default: table in a terminal, else jsonl." in lines
+    lines = shell("scan", "--help").out.splitlines()
+    assert "  --format, -f table|jsonl|csv   Default: table in a terminal, else jsonl." in lines
     assert lines[lines.index("Filters:") + 1] == "  --banned, --not-banned        Disabled, or not."
-    assert lines[-1] == "  --token  --access-key  --secret-key  --region  --base-url"
+    assert lines[-1] == "  --token  --access-key  --secret-key  --region, -r  --base-url  --verbose, -v"
     shell.terminals = frozenset({"stdout"})
     assert "\x1b[1m" in shell().out
 
 
-def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: Shell) -> None:
+    assert [shell(each).out for each in ("-V", "version")] == [f"{__version__}\n"] * 2
     monkeypatch.setattr("sys.argv", ["netless-rooms", "--version"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(netless_rooms.__main__.__file__, run_name="__main__")
@@ -84,7 +87,9 @@ def test_an_extra_may_be_missing(missing: str, shell: Shell, monkeypatch: pytest
 @pytest.mark.parametrize("name", ["fish", *exhaustive(["zsh"])])
 def test_completion_knows_commands_and_flags(name: str, shell: Shell) -> None:
     script = shell("completion", name).out
-    assert [word for word in ("disable", "checkpoint", "created-after", "csv") if word not in script] == []
+    assert [
+        word for word in ("disable", "checkpoint", "created-after", "csv", "in-mum") if word not in script
+    ] == []
 
 
 WRONG_ARGUMENTS = {
@@ -94,7 +99,12 @@ WRONG_ARGUMENTS = {
     "it must be letters, digits": ["get a;b"],
     "too many arguments, from 'b'; see --help": ["get a b c"],
     "too many arguments, from 'true'": ["scan true"],
-    "Unknown option: --tokn. Did you mean --token?; see --help": ["get a --tokn=x"],
+    "Unknown option: --fromat. Did you mean --format?; see --help": ["get a --fromat=x"],
+    "Unknown option: --typo; see --help": ["list --typo"],
+    "Unknown option: --tokn; see --help": ["get a --tokn=x"],
+    "use --format jsonl; see --help": ["list --json"],
+    "rooms cannot be deleted: use disable": ["delete a", "rm"],
+    "unknown command 'gte'": ["help gte"],
     "Must be >= 0": ["create --limit -1"],
     "Must be > 0": ["disable a --rate 0"],
     "Must be >= 1": ["list --limit 0", "scan --shards 0", "enable a --concurrency 0", "enable a --max-failures 0"],
@@ -105,9 +115,12 @@ WRONG_ARGUMENTS = {
     "--limit conflicts with another flag or is repeated": ["list --limit 1 --limit 2"],
     "--not-banned conflicts with another flag or is repeated": ["scan --banned --not-banned"],
     "use --token, or --access-key": ["list --token t --secret-key s", "list --token t --access-key s"],
-    "use a date or a time such as 2024-01-31": ["scan --created-after yesterday"],
-    "out of range": ["scan --created-after 0001-01-01T00:00+23:00"],
-    "--created-after must be earlier than": ["scan --created-after 2024-02-01 --created-before 2024-02-01"],
+    "--created-after: 'yesterday' is no time: use 2024-01-31,": ["scan --created-after yesterday"],
+    "out of range": ["scan --created-after 0001-01-01T00:00+23:00", "stats --created-before 999999d"],
+    "--created-after must be earlier than": [
+        "scan --created-after 2024-02-01 --created-before 2024-02-01",
+        "stats --created-after 7d --created-before 168h",
+    ],
     "yield": ["stats --on-invalid yield"],
     "unknown quirk 'colour': use one of cursor, order,": ["emulate --quirk colour=red"],
     "cursor must be one of 'inclusive', 'exclusive', not True": ["emulate --quirk cursor=true"],
@@ -232,9 +245,15 @@ def test_a_table_is_cut_to_the_width_of_a_terminal_only_and_needs_no_unicode(she
     assert "name " * 49 in shell("list", "--format", "table").out
     assert "??" in shell("get", UUID, "--format", "table", out=Stream(encoding="latin-1")).out
     shell.terminals, shell.environment["COLUMNS"] = frozenset({"stdout"}), "90"
-    _, row = shell("list").out.splitlines()
-    assert row.endswith("  no      0      name name name na…")
-    assert len(row) <= 90
+    ran = shell("list")
+    assert ran.out.splitlines()[1].endswith("  no      0      name name name name…")
+    assert (len(ran.out.splitlines()[1]), ran.err) == (90, "")
+    shell.environment["COLUMNS"] = "60"
+    ran = shell("list")
+    assert ran.out.splitlines()[0] == "\x1b[1muuid                              created_at\x1b[0m"
+    assert "columns left out: is_ban, limit, name; widen the terminal, or use --format jsonl\n" in ran.err
+    shell.environment["COLUMNS"] = "9"
+    assert [len(line) for line in shell("list").out.splitlines()] == [12, 32]
 
 
 NAMES = {
@@ -335,7 +354,7 @@ def test_errors_have_exit_codes_and_no_words_of_the_library(shell: Shell, monkey
         shell("list")
 
 
-def test_ctrl_c_during_and_after_a_create(shell: Shell) -> None:
+def test_ctrl_c_during_and_after_a_create(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     class Closing(Stopping):
         async def aclose(self) -> None:
             interrupt()
@@ -345,21 +364,34 @@ def test_ctrl_c_during_and_after_a_create(shell: Shell) -> None:
     shell.transport = Closing(shell.emulator, -1, interrupt)
     ran = shell("create")
     assert (ran.code, {json.loads(ran.out)["uuid"]}) == (130, set(shell.emulator.uuids()) - known)
+    known = set(shell.emulator.uuids())
+    shell.transport = Stopping(shell.emulator, 1, interrupt)
+    ran = shell("create")
+    assert (ran.code, {json.loads(ran.out)["uuid"]}) == (130, set(shell.emulator.uuids()) - known)
+    assert ran.err == ""
     shell.emulator.faults.append(Hang(work_done=True))
     shell.transport = Stopping(shell.emulator, 1, interrupt)
-    said = shell.fails(130, "create")
-    assert said.startswith("stopped: the room may exist: check with netless-rooms scan --created-after 20")
+    monkeypatch.setattr("netless_rooms._bulk.DRAIN_TIMEOUT", 0.01)
+    ran = shell("create")
+    check = "the room may exist: check with netless-rooms scan --created-after 20"
+    said = [f"waiting for the response; after another Ctrl-C, {check}", f"stopped: {check}"]
+    assert (ran.code, ran.out) == (130, "")
+    for line, words in zip(ran.err.splitlines(), said, strict=True):
+        assert line.startswith(f"netless-rooms: {words}")
 
 
 def test_ctrl_c_between_two_attempts_of_a_create(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    presses = iter([interrupt])
+
     async def waiting(_: float) -> None:
-        interrupt()
-        await anyio.sleep_forever()
+        for press in presses:  # only once
+            press()
 
     monkeypatch.setattr("anyio.sleep", waiting)
     shell.transport = httpx.MockTransport(Mock(side_effect=httpx.ConnectError("refused")))
     ran = shell("create")
-    assert (ran.code, ran.out, ran.err) == (130, "", "")  # no room is in doubt
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.startswith("netless-rooms: no usable answer from ")  # no room is in doubt
 
 
 def test_doctor_ends_with_how_to_emulate_the_service() -> None:  # its page shows the table

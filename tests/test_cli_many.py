@@ -60,7 +60,7 @@ def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
     }.items():
         said = shell.fails(2, "disable", "--yes", typed=piped)
         assert said.startswith(words)
-        assert said.endswith("; expected one uuid or JSON object per line")
+        assert said.endswith("; expected one uuid or JSON object per line, or CSV with a column uuid")
         assert TOKEN not in said
     shell.terminals = frozenset({"stdin"})
     for arguments, words in [
@@ -82,6 +82,15 @@ def test_input_may_be_empty_or_from_a_windows_program(shell: Shell) -> None:
         assert shell("disable", "--yes", typed='a\r\n{"uuid": "b"}\r\n'.encode(encoding)).code == 0, encoding
         assert banned(shell.emulator) == "ab"
         shell("enable", "a", "b", "--yes")
+    shell.emulator.add_room(uuid="-g")
+    for encoding in ("utf-8-sig", "utf-16"):
+        table = shell("scan", "--format", "csv").out.replace("\n", "\r\n")
+        assert shell("disable", "--yes", typed=table.encode(encoding)).code == 0
+        assert banned(shell.emulator) == "-gabcdef"
+        report = shell("enable", "--yes", "--format", "csv", typed=table).out
+        assert shell("enable", typed=report).out == ""
+    assert "line 3 must be letters" in shell.fails(2, "disable", typed=lines("name,uuid", "x,a", "x,b c"))
+    assert "line 2 must" in shell.fails(2, "disable", typed=lines("name,uuid", "x"))
 
 
 @pytest.mark.parametrize("typed", ["y\n", "YES\n", "n\n", "\n", ""])
@@ -128,7 +137,7 @@ def test_one_room_that_fails_has_the_exit_code_of_its_error(shell: Shell, monkey
     monkeypatch.setattr("netless_rooms._api.session.Session.request", AsyncMock(side_effect=LookupError(TOKEN)))
     ran = shell("disable", "a")
     assert json.loads(ran.out) == {"uuid": "a", "outcome": "failed", "error": "LookupError"}
-    said = "netless-rooms: 1 of 1 room failed; pipe the jsonl output in to retry the rest\n"
+    said = "netless-rooms: 1 of 1 room failed; pipe this output into the same command to retry the rest\n"
     assert (ran.code, ran.err) == (8, said)
 
 
@@ -144,6 +153,21 @@ def test_some_rooms_that_fail_are_counted_and_can_be_piped_in_again(shell: Shell
     assert outcomes(shell("enable", "--yes", typed=ran.out)).keys() == {"a", "b", "nowhere"}
 
 
+def test_a_table_shows_the_whole_reason_first(shell: Shell) -> None:
+    shell.terminals, shell.environment["COLUMNS"] = frozenset({"stdout"}), "80"
+    shell.emulator.faults += [None, Failure(400, message=f"{'long ' * 9}reason")]
+    ran = shell("disable", UUID, "a", "--yes", "--concurrency", 1)
+    assert ran.out.splitlines()[1:] == [
+        f"{UUID}  failed         404 room not found",
+        f"a{' ' * 33}failed         400 long long long long long",
+        f"{' ' * 49}long long long long reason",
+    ]
+    assert "2 of 2 rooms failed; repeat the command to retry them" in ran.err
+    row = json.loads(shell("disable", UUID, "--format", "jsonl").out)
+    assert row["error"].startswith("404 room not found (check the uuid")
+    assert row["error"].endswith(f" [PATCH /v5/rooms/{UUID}]")
+
+
 def test_after_too_many_failures_the_rest_is_shown_and_can_be_piped_in_again(shell: Shell) -> None:
     shell.emulator.faults += [Failure(400), Failure(400)]
     ran = shell("disable", *"abcdef", "--yes", "--max-failures", 2, "--concurrency", 1)
@@ -157,8 +181,9 @@ def test_after_too_many_failures_the_rest_is_shown_and_can_be_piped_in_again(she
 def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
     shell.transport = Stopping(shell.emulator, 3, interrupt)
     ran = shell("disable", *"abcdef", "--yes", "--concurrency", 2)
-    assert (ran.code, ran.err) == (130, "")
     seen, done = outcomes(ran), banned(shell.emulator)
+    said = f"stopped: {len(done)} disabled, 0 failed, {6 - len(done)} left; pipe this output into"
+    assert (ran.code, ran.err.startswith(f"netless-rooms: {said}")) == (130, True)
     assert seen == {uuid: "disabled" if uuid in done else "not_attempted" for uuid in "abcdef"}
     assert 0 < len(done) < 6
     shell.transport = None

@@ -14,7 +14,6 @@ Only rooms that the caller took count for a checkpoint, however many were fetche
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from itertools import repeat
 from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
 import anyio
@@ -91,7 +90,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
     """How many rooms were skipped because they could not be read."""
     skipped: list[InvalidRoom]
     """The first 1000 of them."""
-    _page: Iterator[tuple[RangeState, Any]]
+    _page: Iterator[Item]
 
     def __init__(
         self,
@@ -189,17 +188,25 @@ class Scan(AsyncWithOnly, Generic[Item]):
         return self._start
 
     async def __anext__(self) -> Item:
-        # No generator: one that was cancelled, raised or was closed is dead, and ends quietly ever after.
+        # No async generator: one that was cancelled, raised or was closed is dead, and ends quietly ever after.
         while True:
-            for state, room in self._page:
-                state.position = room.uuid or state.position
-                if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
-                    self.skipped_count += 1
-                    self.skipped += [room] * (len(self.skipped) < MAX_SKIPPED_KEPT)
-                    continue
-                self.room_count += 1
-                return cast("Item", room)
+            for room in self._page:
+                return room
             await self._turn_page()
+
+    def _rest_of_page(self) -> list[Item]:
+        """Return the rest of the current page at once: the command line writes whole pages."""
+        return list(self._page)
+
+    def _return_each(self, page: FetchedPage) -> Iterator[Item]:
+        for room in page.rooms:
+            page.range.position = room.uuid or page.range.position
+            if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
+                self.skipped_count += 1
+                self.skipped += [room] * (len(self.skipped) < MAX_SKIPPED_KEPT)
+                continue
+            self.room_count += 1
+            yield cast("Item", room)
 
     async def _turn_page(self) -> None:
         """Take the next page; nothing is taken before it is there, so nothing is lost if the wait is cancelled."""
@@ -221,7 +228,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self.page_count += 1
         self._account = self._account or account_in(item.rooms)
         self._sampler.observe(cast("str", item.rooms[-1].uuid))  # a page ends with a room that has one
-        self._page = zip(repeat(item.range), item.rooms, strict=False)
+        self._page = self._return_each(item)
 
     async def _next_item(self) -> FetchedPage | FailedRange:
         if self._has_raised:

@@ -4,6 +4,7 @@ A command is a function in a module of ``commands``, registered here by its path
 command that runs is imported.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
@@ -11,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
 from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
-from rich.table import Table
 from rich.text import Text
 
 from netless_rooms._version import __version__
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message
-from netless_rooms.cli.output import StdoutConsole, open_closed_streams, put, say
+from netless_rooms.cli.output import StdoutConsole, hang, open_closed_streams, put, say
 from netless_rooms.errors import RoomsError
 
 if TYPE_CHECKING:
@@ -24,18 +24,36 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
 COMMANDS: Final = (
-    ("create", "rooms:create", "Create a room."),
-    ("get", "rooms:get", "Show one room."),
-    ("list", "rooms:list_page", "Show one page of the list, as served."),
-    ("scan", "scan:scan", "Show all rooms; resume where a scan stopped."),
-    ("stats", "stats:stats", "Count rooms by month of creation."),
-    ("disable", "bulk:disable", "Disable rooms: removes participants and blocks joining."),
-    ("enable", "bulk:enable", "Undo disable."),
-    ("token", "tokens:app", "Create a token from the access key, or read one."),
-    ("doctor", "doctor:doctor", "Report undocumented behaviour of your service."),
-    ("emulate", "emulate:emulate", "Serve an emulated service."),
-    ("demo", "demo:demo", "Walk an emulated service, without an account."),
+    ("create", "rooms:create", "Create a room.", "create --limit 5"),
+    ("get", "rooms:get", "Show one room.", "get 37875f5089c611eaa629dbb375b5adfc"),
+    ("list", "rooms:list_page", "Show one page of the list, as served.", "list --limit 20"),
+    (
+        "scan",
+        "scan:scan",
+        "Show all rooms; resume where a scan stopped.",
+        "scan --checkpoint night.json --output rooms.csv",
+    ),
+    ("stats", "stats:stats", "Count rooms by month of creation.", "stats --created-after 90d"),
+    (
+        "disable",
+        "bulk:disable",
+        "Disable rooms: removes participants and blocks joining.",
+        "disable --yes < rooms.csv > report.jsonl",
+    ),
+    ("enable", "bulk:enable", "Undo disable.", "enable --yes < report.jsonl"),
+    ("token", "tokens:app", "Create a token from the access key, or read one.", "token sdk --role admin"),
+    ("doctor", "doctor:doctor", "Report undocumented behaviour of your service.", "doctor --region eu"),
+    ("emulate", "emulate:emulate", "Serve an emulated service; needs the extra emulator.", "emulate --rooms 2500"),
+    ("demo", "demo:demo", "Walk an emulated service, without an account; the same extra.", "demo"),
 )
+# What users of other tools try.
+NO_DELETE: Final = "rooms cannot be deleted: use disable"
+ADVICE: Final = {
+    "--json": "use --format jsonl",
+    "--csv": "use --format csv",
+    **dict.fromkeys(("delete", "remove", "rm"), NO_DELETE),
+}
+SECRET_SUGGESTION: Final = re.compile(r" Did you mean --(token|secret-key)\?")
 
 
 class HelpFormatter:
@@ -47,7 +65,8 @@ class HelpFormatter:
 
     def render_description(self, console: "Console", _: "ConsoleOptions", description: Any) -> None:
         """Draw what the command does."""
-        console.print(description)
+        lines = [line.rstrip() for line in _plain(console, description).splitlines()]
+        console.print(Text("\n".join(filter(None, lines))))
 
     def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
         """Draw commands or flags, one per line; the settings, which every command has, close together."""
@@ -55,15 +74,20 @@ class HelpFormatter:
             return
         console.print(Text(f"{panel.title}:", style="bold"))
         if str(panel.title).startswith("Settings"):
-            flags = "  ".join(" ".join(entry.display_labels) for entry in panel.entries)
-            console.print(Text(f"  {flags}"))
+            console.print(Text("  " + "  ".join(", ".join(entry.display_labels) for entry in panel.entries)))
             return
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True)
-        grid.add_column()
-        for entry in panel.entries:
-            grid.add_row(Text(f"  {_labels(entry)}", style="cyan"), entry.description or "")
-        console.print(grid)
+        labels = [f"  {_labels(entry)}" for entry in panel.entries]
+        width = max(map(len, labels))
+        for label, entry in zip(labels, panel.entries, strict=True):
+            console.print(
+                Text(hang(label, _plain(console, entry.description or ""), width, console.width)), end=""
+            )
+
+
+def _plain(console: "Console", text: Any) -> str:
+    with console.capture() as captured:
+        console.print(text)
+    return captured.get()
 
 
 def _labels(entry: "HelpEntry") -> str:
@@ -74,18 +98,44 @@ app: Final = App(
     name="netless-rooms",
     help=(
         "Manage the rooms of Netless, the service behind Agora Interactive Whiteboard.\n\n"
-        "Set NETLESS_REGION, and NETLESS_TOKEN or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY."
+        "A setting comes from its flag, such as --region, or else from its variable:\n"
+        "NETLESS_REGION; NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY;\n"
+        "NETLESS_BASE_URL for another address of the service.\n\n"
+        "Example: netless-rooms list --region us-sv"
     ),
     help_format="plaintext",
     help_formatter=HelpFormatter(),
     version=__version__,
+    version_flags=["--version", "-V"],
 )
-for _key, (_name, _path, _help) in enumerate(COMMANDS, 1):
+for _key, (_name, _path, _help, _example) in enumerate(COMMANDS, 1):
     _options = {"usage": f"netless-rooms {_name} [OPTIONS] [UUID...]"} if _path.startswith("bulk:") else {}
-    app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_help, **_options)
+    _text = f"{_help}\n\nExample: netless-rooms {_example}"
+    app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_text, **_options)
 
 
-@app.command(sort_key=len(COMMANDS) + 1, help="Print shell completion.")
+@app.command(name="help", show=False)
+def help_page(*command: str) -> None:
+    """Show the help of a command.
+
+    Example: netless-rooms help scan
+    """
+    _, _, unknown = app.parse_commands(list(command))
+    if unknown:
+        raise CommandError(ExitCode.USAGE, f"unknown command {unknown[0]!r}; see --help")
+    app.help_print(list(command), console=StdoutConsole())
+
+
+@app.command(show=False)
+def version() -> None:
+    """Show the version.
+
+    Example: netless-rooms version
+    """
+    put(f"{__version__}\n")
+
+
+@app.command(sort_key=len(COMMANDS) + 1, help="Print shell completion.\n\nExample: netless-rooms completion fish")
 def completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish"],
@@ -124,11 +174,14 @@ def _call(command: Callable[[], Any], *, is_async: bool) -> int:
 
 def _usage_error(error: CycloptsError) -> str:
     """Return what is wrong with the arguments, without "tokens", which are something else here."""
+    words = getattr(error, "unused_tokens", None) or [getattr(getattr(error, "token", None), "keyword", None)]
+    if not isinstance(error, UnusedCliTokensError) and words[0] in ADVICE:
+        return ADVICE[words[0]]
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"too many arguments, from {error.unused_tokens[0]!r}"
     if isinstance(error, RepeatArgumentError):
         return f"{error.token.keyword} conflicts with another flag or is repeated"
-    return str(error).removesuffix(".")
+    return SECRET_SUGGESTION.sub("", str(error)).removesuffix(".")
 
 
 def _fail(code: int, text: str) -> int:

@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from errno import EEXIST
 from io import FileIO
 from pathlib import Path
@@ -41,10 +42,14 @@ class ScanState:
     rooms: int = 0  # how many rooms the scan returned
     rows: int = 0  # how many were written, without the line of names
     skipped: int = 0  # how many unreadable rooms were left out
+    began: int = 0  # when the first run began, in seconds since the epoch; filters such as 7d count back from it
 
 
-def read_state(path: Path, options: Mapping[str, Any]) -> ScanState | None:
-    """Return the state in a checkpoint file, ``None`` without a file; ``CommandError`` if it is another scan's."""
+def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | None:
+    """Return the state in a checkpoint file, ``None`` without a file.
+
+    Raises ``CommandError`` if it is not one, or one of a scan with other ``options``, unless they are ``None``.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise CommandError(ExitCode.FILE, f"{path} is not a regular file")
@@ -59,11 +64,11 @@ def read_state(path: Path, options: Mapping[str, Any]) -> ScanState | None:
         if members.pop("kind") != KIND:
             raise ValueError
         state = _parse_state(members)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, OSError):
         raise CommandError(
             ExitCode.FILE, f"{path} is not a checkpoint file of this release; name another file"
         ) from None
-    _check_options(path, state.options, options)
+    _check_options(path, state.options, state.options if options is None else options)
     return state
 
 
@@ -131,7 +136,7 @@ class OutputFile:
             self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
         except FileExistsError:
             raise CommandError(
-                ExitCode.FILE, f"{path} exists: remove it, name another file, or pass its --checkpoint file"
+                ExitCode.FILE, f"{path} exists: name another file, pass its --checkpoint file, or --force"
             ) from None
         except FileNotFoundError as error:
             raise self._changed() if state.size else unusable(path, error) from None
@@ -139,8 +144,10 @@ class OutputFile:
             raise unusable(path, error) from None
         try:
             self._take_over()
-        except BaseException:
+        except BaseException as error:
             self._file.close()
+            if isinstance(error, OSError):  # no regular file
+                raise unusable(path, error) from None
             raise
 
     def _take_over(self) -> None:
@@ -184,6 +191,7 @@ def _parse_state(members: dict[str, Any]) -> ScanState:
         kind = {"checkpoint": (str, type(None)), "options": dict, "ended": bool}.get(field.name, int)
         if not isinstance(getattr(state, field.name), kind):  # type: ignore[arg-type]  # of a mixed dict
             raise TypeError
+    datetime.fromtimestamp(state.began, UTC)  # or it raises
     return state
 
 

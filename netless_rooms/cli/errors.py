@@ -73,6 +73,7 @@ HINTS: Final[dict[type[RoomsError], str]] = {
 }
 NO_ROOM: Final = re.compile(rf"{ROOMS_PATH}(\?limit=\d+)?")
 UNCHECKED: Final = " (check_token=False skips this check)"
+ANSWERED: Final = re.compile("^the service answered ([0-9]+):? ")
 OVER_HTTP: Final = "; allow_http=True permits it"
 USER_IN_URL: Final = re.compile(r"(?<=://)[^\s/?#]*@")
 
@@ -85,11 +86,18 @@ def exit_code(error: RoomsError) -> ExitCode:
 
 
 def message(error: RoomsError) -> str:
-    """Return the message of an error of the library, with a hint that fits the command line, redacted."""
+    """Return the message of an error of the library, the reason first, with a hint that fits the command line."""
     text = str(error).replace(UNCHECKED, "")
     if error.hint:
         text = text.replace(f"({error.hint})", f"({_hint(error)})")
-    return redact_message(text)
+    request = f"{error.method} {error.path}"
+    end = f" [{request}]" if text.startswith(f"{request}: ") else ""
+    return redact_message(ANSWERED.sub(r"\1 ", text.removeprefix(f"{request}: "), count=1) + end)
+
+
+def reason(error: RoomsError) -> str:
+    """Return only what failed, such as ``404 room not found``."""
+    return redact_message(ANSWERED.sub(r"\1 ", error.summary, count=1))
 
 
 def redact_message(text: str) -> str:

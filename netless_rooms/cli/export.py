@@ -4,21 +4,26 @@ JSON lines are exact: everything outside of ASCII is escaped, so no name can act
 document of an unreadable room, values that a strict reader rejects are encoded otherwise.  CSV is for
 spreadsheets: characters that a terminal or an editor acts on are replaced, and an apostrophe is put before what a
 spreadsheet takes for a formula.
+
+Rooms come by the page: a text is put together directly, and msgspec spells all times of a page in one go.
 """
 
-import csv
 import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from io import StringIO
+from functools import lru_cache
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
 from attrs import frozen
+from rich.cells import cell_len, set_cell_size
 
 from netless_rooms._auth.redaction import redact
-from netless_rooms.cli.output import HIDDEN, is_terminal, put, visible
+from netless_rooms.cli.output import HIDDEN, is_terminal, put, say, visible
 from netless_rooms.models import InvalidRoom, Room
 
 Format: TypeAlias = Literal["table", "jsonl", "csv"]
@@ -30,6 +35,9 @@ FORMULA_IN_PART: Final = re.compile(rf";(?=\s*[{SIGNS}])")  # the next cell, whe
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 NO_WIDTH: Final = 100_000  # columns of a table outside of a terminal
 GAP: Final = 2  # between two columns
+MIN_SHARED: Final = 8  # columns that are worth showing
+
+encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @frozen(kw_only=True)
@@ -39,39 +47,36 @@ class Columns:
     fields: tuple[str, ...]
     shown: Mapping[str, int]
     """The width of each column of a table; 0 shares what is left."""
-    cropped: frozenset[str] = frozenset()
-    """Those of them that are cut without an ellipsis, such as parts of a second."""
+    folds: bool = False
+    """Whether the last column continues on further lines; else it ends with an ellipsis."""
 
     def widths(self, total: int) -> dict[str, int]:
-        """Return the maximum width of each column in a table of width ``total``."""
-        left = total - sum(self.shown.values()) - GAP * len(self.shown)
-        sharing = list(self.shown.values()).count(0)
-        return {name: width or max(1, left // sharing) for name, width in self.shown.items()}
+        """Return the maximum width of each column that fits a table of width ``total``, the first one always."""
+        left, kept = total, dict[str, int]()
+        for name, width in self.shown.items():
+            left -= (width or MIN_SHARED) + GAP * bool(kept)
+            if kept and left < 0:
+                break
+            kept[name] = width
+        sharing = [name for name, width in kept.items() if not width]
+        left += MIN_SHARED * len(sharing)
+        return {name: width or left // len(sharing) for name, width in kept.items()}
 
 
 ROOM: Final = Columns(
     fields=("uuid", "team_uuid", "app_uuid", "name", "is_record", "is_ban", "created_at", "limit", "extra"),
     shown={"uuid": 32, "created_at": 19, "is_ban": 6, "limit": 5, "name": 0},
-    cropped=frozenset({"created_at"}),
 )
-ROOM_OR_INVALID: Final = Columns(
-    fields=(*ROOM.fields, "invalid"), shown={**ROOM.shown, "invalid": 0}, cropped=ROOM.cropped
-)
+ROOM_OR_INVALID: Final = Columns(fields=(*ROOM.fields, "invalid"), shown={**ROOM.shown, "invalid": 0})
 
 
-def room_row(room: Room) -> Row:
-    """Return a room under the library's field names."""
+def room_row(room: Room | InvalidRoom) -> Row:
+    """Return a room under the library's field names, or what is known of an unreadable one."""
+    if isinstance(room, InvalidRoom):
+        invalid = f"{room.reason} at {room.path}"
+        return {"uuid": room.uuid, "invalid": invalid, "document": _strict_json(room.document)}
     row = {name: getattr(room, name) for name in ROOM.fields}
     return {**row, "created_at": format_time(room.created_at), "extra": dict(room.extra)}
-
-
-def invalid_row(room: InvalidRoom) -> Row:
-    """Return what is known of an unreadable room, and what the service sent."""
-    return {
-        "uuid": room.uuid,
-        "invalid": f"{room.reason} at {room.path}",
-        "document": _strict_json(room.document),
-    }
 
 
 def format_time(time: datetime) -> str:
@@ -102,46 +107,108 @@ def show_one(row: Row, columns: Columns, flag: Format | None) -> None:
 def encode(rows: Sequence[Row], columns: Columns, format: Format, *, header: bool = True) -> str:  # noqa: A002
     """Return the text of ``rows``; with ``header``, after the names of the columns."""
     if format == "jsonl":
-        return "".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows)
+        return "".join([f"{encode_json(row)}\n" for row in rows])
     if format == "csv":
-        return _encode_csv(rows, columns.fields, header=header)
+        lines = [",".join([_encode_cell(row.get(name)) for name in columns.fields]) for row in rows]
+        return _join_csv(lines, columns, header=header)
     return _encode_table(rows, columns, header=header)
 
 
-def _encode_csv(rows: Sequence[Row], fields: Sequence[str], *, header: bool) -> str:
-    written = StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    if header:
-        writer.writerow(fields)
-    writer.writerows([_encode_cell(row.get(name)) for name in fields] for row in rows)
-    return written.getvalue()
+def encode_rooms(
+    rooms: Sequence[Room | InvalidRoom],
+    columns: Columns,
+    format: Format,  # noqa: A002
+    *,
+    header: bool = True,
+) -> str:
+    """Return what ``encode`` returns for the rows of ``rooms``, several times as fast."""
+    if format == "table" or any(isinstance(room, InvalidRoom) for room in rooms):
+        return encode([room_row(room) for room in rooms], columns, format, header=header)
+    valid: Any = rooms
+    times = _format_times(valid)
+    if format == "csv":
+        rest = "," * (len(columns.fields) - len(ROOM.fields))
+        lines = [
+            f"{room.uuid if room.uuid.isalnum() else _encode_text(room.uuid)},{_encode_text(room.team_uuid)},"
+            f"{_encode_text(room.app_uuid)},{_encode_text(room.name)},{'true' if room.is_record else 'false'},"
+            f"{'true' if room.is_ban else 'false'},{time},{room.limit},"
+            f"{_encode_cell(dict(room.extra)) if room.extra else ''}{rest}"
+            for room, time in zip(valid, times, strict=True)
+        ]
+        return _join_csv(lines, columns, header=header)
+    return "".join(
+        [
+            f'{{"uuid":"{room.uuid}","team_uuid":{_quote(room.team_uuid)},"app_uuid":{_quote(room.app_uuid)},'
+            f'"name":{_quote(room.name)},'
+            f'"is_record":{"true" if room.is_record else "false"},"is_ban":{"true" if room.is_ban else "false"},'
+            f'"created_at":"{time}","limit":{room.limit},'
+            f'"extra":{encode_json(dict(room.extra)) if room.extra else "{}"}}}\n'
+            for room, time in zip(valid, times, strict=True)
+        ]
+    )
+
+
+def _quote(text: str | None) -> str:
+    return "null" if text is None else encode_json(text)
+
+
+def _format_times(rooms: Sequence[Room]) -> list[str]:
+    """Return ``format_time`` of all rooms; isoformat alone would take as long as all the rest of a row."""
+    texts = msgspec.json.encode([room.created_at for room in rooms]).decode()[1:-1].split(",")
+    return [
+        f"{text[1:24]}Z" if text.endswith('000Z"') else format_time(room.created_at)  # a full second has no 000
+        for room, text in zip(rooms, texts, strict=False)
+    ]
+
+
+def _join_csv(lines: Sequence[str], columns: Columns, *, header: bool) -> str:
+    return "".join([f"{line}\n" for line in ([",".join(columns.fields)] if header else []) + [*lines]])
 
 
 def _encode_cell(value: Any) -> str:
-    if isinstance(value, str):
-        text = FORMULA_IN_PART.sub(";'", visible(value))
-        return f"'{text}" if FORMULA.match(value) else text
     if value is None or value == {}:
         return ""
-    return json.dumps(value)
+    return _encode_text(value) if isinstance(value, str) else _quote_cell(json.dumps(value))
+
+
+@lru_cache(64)  # rooms have the same few teams and apps
+def _encode_text(value: str | None) -> str:
+    if value is None:
+        return ""
+    text = FORMULA_IN_PART.sub(";'", visible(value))
+    return _quote_cell(f"'{text}" if FORMULA.match(value) else text)
+
+
+def _quote_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
 def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     is_seen = is_terminal(sys.stdout)
-    written = StringIO()
-    console = Console(file=written, force_terminal=is_seen, width=None if is_seen else NO_WIDTH, highlight=False)
-    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for name, width in columns.widths(console.width).items():
-        overflow: Literal["crop", "ellipsis"] = "crop" if name in columns.cropped else "ellipsis"
-        table.add_column(name, min_width=columns.shown[name], max_width=width, no_wrap=True, overflow=overflow)
-    for row in rows:
-        table.add_row(*(Text(_format_cell(row.get(name))) for name in columns.shown))
-    console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    total = get_terminal_size().columns if is_seen else NO_WIDTH
+    widths = columns.widths(total)
+    if header and len(widths) < len(columns.shown):
+        left_out = ", ".join([*columns.shown][len(widths) :])
+        say(f"columns left out: {left_out}; widen the terminal, or use --format jsonl")
+    cells = [[_format_cell(row.get(name)) for name in widths] for row in rows]
+    for place, (name, width) in enumerate(widths.items()):
+        if not columns.shown[name]:
+            widths[name] = min(width, max([len(name), *(cell_len(each[place]) for each in cells)]))
+    *fixed, last = widths.values()
+    indent = sum(fixed) + GAP * len(fixed)
+    names = " ".join(_fit(name, width + GAP - 1) for name, width in widths.items()).rstrip()
+    lines = [f"\x1b[1m{names}\x1b[0m" if is_seen else names] * header
+    for *others, end in cells:
+        start = "".join(f"{_fit(cell, width)}{' ' * GAP}" for cell, width in zip(others, fixed, strict=True))
+        parts = wrap(end, max(MIN_SHARED, last)) if columns.folds else [_fit(end, last)]
+        lines += [f"{start}{parts[0]}", *(f"{' ' * indent}{part}" for part in parts[1:])]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _fit(text: str, width: int) -> str:
+    """Return ``text`` in ``width`` columns of a terminal; what is cut ends with an ellipsis, except in a time."""
+    is_cut = cell_len(text) > width
+    return f"{set_cell_size(text, width - 1)}…" if is_cut and text[10:11] != "T" else set_cell_size(text, width)
 
 
 def _format_cell(value: Any) -> str:

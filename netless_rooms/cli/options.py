@@ -1,26 +1,32 @@
 """Options that several commands share: settings, filters, formats, and how a scan goes through the list."""
 
+import gc
 import os
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from time import time
+from typing import Annotated, Any, Final, Literal
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter, Token, validators
 
 from netless_rooms._auth.tokens import AccessKey
 from netless_rooms._client import AsyncRooms
-from netless_rooms._listing.scan import MAX_PREFETCH, MAX_SHARDS
+from netless_rooms._listing.scan import MAX_PREFETCH, MAX_SHARDS, Scan
 from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_uuid
 from netless_rooms.cli.errors import OVER_HTTP, CommandError, ExitCode, redact_message
 from netless_rooms.cli.export import Format, format_time
-from netless_rooms.cli.output import say
-from netless_rooms.models import Room
+from netless_rooms.cli.output import count, say, shown_log
+from netless_rooms.models import InvalidRoom, Room
 
 FILTERS: Final = Group("Filters", sort_key=50)
-SETTINGS: Final = Group("Settings, default NETLESS_TOKEN, NETLESS_REGION and so on", sort_key=99)
-KEY: Final = Group("Access key, default NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
+SETTINGS: Final = Group("Settings, by flags or else by NETLESS_REGION, NETLESS_TOKEN and so on", sort_key=99)
+KEY: Final = Group("Access key, by flags or else by NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+GC_THRESHOLD: Final = 50_000  # objects; some ten pages of rooms
 SECRETS: Final = ("token", "secret_key")
 
 
@@ -36,12 +42,15 @@ NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 FormatFlag = Annotated[
     Format | None,
     Parameter(
-        name="--format",
+        name=("--format", "-f"),
         metavar="table|jsonl|csv",
         show_choices=False,
         help="Default: table in a terminal, else jsonl.",
     ),
 ]
+
+
+VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each request and retry on stderr.")]
 
 
 @Parameter(name="*")
@@ -67,27 +76,48 @@ class ScanOptions:
 DEFAULT_OPTIONS: Final = ScanOptions()
 
 
-def parse_time(_: object, tokens: Sequence[Token]) -> datetime:
-    """Return the time that an argument names; one without an offset is in UTC, a date is its first moment."""
+def rest_of_page(first: Any, scan: Scan[Any]) -> list[Any]:
+    """Return the rooms of the page that ``scan`` has just begun with ``first``; all of them count as returned."""
+    return [first, *scan._rest_of_page()]
+
+
+def seen(scan: Scan[Any]) -> tuple[str, int]:
+    """Return what a progress line shows of a scan."""
+    return f"{count(scan.room_count, 'room')} in {count(scan.page_count, 'page')}", scan.room_count
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Return the length of time that ``text`` names, such as ``7d``; ``None`` if it names none."""
+    found = re.fullmatch("([1-9][0-9]{0,5})([smhd])", text)
+    return found and timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
+    """Return the time that an argument names, or how long ago it is.
+
+    A time without an offset is in UTC, a date is its first moment.
+    """
     text = tokens[0].value
+    ago = parse_duration(text)
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("use a date or a time such as 2024-01-31 or 2024-01-31T08:00+02:00") from None
-    if time.utcoffset() is None:
-        return time.replace(tzinfo=UTC)
-    try:
-        return time.astimezone(UTC)
+        time = datetime.now(UTC) - ago if ago else datetime.fromisoformat(text)
+        utc = time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("that time is out of range") from None
+        raise ValueError(f"{text!r} is out of range") from None
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no time: use 2024-01-31, 2024-01-31T08:00+02:00, or 7d for 7 days ago"
+        ) from None
+    return ago or utc
 
 
-Time = Annotated[datetime, Parameter(converter=parse_time, metavar="TIME")]
+Time = Annotated[datetime | timedelta, Parameter(converter=parse_time, metavar="TIME")]
 
 
 def _check_filters(_: object, filters: "Filters") -> None:
     """Reject what no room can match, which would only be seen when the whole list has been read."""
-    after, before = filters.created_after, filters.created_before
+    given = filters.since(time())
+    after, before = given.created_after, given.created_before
     if after is not None and before is not None and after >= before:
         raise ValueError("--created-after must be earlier than --created-before")
 
@@ -99,18 +129,31 @@ class Filters:
 
     banned: Annotated[bool | None, Parameter(negative="--not-banned", help="Disabled, or not.")] = None
     recording: Annotated[bool | None, Parameter(negative="--not-recording", help="Recorded, or not.")] = None
-    created_after: Annotated[Time | None, Parameter(help="Created at this time or later; default UTC.")] = None
+    created_after: Annotated[Time | None, Parameter(help="Since 2024-01-31, say, or 7d ago; default UTC.")] = None
     created_before: Annotated[Time | None, Parameter(help="Created before this time.")] = None
     team: Annotated[str | None, Parameter(help="With this team_uuid.")] = None
     app: Annotated[str | None, Parameter(help="With this app_uuid.")] = None
 
-    def match(self, room: Room) -> bool:
-        """Whether ``room`` is wanted."""
+    def since(self, start: float) -> Any:
+        """Return them with times in place of lengths of time before ``start``, in seconds since the epoch."""
+        now = datetime.fromtimestamp(start, UTC)
+        ago = asdict(self, filter=lambda _, value: isinstance(value, timedelta))
+        return evolve(self, **{name: now - value for name, value in ago.items()})
+
+    def select(self, rooms: list[Any]) -> list[Any]:
+        """Return the rooms that are wanted; unreadable ones are.  Call ``since`` before."""
+        if self == NO_FILTERS:
+            return rooms
+        return [room for room in rooms if isinstance(room, InvalidRoom) or self._match(room)]
+
+    def _match(self, room: Room) -> bool:
+        after: Any = self.created_after
+        before: Any = self.created_before
         return (
             (self.banned is None or room.is_ban is self.banned)
             and (self.recording is None or room.is_record is self.recording)
-            and (self.created_after is None or room.created_at >= self.created_after)
-            and (self.created_before is None or room.created_at < self.created_before)
+            and (after is None or room.created_at >= after)
+            and (before is None or room.created_at < before)
             and (self.team is None or room.team_uuid == self.team)
             and (self.app is None or room.app_uuid == self.app)
         )
@@ -124,10 +167,14 @@ class Filters:
 def _to_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_time(value)
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.0f}s"
     return redact_message(value) if isinstance(value, str) else value
 
 
 NO_FILTERS: Final = Filters()
+KEY_FLAG: Final = Parameter(help="The access key of the project.")
+SECRET_FLAG: Final = Parameter(help="Its secret key.")
 
 
 @Parameter(name="*", group=SETTINGS)
@@ -136,10 +183,14 @@ class Settings:
     """The settings that were given as flags."""
 
     token: Annotated[str | None, Parameter(help="A token of the project or of one room.")] = None
-    access_key: Annotated[str | None, Parameter(help="The access key of the project.")] = None
-    secret_key: Annotated[str | None, Parameter(help="Its secret key.")] = None
-    region: Annotated[str | None, Parameter(help="The data centre, such as us-sv.")] = None
+    access_key: Annotated[str | None, KEY_FLAG] = None
+    secret_key: Annotated[str | None, SECRET_FLAG] = None
+    region: Annotated[
+        Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"] | str | None,
+        Parameter(alias="-r", help="The data centre, such as us-sv."),
+    ] = None
     base_url: Annotated[str | None, Parameter(help="The address of the service.")] = None
+    verbose: VerboseFlag = False
 
 
 @Parameter(name="*", group=KEY)
@@ -147,8 +198,8 @@ class Settings:
 class KeyFlags:
     """The settings that were given as flags to a command that needs only the access key."""
 
-    access_key: Annotated[str | None, Parameter(help="The access key of the project.")] = None
-    secret_key: Annotated[str | None, Parameter(help="Its secret key.")] = None
+    access_key: Annotated[str | None, KEY_FLAG] = None
+    secret_key: Annotated[str | None, SECRET_FLAG] = None
 
 
 FROM_ENVIRONMENT: Final = Settings()
@@ -163,12 +214,15 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
     if token is None or region is None:
         missing = ["NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY"] * (token is None)
         missing += ["NETLESS_REGION, such as us-sv"] * (region is None)
-        raise CommandError(
-            ExitCode.SETTINGS,
-            f"set {'; and '.join(missing)} (without an account: `netless-rooms emulate` prints settings to try)",
-        )
+        extra = "" if find_spec("uvicorn") else "pip install 'netless-rooms[emulator]', then "
+        without = f"without an account: {extra}`netless-rooms emulate` prints settings to try"
+        raise CommandError(ExitCode.SETTINGS, f"set {'; and '.join(missing)} ({without})")
     _warn_of_secrets(settings)
     async with AsyncExitStack() as stack:
+        stack.enter_context(shown_log(is_wanted=settings.verbose))
+        # Rooms form no cycles, and Python would look for some after every few hundred of them.
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(GC_THRESHOLD)
         try:
             rooms = await stack.enter_async_context(
                 AsyncRooms.open(token=token, region=region, base_url=base_url_of(settings))

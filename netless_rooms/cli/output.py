@@ -9,12 +9,14 @@ import select
 import stat
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import RawIOBase, TextIOBase
+from logging import DEBUG, Handler, LogRecord, getLogger
 from pathlib import Path
+from textwrap import fill
 from time import perf_counter
-from typing import IO, Any, Final, TextIO, TypeAlias, cast
+from typing import IO, Any, Final, Protocol, TextIO, cast
 from unicodedata import category
 
 from rich.console import Console
@@ -24,7 +26,39 @@ from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
 ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
 JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 HIDDEN: Final = "\ufffd"
-Update: TypeAlias = Callable[[str], None]
+MAX_QUIET: Final = 2  # seconds until a progress line says that the service does not answer
+
+logger: Final = getLogger("netless_rooms")
+
+
+class Update(Protocol):
+    """Updates a progress line; with the number of ``rooms`` so far, it shows their rate."""
+
+    def __call__(self, text: str, rooms: int | None = None, /) -> None: ...
+
+
+class SayHandler(Handler):
+    """Shows a log on stderr."""
+
+    def emit(self, record: LogRecord) -> None:
+        """Show one record."""
+        say(record.getMessage())
+
+
+@contextmanager
+def shown_log(*, is_wanted: bool) -> Iterator[None]:
+    """Show the library's log on stderr meanwhile, each request and retry, if that is wanted."""
+    if not is_wanted:
+        yield
+        return
+    handler, level = SayHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 def visible(text: str) -> str:
@@ -132,35 +166,57 @@ def read_input(limit: int = -1) -> str:
 
 @contextmanager
 def progress(*, is_wanted: bool = True) -> Iterator[Update]:
-    """Yield what updates a progress line on stderr; it shows nothing outside of a terminal, or if not wanted."""
-    if not (is_wanted and is_terminal(sys.stderr)):
-        yield lambda _: None
+    """Yield what updates a progress line on stderr: with a text, and the number of rooms so far for a rate.
+
+    It shows nothing outside of a terminal, if it is not wanted, or if the log is shown there.
+    """
+    if not (is_wanted and is_terminal(sys.stderr)) or logger.isEnabledFor(DEBUG):
+        yield lambda *_: None
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    start = shown_at = perf_counter()
+    text, rate = "", ""
+
+    def update(now_text: str, rooms: int | None = None) -> None:
+        nonlocal text, rate, shown_at
+        shown_at = perf_counter()
+        text, rate = now_text, "" if rooms is None else per_second(rooms, shown_at - start)
+
+    class Line(TextColumn):
+        def render(self, _: object) -> Text:
+            return Text(progress_line(text, rate, perf_counter() - shown_at))
+
     # What rich redirects, it writes to the terminal; rows must go where stdout leads, whatever stderr is.
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+        SpinnerColumn(),
+        Line(""),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     ) as bar:
-        task = bar.add_task("waiting for the service ...")
-        yield lambda text: bar.update(task, description=text)
+        bar.add_task("")
+        yield update
 
 
-class Stopwatch:
-    """Measures seconds, for rates."""
+def progress_line(text: str, rate: str, quiet: float) -> str:
+    """Return a progress line; instead of an old rate it says how many seconds the service has been silent."""
+    end = f"waiting for the service, {quiet:.0f} s" if quiet >= MAX_QUIET or not text else rate
+    return ", ".join(filter(None, (text, end)))
 
-    def __init__(self) -> None:
-        self._start = perf_counter()
 
-    @property
-    def seconds(self) -> float:
-        """The seconds since the start."""
-        return perf_counter() - self._start
+def per_second(rooms: int, seconds: float) -> str:
+    """Return the rooms a second, for people."""
+    return f"{rooms / max(seconds, 0.001):,.0f} rooms a second"
 
-    def rate(self, rooms: int) -> str:
-        """Return the rooms a second, for people."""
-        return f"{rooms / max(self.seconds, 0.001):,.0f} rooms a second"
+
+def hang(label: str, text: str, width: int, end: int) -> str:
+    """Return lines of at most ``end`` columns: ``label`` in ``width`` columns, ``text`` beside it."""
+    label = f"{label:{width}}  "
+    return f"{fill(text, end, initial_indent=label, subsequent_indent=' ' * len(label), break_on_hyphens=False)}\n"
 
 
 def count(number: int, noun: str) -> str:

@@ -1,7 +1,9 @@
 """The commands ``disable`` and ``enable``: one room or several, with a result for each."""
 
+import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final
@@ -12,16 +14,18 @@ from cyclopts import Parameter, validators
 
 from netless_rooms._bulk import CONCURRENCY, Outcome, Outcomes
 from netless_rooms._validation import check_uuid
-from netless_rooms.cli.errors import CommandError, ExitCode, message
+from netless_rooms.cli.errors import CommandError, ExitCode, message, reason
 from netless_rooms.cli.export import Columns, Format, Row, encode, format_for
 from netless_rooms.cli.options import FROM_ENVIRONMENT, AtLeastOne, FormatFlag, Settings, open_rooms
-from netless_rooms.cli.output import Stopwatch, count, is_terminal, progress, prompt, put, read_input, say
+from netless_rooms.cli.output import count, is_terminal, progress, prompt, put, read_input, say
 from netless_rooms.errors import RoomsError, TooManyFailuresError
 
-OUTCOME: Final = Columns(fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0})
+OUTCOME: Final = Columns(
+    fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0}, folds=True
+)
 MAX_FAILURES: Final = 100
 STDIN: Final = "-"
-EXPECTED: Final = "expected one uuid or JSON object per line"
+EXPECTED: Final = "expected one uuid or JSON object per line, or CSV with a column uuid"
 # Only this makes a lone hyphen an argument; so misspelled flags have to be rejected here.
 Uuids = Annotated[
     str, Parameter(allow_leading_hyphen=True, help="The rooms; `-`, or no uuid and a pipe, reads stdin.")
@@ -33,9 +37,13 @@ Uuids = Annotated[
 class BulkOptions:
     """How to make many calls."""
 
-    yes: Annotated[bool, Parameter(negative="", help="Do not ask before changing several rooms.")] = False
-    dry_run: Annotated[bool, Parameter(negative="", help="Only show which rooms would change.")] = False
-    concurrency: Annotated[AtLeastOne, Parameter(help="Calls at once; 8.")] = CONCURRENCY
+    yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several rooms.")] = (
+        False
+    )
+    dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which rooms would change.")] = (
+        False
+    )
+    concurrency: Annotated[AtLeastOne, Parameter(alias="-j", help="Calls at once; 8.")] = CONCURRENCY
     rate: Annotated[
         Annotated[float, Parameter(validator=validators.Number(gt=0))] | None,
         Parameter(help="Maximum of calls per second; default no limit."),
@@ -101,8 +109,9 @@ async def _make_calls(
 def select(arguments: Sequence[str], *, done: str) -> Selection:
     """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there are none and stdin is a pipe.
 
-    Stdin has one uuid or one JSON object per line, as ``scan`` and this command print.  Lines of this command's
-    own output whose ``outcome`` is ``done`` are left out, so that its output can be piped in again.
+    Stdin has one uuid or one JSON object per line, or CSV with the names of columns, as ``scan`` and this command
+    print.  Rows of this command's own output whose ``outcome`` is ``done`` are left out, so that its output can be
+    piped in again.
     """
     if STDIN in arguments and len(arguments) > 1:
         raise CommandError(ExitCode.USAGE, "use either - or uuids, not both")
@@ -127,11 +136,21 @@ def _parse_argument(text: str) -> str:
 
 
 def _parse_lines(text: str, done: str) -> Iterable[str]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, row in _rows(text.splitlines()):
+        if row.get("outcome") != done:
+            yield _parse_uuid(number, row)
+
+
+def _rows(lines: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Yield each row with its line: of CSV if the first line has the names of columns, else of one line each."""
+    if lines and "uuid" in next(csv.reader(lines[:1])):
+        reader = csv.DictReader(lines)
+        for row in reader:
+            yield reader.line_num, {**row, "uuid": (row["uuid"] or "").removeprefix("'")}
+        return
+    for number, line in enumerate(lines, 1):
         if content := line.strip():
-            row = _parse_row(content) if content.startswith("{") else {"uuid": content}
-            if row.get("outcome") != done:
-                yield _parse_uuid(number, row)
+            yield number, _parse_row(content) if content.startswith("{") else {"uuid": content}
 
 
 def _parse_row(text: str) -> dict[str, Any]:
@@ -172,29 +191,34 @@ class Report:
         self._done = done
         self._format: Format = format
         self._header = True
+        self._counts = Counter[str]()
         self._last_error: Exception | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """Show rows."""
-        put(encode(list(rows), OUTCOME, self._format, header=self._header))
+        shown = list(rows)
+        put(encode(shown, OUTCOME, self._format, header=self._header))
         self._header = False
+        self._counts.update(row["outcome"] for row in shown)
 
     async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]], total: int) -> int:
         """Make all calls and return the exit code."""
-        watch = Stopwatch()
         try:
             with progress(is_wanted=not is_terminal(sys.stdout)) as update:
                 async with calls as outcomes:
                     async for outcome in outcomes:
                         self.add([self._row(outcome)])
                         done = f"{outcomes.done:,} of {count(total, 'room')}, {outcomes.failed:,} failed"
-                        update(f"{done}, {watch.rate(outcomes.done)}")
+                        update(done, outcomes.done)
         except TooManyFailuresError as error:
             self._add_rest(outcomes)
             say(message(error))
             return ExitCode.PARTLY
         except anyio.get_cancelled_exc_class():
             self._add_rest(outcomes)
+            finished, failed = self._counts[self._done], self._counts["failed"]
+            left = total - finished - failed
+            say(f"stopped: {finished:,} {self._done}, {failed:,} failed, {left:,} left{self._advice()}")
             raise
         return self._finish(outcomes, total)
 
@@ -208,7 +232,8 @@ class Report:
         if error is None:
             return {"uuid": outcome.uuid, "outcome": self._done, "error": None}
         self._last_error = error
-        text = message(error) if isinstance(error, RoomsError) else type(error).__name__
+        explain = reason if self._format == "table" else message
+        text = explain(error) if isinstance(error, RoomsError) else type(error).__name__
         return {"uuid": outcome.uuid, "outcome": "failed", "error": text}
 
     def _finish(self, outcomes: Outcomes[str], total: int) -> int:
@@ -218,5 +243,10 @@ class Report:
             return ExitCode.DONE
         if total == 1 and isinstance(self._last_error, RoomsError):
             raise self._last_error
-        say(f"{outcomes.failed:,} of {count(total, 'room')} failed; pipe the jsonl output in to retry the rest")
+        say(f"{outcomes.failed:,} of {count(total, 'room')} failed{self._advice()}")
         return ExitCode.PARTLY
+
+    def _advice(self) -> str:
+        if self._format == "table":
+            return "; repeat the command to retry them: it changes nothing twice"
+        return "; pipe this output into the same command to retry the rest"

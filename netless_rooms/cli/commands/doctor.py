@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
-from io import StringIO
+from shutil import get_terminal_size
 from typing import Final
 
 from attrs import asdict
@@ -13,7 +13,7 @@ from netless_rooms._doctor.probes import examine
 from netless_rooms.cli.errors import ExitCode
 from netless_rooms.cli.export import Columns, format_for, show
 from netless_rooms.cli.options import FROM_ENVIRONMENT, FormatFlag, Settings, open_rooms
-from netless_rooms.cli.output import is_terminal, progress, put, visible
+from netless_rooms.cli.output import hang, is_terminal, progress, put, visible
 
 FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"), shown={})
 WIDTH: Final = 100  # columns, if the output is not a terminal
@@ -74,21 +74,14 @@ def emulation(findings: Sequence[Finding]) -> Finding:
 
 def report(findings: Sequence[Finding]) -> str:
     """Return all findings as a table, with the evidence and the meaning beside each verdict."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     *others, emulated = findings
-    is_seen = is_terminal(sys.stdout)
-    written = StringIO()
-    console = Console(file=written, force_terminal=is_seen, width=None if is_seen else WIDTH, highlight=False)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for finding in others:
-        text = Text(visible(finding.evidence))
-        if finding.meaning:
-            text.append(f"\n{visible(finding.meaning)}", style="dim")
-        table.add_row(Text(finding.question, style="bold"), Text(visible(finding.verdict), style="cyan"), text)
-    console.print(table)
+    end = get_terminal_size().columns if is_terminal(sys.stdout) else WIDTH
+    width, verdict_width = (max(len(getattr(each, name)) for each in others) for name in ("question", "verdict"))
+    lines = []
+    for each in others:
+        label = f"{each.question:{width}}  {visible(each.verdict):{verdict_width}}"
+        lines.append(hang(label, visible(each.evidence), len(label), end))
+        if each.meaning:
+            lines.append(hang("", visible(each.meaning), len(label), end))
     note = f" ({emulated.meaning})" if emulated.meaning else ""
-    lines = [*written.getvalue().splitlines(), "", f"To emulate this service{note}:", emulated.evidence]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "".join([*lines, f"\nTo emulate this service{note}:\n{emulated.evidence}\n"])

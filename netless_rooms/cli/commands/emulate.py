@@ -29,11 +29,21 @@ PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the e
 REGION: Final = Region.US_SV.value
 
 
+class RequestLog(list[Any]):
+    """The requests of an emulator, each shown on stderr when it is recorded."""
+
+    def append(self, request: Any) -> None:
+        """Show and keep a request."""
+        super().append(request)
+        query = f"?{request.query}" * bool(request.query)
+        say(f"{request.method} {request.path}{query}: {request.status or 'no response'}")
+
+
 async def emulate(
     *,
     rooms: Annotated[NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
     port: Annotated[
-        int, Parameter(validator=validators.Number(gte=0, lte=65535), help="0 picks a free one; 8765.")
+        int, Parameter(alias="-p", validator=validators.Number(gte=0, lte=65535), help="0 picks a free one; 8765.")
     ] = 8765,
     host: Annotated[str, Parameter(help="The address to listen on; 127.0.0.1, this machine only.")] = "127.0.0.1",
     quirk: Annotated[
@@ -46,10 +56,13 @@ async def emulate(
         tuple[str, ...],
         Parameter(negative="", metavar="FAULT", help="Fail a request, such as Failure=503,on=list; repeatable."),
     ] = (),
+    verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
     key: KeyFlags = KEY_FROM_ENVIRONMENT,
 ) -> None:
     """Serve an emulated service until Ctrl-C, and print the settings for another terminal."""
     emulator = _emulator(rooms, quirk, fault, access_key_of(key))
+    if verbose:
+        emulator.requests = RequestLog()
     if not _is_loopback(host):
         say("warning: other machines can reach it, its key may be public, and nothing is encrypted")
     try:

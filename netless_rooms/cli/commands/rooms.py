@@ -1,14 +1,13 @@
 """The commands for one room and for one page: ``create``, ``get``, ``list``."""
 
 from datetime import UTC, datetime
-from traceback import walk_tb
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 
-from netless_rooms._api.transport import Transport
-from netless_rooms.cli.errors import may_exist
+from netless_rooms._bulk import Outcome
+from netless_rooms.cli.errors import may_exist, message
 from netless_rooms.cli.export import ROOM, room_row, show, show_one
 from netless_rooms.cli.options import (
     FROM_ENVIRONMENT,
@@ -20,11 +19,14 @@ from netless_rooms.cli.options import (
     open_rooms,
 )
 from netless_rooms.cli.output import say
+from netless_rooms.errors import RoomsError
 
 
 async def create(
     *,
-    limit: Annotated[NotNegative | None, Parameter(help="Maximum of writers at once; 0 is no maximum.")] = None,
+    limit: Annotated[
+        NotNegative | None, Parameter(alias="-l", help="Maximum of writers at once; 0 is no maximum.")
+    ] = None,
     recording: Annotated[
         bool | None, Parameter(help="Whether to record; not supported yet by the service.")
     ] = None,
@@ -32,20 +34,32 @@ async def create(
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Create a room and show it."""
+
+    def show_outcome(outcome: Outcome) -> None:
+        show_one(room_row(outcome.result()), ROOM, format)  # before the next await, where Ctrl-C could hide it
+
+    stopped = anyio.get_cancelled_exc_class()
     async with open_rooms(settings) as rooms:
         start = datetime.now(UTC)
         try:
-            room = await rooms.create(limit=limit, is_record=recording)
-        except anyio.get_cancelled_exc_class() as cancelled:
-            if _was_sending(cancelled):
+            # A bulk call: one that is cancelled waits for its response, and then accounts for the room.
+            async with rooms.create_many(1, limit=limit, is_record=recording) as outcomes:
+                try:
+                    async for outcome in outcomes:
+                        show_outcome(outcome)
+                except stopped:
+                    if not (outcomes.done or outcomes.unread or outcomes.not_attempted):
+                        say(f"waiting for the response; after another Ctrl-C, {may_exist(start)}")
+                    raise
+        except stopped:
+            for outcome in outcomes.unread:
+                try:
+                    show_outcome(outcome)
+                except RoomsError as error:
+                    say(message(error))
+            if outcomes.in_doubt:
                 say(f"stopped: {may_exist(start)}")
             raise
-        show_one(room_row(room), ROOM, format)  # before the next await, where Ctrl-C could hide it
-
-
-def _was_sending(cancelled: BaseException) -> bool:
-    """Whether a request was in flight; between two attempts, none was received."""
-    return any(frame.f_code is Transport.send.__code__ for frame, _ in walk_tb(cancelled.__traceback__))
 
 
 async def get(
@@ -64,7 +78,9 @@ async def get(
 async def list_page(
     *,
     begin_uuid: Annotated[Uuid | None, Parameter(help="The room to start from.")] = None,
-    limit: Annotated[PageSize | None, Parameter(help="Maximum of rooms, 1 to 1000; default 100.")] = None,
+    limit: Annotated[
+        PageSize | None, Parameter(alias="-l", help="Maximum of rooms, 1 to 1000; default 100.")
+    ] = None,
     format: FormatFlag = None,  # noqa: A002
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:

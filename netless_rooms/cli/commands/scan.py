@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import time
 from typing import Annotated, Any, Final, Literal
 
 import anyio
-from attrs import asdict, evolve
+from attrs import Factory, asdict, define, evolve, field
 from cyclopts import Parameter
 
 from netless_rooms._client import AsyncRooms
@@ -21,11 +22,8 @@ from netless_rooms.cli.export import (
     ROOM_OR_INVALID,
     Columns,
     Format,
-    Row,
-    encode,
+    encode_rooms,
     format_for,
-    invalid_row,
-    room_row,
 )
 from netless_rooms.cli.options import (
     DEFAULT_OPTIONS,
@@ -37,20 +35,24 @@ from netless_rooms.cli.options import (
     Settings,
     base_url_of,
     open_rooms,
+    rest_of_page,
+    seen,
 )
-from netless_rooms.cli.output import Stopwatch, Update, count, is_pipe, is_terminal, progress, say
+from netless_rooms.cli.output import count, is_file, is_pipe, is_terminal, progress, say
 from netless_rooms.errors import DecodeError, RoomsError
-from netless_rooms.models import InvalidRoom, Room
 
 MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
 
 
 async def scan(
     *,
-    checkpoint: Annotated[Path | None, Parameter(help="Resume from this file, and keep it up to date.")] = None,
-    output: Annotated[
-        Path | None, Parameter(help="Write here, as CSV if it ends in .csv; default stdout.")
+    checkpoint: Annotated[
+        Path | None, Parameter(alias="-c", help="Resume from this file, and keep it up to date.")
     ] = None,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="Write to this file, as CSV if it is *.csv.")
+    ] = None,
+    force: Annotated[bool, Parameter(negative="", help="Start again and overwrite both files.")] = False,
     format: FormatFlag = None,  # noqa: A002  the flag's own name
     on_invalid: Annotated[
         Literal["raise", "skip", "yield"],
@@ -72,80 +74,58 @@ async def scan(
             "on_invalid": "yield" if has_invalid_column else None,
             **filters.to_dict(),
         }
-        saved = None if checkpoint is None else read_state(checkpoint, fixed)
-        state = saved or ScanState(options=fixed)
+        saved = None if checkpoint is None else read_state(checkpoint, None if force else fixed)
+        state = saved if saved and not force else ScanState(options=fixed, began=int(time()))
         if state.ended:
-            say(f"{checkpoint} is of a scan that has ended, with {_seen(state)}: remove it to scan again")
+            say(f"{checkpoint} is of a scan that has ended, with {_saved(state)}: pass --force to scan again")
             return
         scan = _start(rooms, state, checkpoint, on_invalid=on_invalid, **asdict(options))
         columns = ROOM_OR_INVALID if has_invalid_column else ROOM
-        with _open_output(checkpoint, output, state, is_first=saved is None) as writer:
-            recorder = Recorder(state, checkpoint, writer, filters, columns, chosen)
+        with _open_output(checkpoint, output, state, is_first=saved is None, force=force) as writer:
+            if checkpoint is None and is_terminal(sys.stderr) and (output or is_file(sys.stdout)):
+                say("with --checkpoint FILE, a scan that is stopped can be resumed")
+            recorder = Recorder(state, checkpoint, writer, filters.since(state.began), columns, chosen, force)
             await _record(scan, recorder, is_shown=output is not None or not is_terminal(sys.stdout))
     if recorder.state.skipped:
         say(f"{count(recorder.state.skipped, 'unreadable room')} left out")
     if is_terminal(sys.stderr):
-        say(f"{_seen(recorder.state)} written")
+        say(f"{_saved(recorder.state)} written")
 
 
+@define
 class Recorder:
-    """Takes the rooms of a scan one by one, and saves them together with the checkpoint after them."""
+    """Saves the rooms of a scan page by page, together with the checkpoint after them."""
 
     state: ScanState
     """What is saved."""
+    checkpoint: Path | None
+    writer: Writer
+    filters: Filters
+    columns: Columns
+    format: Format
+    is_forced: bool
+    start: ScanState = field(default=Factory(lambda self: self.state, takes_self=True))
 
-    def __init__(
-        self,
-        state: ScanState,
-        checkpoint: Path | None,
-        writer: Writer,
-        filters: Filters,
-        columns: Columns,
-        format: Format,  # noqa: A002
-    ) -> None:
-        self.state = self._start = state
-        self.checkpoint = checkpoint
-        self._writer = writer
-        self._filters = filters
-        self._columns = columns
-        self._format: Format = format
-        self._rows: list[Row] = []
-        self._taken = 0
-
-    def take(self, room: Room | InvalidRoom) -> None:
-        """Take the room that the scan has just returned."""
-        self._taken += 1
-        if isinstance(room, InvalidRoom):
-            self._rows.append(invalid_row(room))
-        elif self._filters.match(room):
-            self._rows.append(room_row(room))
-
-    def save(self, scan: Scan[Any], *, ended: bool = False) -> None:
-        """Write the rows, then the checkpoint; ``ended`` if no room follows.
-
-        Nothing is saved if the last room of ``scan`` was not taken, since the checkpoint counts it as done.
-        """
-        if self._taken != scan.room_count:
-            return
-        header = self.state.checkpoint is None
-        if self._rows or header:
-            self._writer.write(encode(self._rows, self._columns, self._format, header=header))
+    def save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
+        """Write the rooms that ``scan`` has just returned, then the checkpoint; ``ended`` if no room follows."""
+        rooms, is_first = self.filters.select(page), self.state.checkpoint is None
+        if rooms or is_first:
+            self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first))
         self.state = evolve(
             self.state,
             checkpoint=scan.checkpoint,
             ended=ended,
-            size=self._writer.size,
-            crc=self._writer.crc,
-            rooms=self._start.rooms + scan.room_count,
-            rows=self.state.rows + len(self._rows),
-            skipped=self._start.skipped + scan.skipped_count,
+            size=self.writer.size,
+            crc=self.writer.crc,
+            rooms=self.start.rooms + scan.room_count,
+            rows=self.state.rows + len(rooms),
+            skipped=self.start.skipped + scan.skipped_count,
         )
-        self._rows = []
         if self.checkpoint is not None:
             try:
                 write_state(self.checkpoint, self.state)
             except CommandError:
-                self._writer.undo()
+                self.writer.undo()
                 raise
 
 
@@ -171,16 +151,18 @@ def _start(rooms: AsyncRooms, state: ScanState, checkpoint: Path | None, **optio
 
 @contextmanager
 def _open_output(
-    checkpoint: Path | None, output: Path | None, state: ScanState, *, is_first: bool
+    checkpoint: Path | None, output: Path | None, state: ScanState, *, is_first: bool, force: bool
 ) -> Iterator[Writer]:
     """Yield what takes the rows; ``CommandError`` if a file does not belong to this scan."""
-    if checkpoint is not None and is_first:
-        if output is not None and output.exists():
+    if checkpoint is not None and (is_first or force):
+        if output is not None and output.exists() and not force:
             raise CommandError(
-                ExitCode.FILE, f"{output} exists, and {checkpoint} does not: remove it, or name another file"
+                ExitCode.FILE,
+                f"{output} exists, and {checkpoint} does not: name another file, or pass --force to overwrite it",
             )
-        write_state(checkpoint, state, is_first=True)
-    writer = StdoutWriter() if output is None else OutputFile(output, state, is_new=checkpoint is None)
+        write_state(checkpoint, state, is_first=is_first)
+    is_new = checkpoint is None and not force
+    writer = StdoutWriter() if output is None else OutputFile(output, state, is_new=is_new)
     try:
         yield writer
     finally:
@@ -192,33 +174,18 @@ async def _record(scan: Any, recorder: Recorder, *, is_shown: bool) -> None:
     try:
         with progress(is_wanted=is_shown) as update:
             async with scan as entered:
-                await _take_all(entered, recorder, update)
+                async for room in entered:
+                    with _uninterrupted():
+                        recorder.save(entered, rest_of_page(room, entered))
+                    update(*seen(entered))
+                with _uninterrupted():
+                    recorder.save(entered, [], ended=True)
     except RoomsError as error:
         raise CommandError(exit_code(error), f"{message(error)}; {_how_to_resume(error, recorder)}") from error
     except anyio.get_cancelled_exc_class():
         if recorder.checkpoint is not None:
             say(f"stopped: {_how_to_resume(None, recorder)}")
         raise
-
-
-async def _take_all(scan: Scan[Any], recorder: Recorder, update: Update) -> None:
-    watch, pages = Stopwatch(), 0
-
-    def save(*, ended: bool = False) -> None:
-        with _uninterrupted():
-            recorder.save(scan, ended=ended)
-        update(f"{count(scan.room_count, 'room')} in {count(pages, 'page')}, {watch.rate(scan.room_count)}")
-
-    try:
-        async for room in scan:
-            recorder.take(room)
-            if scan.page_count != pages:  # the first room of a page: the page before it is complete
-                pages = scan.page_count
-                save()
-    except (RoomsError, anyio.get_cancelled_exc_class()):
-        save()
-        raise
-    save(ended=True)
 
 
 @contextmanager
@@ -247,11 +214,12 @@ def _uninterrupted() -> Iterator[None]:
 def _how_to_resume(error: RoomsError | None, recorder: Recorder) -> str:
     if recorder.checkpoint is None:
         return "use --checkpoint FILE to make a scan resumable"
+    without = " without --force" * recorder.is_forced
     skip = ", with --on-invalid skip to leave out unreadable rooms" if isinstance(error, DecodeError) else ""
-    return f"{_seen(recorder.state)} saved; repeat the command to resume{skip}"
+    return f"{_saved(recorder.state)} saved; repeat the command{without} to resume{skip}"
 
 
-def _seen(state: ScanState) -> str:
+def _saved(state: ScanState) -> str:
     rooms = count(state.rooms, "room")
     return rooms if state.rows == state.rooms else f"{rooms} seen and {state.rows:,} of them"
 

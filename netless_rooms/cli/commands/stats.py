@@ -2,10 +2,12 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from shutil import get_terminal_size
+from time import time
 from typing import Annotated, Literal
 
-from attrs import asdict, define, field
+from attrs import asdict
 from cyclopts import Parameter
 
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
@@ -18,8 +20,10 @@ from netless_rooms.cli.options import (
     ScanOptions,
     Settings,
     open_rooms,
+    rest_of_page,
+    seen,
 )
-from netless_rooms.cli.output import Stopwatch, count, is_terminal, progress, put, say
+from netless_rooms.cli.output import count, is_terminal, progress, put, say
 from netless_rooms.models import Room
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
@@ -27,26 +31,25 @@ MAX_BAR = 30  # cells
 FIGURES = 35  # cells for the figures and the gap
 
 
-@define
 class Tally:
     """Rooms counted by the month of their creation; memory grows with the months, not with the rooms."""
 
-    rooms: Counter[str] = field(factory=Counter)
-    banned: Counter[str] = field(factory=Counter)
+    def __init__(self) -> None:
+        self._counts = Counter[tuple[str, bool]]()
 
-    def add(self, room: Room) -> None:
-        """Count a room."""
-        month = f"{room.created_at:%Y-%m}"
-        self.rooms[month] += 1
-        self.banned[month] += room.is_ban
+    def add(self, rooms: Iterable[Room]) -> None:
+        """Count rooms, of which only two fields are read."""
+        self._counts.update([(room.created_at.isoformat()[:7], room.is_ban) for room in rooms])
 
     def rows(self) -> list[Row]:
         """Return a row for each month that has rooms, the earliest first."""
-        return [_row(month, self.rooms[month], self.banned[month]) for month in sorted(self.rooms)]
+        months = sorted({month for month, _ in self._counts})
+        return [_row(month, self._counts[month, False], self._counts[month, True]) for month in months]
 
     def total(self) -> Row:
         """Return a row for all months."""
-        return _row("all", self.rooms.total(), self.banned.total())
+        banned = sum(number for (_, is_ban), number in self._counts.items() if is_ban)
+        return _row("all", self._counts.total() - banned, banned)
 
 
 async def stats(
@@ -61,23 +64,20 @@ async def stats(
     settings: Settings = FROM_ENVIRONMENT,
 ) -> None:
     """Count rooms by the month of their creation."""
-    tally, watch, pages = Tally(), Stopwatch(), 0
+    tally, filters = Tally(), filters.since(time())
     async with open_rooms(settings) as rooms:
         with progress() as update:
             async with rooms.scan(on_invalid=on_invalid, **asdict(options)) as scan:
                 async for room in scan:
-                    if filters.match(room):
-                        tally.add(room)
-                    if scan.page_count != pages:
-                        pages = scan.page_count
-                        seen = f"{count(scan.room_count, 'room')} in {count(pages, 'page')}"
-                        update(f"{seen}, {watch.rate(scan.room_count)}")
+                    tally.add(filters.select(rest_of_page(room, scan)))
+                    update(*seen(scan))
     if scan.skipped_count:
         say(f"{count(scan.skipped_count, 'unreadable room')} not counted")
     if format_for(format) == "table":
         put(chart(tally, get_terminal_size().columns if is_terminal(sys.stdout) else NO_WIDTH))
     else:
-        show(tally.rows(), MONTH, format)
+        rows = [{**row, "banned_share": round(row["banned_share"], 4)} for row in tally.rows()]
+        show(rows, MONTH, format)
 
 
 def chart(tally: Tally, width: int) -> str:
@@ -100,10 +100,6 @@ def _figures(row: Row) -> str:
     return f"{row['month']:7} {row['rooms']:8,} {row['banned']:8,} {row['banned_share']:7.1%}"
 
 
-def _row(month: str, rooms: int, banned: int) -> Row:
-    return {
-        "month": month,
-        "rooms": rooms,
-        "banned": banned,
-        "banned_share": round(banned / rooms, 4) if rooms else 0.0,
-    }
+def _row(month: str, others: int, banned: int) -> Row:
+    total = others + banned
+    return {"month": month, "rooms": total, "banned": banned, "banned_share": banned / total if total else 0.0}

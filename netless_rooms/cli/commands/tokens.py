@@ -1,8 +1,7 @@
 """The commands ``token sdk``, ``token room``, ``token task`` and ``token read``."""
 
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -18,11 +17,11 @@ from netless_rooms.cli.options import (
     Uuid,
     access_key_of,
     from_environment,
+    parse_duration,
 )
 from netless_rooms.cli.output import is_terminal, put, read_input
 from netless_rooms.errors import TokenError
 
-UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_SIZE: Final = 1 << 16  # bytes to read, many times what a token has
 TOKEN: Final = Columns(
     fields=("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce"), shown={}
@@ -31,10 +30,12 @@ TOKEN: Final = Columns(
 
 def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
     """Return the length of time that an argument names."""
-    found = re.fullmatch("([1-9][0-9]{0,5})([smhd])", tokens[0].value)
-    if found is None:
-        raise ValueError("use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    lifetime = parse_duration(tokens[0].value)
+    if lifetime is None:
+        raise ValueError(
+            f"{tokens[0].value!r} is no lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes"
+        )
+    return lifetime
 
 
 def parse_role(_: object, tokens: Sequence[Token]) -> Role:
@@ -42,7 +43,7 @@ def parse_role(_: object, tokens: Sequence[Token]) -> Role:
     try:
         return Role[tokens[0].value.upper()]
     except KeyError:
-        raise ValueError("use admin, writer or reader") from None
+        raise ValueError(f"{tokens[0].value!r} is no role: use admin, writer or reader") from None
 
 
 RoleFlag = Annotated[
@@ -70,34 +71,33 @@ app: Final = App(name="token", help="Create a token from the access key, or read
 
 @app.command
 def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: KeyFlags = KEY_FROM_ENVIRONMENT) -> None:
-    """Print a new token for the whole project."""
+    """Print a new token for the whole project.
+
+    Example: netless-rooms token sdk --role admin --lifetime 1h
+    """
     put(f"{_access_key(key).sdk_token(role=role, lifetime=lifetime)}\n")
 
 
-@app.command
-def room(
-    uuid: Annotated[Uuid, Parameter(help="The uuid of the room or task.")],
-    /,
-    *,
-    role: RoleFlag,
-    lifetime: LifetimeFlag = TEN_MINUTES,
-    key: KeyFlags = KEY_FROM_ENVIRONMENT,
-) -> None:
-    """Print a new token for one room."""
-    put(f"{_access_key(key).room_token(uuid, role=role, lifetime=lifetime)}\n")
+def _for_one(kind: str, noun: str, sign: Callable[..., str]) -> None:
+    """Add the command for a token of one room or task, which a method of ``AccessKey`` signs."""
+
+    @app.command(
+        name=kind,
+        help=f"Print a new token for one {noun}.\n\nExample: netless-rooms token {kind} --role reader UUID",
+    )
+    def command(
+        uuid: Annotated[Uuid, Parameter(help=f"The uuid of the {noun}.")],
+        /,
+        *,
+        role: RoleFlag,
+        lifetime: LifetimeFlag = TEN_MINUTES,
+        key: KeyFlags = KEY_FROM_ENVIRONMENT,
+    ) -> None:
+        put(f"{sign(_access_key(key), uuid, role=role, lifetime=lifetime)}\n")
 
 
-@app.command
-def task(
-    uuid: Annotated[Uuid, Parameter(help="The uuid of the room or task.")],
-    /,
-    *,
-    role: RoleFlag,
-    lifetime: LifetimeFlag = TEN_MINUTES,
-    key: KeyFlags = KEY_FROM_ENVIRONMENT,
-) -> None:
-    """Print a new token for one file-conversion task."""
-    put(f"{_access_key(key).task_token(uuid, role=role, lifetime=lifetime)}\n")
+_for_one("room", "room", AccessKey.room_token)
+_for_one("task", "file-conversion task", AccessKey.task_token)
 
 
 @app.command
@@ -105,6 +105,8 @@ def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own na
     """Show what is in a token: the one on stdin, or else NETLESS_TOKEN.
 
     Its signature is checked if NETLESS_SECRET_KEY is set.
+
+    Example: netless-rooms token read < token
     """
     text = _piped_in() or from_environment("token")
     if text is None:
