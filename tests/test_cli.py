@@ -21,7 +21,7 @@ from fakes import TOKEN, answer, room
 from netless_rooms import AsyncRooms, __version__
 from netless_rooms._api.environment import client_error
 from netless_rooms._api.transport import own_client
-from netless_rooms.emulator import Closed, Emulator, Hang, Quirks
+from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
 from samples import UUID
 from selection import exhaustive
 from shell import EVERYTHING, FULL, KEY, Bytes, Shell, Stopping, Stream, interrupt
@@ -139,6 +139,15 @@ def test_a_wrong_argument_is_reported_in_a_line(words: str, shell: Shell) -> Non
     for command in WRONG_ARGUMENTS[words]:
         assert words in shell.fails(2, *command.split()), command
     assert shell.emulator.requests == []
+
+
+def test_the_log_is_shown_on_request(shell: Shell) -> None:
+    shell.terminals = frozenset({"stderr"})  # where it replaces the progress
+    shell.emulator.faults += [Failure(503)]
+    lines = shell("scan", "-v").err.splitlines()
+    found = [line for line in lines if line.startswith("netless-rooms: GET /v5/rooms?limit=1000: ")]
+    assert [line.split()[3] for line in found] == ["503", "200"]
+    assert shell("get", UUID).err.count("\n") == 1
 
 
 def test_flags_override_the_environment(shell: Shell) -> None:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import anyio
+import httpx
 import pytest
 
 from fakes import TOKEN
 from netless_rooms import Role, TokenKind, verify_token
-from netless_rooms.emulator import Emulator, Failure, Hang, Quirks
+from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
 from samples import UUID
 from shell import KEY, Shell, interrupt
 
@@ -114,6 +115,20 @@ def test_emulate_prints_what_to_set_until_ctrl_c(shell: Shell, monkeypatch: pyte
     assert ran.err.startswith(f"netless-rooms: 3 rooms on {base_url}; run")
 
 
+def test_emulate_logs_its_requests(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def call() -> None:
+        async with httpx.AsyncClient(transport=shell.emulator.transport()) as client:
+            await client.get("https://service.example/v5/rooms?limit=2")
+            with pytest.raises(httpx.TransportError):
+                await client.get("https://service.example/v5/rooms")
+
+    monkeypatch.setattr("anyio.sleep_forever", call)
+    monkeypatch.setattr("netless_rooms.emulator.Emulator", Mock(return_value=shell.emulator))
+    shell.emulator.faults += [None, Closed()]
+    said = ["GET /v5/rooms?limit=2: 401", "GET /v5/rooms: no response"]
+    assert shell("emulate", "--port", 0, "-v").err.splitlines()[1:] == [f"netless-rooms: {line}" for line in said]
+
+
 def test_emulate_prints_no_secret_that_is_set(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anyio.sleep_forever", Mock(side_effect=KeyboardInterrupt))
     out = shell("emulate", "--port", 0, "--access-key", "mine", "--secret-key", "my own secret").out
@@ -142,3 +157,4 @@ def test_a_missing_extra_is_named(command: str, shell: Shell, monkeypatch: pytes
     monkeypatch.delitem(sys.modules, "netless_rooms.emulator", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'netless-rooms[emulator]'" in shell.fails(3, command)
+    assert "account: pip install 'netless-rooms[emulator]', then `netless" in shell.fails(3, "list")

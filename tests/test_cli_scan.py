@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ import pytest
 
 from fakes import TOKEN
 from netless_rooms import Room, Scan
+from netless_rooms.cli.output import progress_line
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 from selection import exhaustive
@@ -260,6 +262,61 @@ def test_an_output_that_exists_or_was_changed_is_left_alone(stopped: Shell) -> N
     assert (OUTPUT.read_text(), CHECKPOINT.exists()) == ("mine\n", False)
 
 
+def test_force_starts_again(stopped: Shell) -> None:
+    OUTPUT.write_text("mine\n")
+    stopped.emulator.faults += [None, Failure(400)]
+    said = stopped.fails(6, *FILES, *PAGE, "--force", "--not-banned")
+    assert said.endswith("; 10 rooms seen and 9 of them saved; repeat the command without --force to resume")
+    assert stopped(*FILES, "--not-banned").code == 0
+    assert len(uuids_in(OUTPUT)) == 24
+    for flags in (FILES, ["scan", "-o", OUTPUT]):
+        assert stopped(*flags, "--force").code == 0
+        assert uuids_in(OUTPUT) == list(stopped.emulator.uuids())
+    CHECKPOINT.write_text("mine\n")
+    assert "is not a checkpoint file" in stopped.fails(10, *FILES, "--force")
+    assert "Invalid argument" in stopped.fails(10, "scan", "--force", "--output", os.devnull)
+    assert CHECKPOINT.read_text() == "mine\n"
+
+
+def test_a_length_of_time_counts_from_the_first_run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.emulator, now = Emulator(), int(datetime(2024, 1, 31, tzinfo=UTC).timestamp())
+    for day in (23, 24, 25):
+        shell.emulator.add_room(uuid=f"day-{day}", createdAt=f"2024-01-{day}T00:00:00.000Z")
+    monkeypatch.setattr("netless_rooms.cli.commands.scan.time", lambda: now)
+    monkeypatch.setattr("netless_rooms.cli.options.time", lambda: now)
+    shell.emulator.faults += [None, Failure(400)]
+    flags = [*FILES, "--created-after", "7d", "--page-size", "2"]
+    assert shell(*flags).code == 6
+    now += 86_400
+    assert "one has --created-after 86400s: use" in shell.fails(10, *FILES, "--created-after", "1d")
+    assert shell(*flags).code == 0
+    assert uuids_in(OUTPUT) == ["day-24", "day-25"]
+    state = json.loads(CHECKPOINT.read_text())
+    CHECKPOINT.write_text(json.dumps({**state, "began": 10**20}))
+    assert "is not a checkpoint file" in shell.fails(10, *flags)
+
+
+def test_a_checkpoint_is_suggested_before_rows_go_to_a_file(shell: Shell, file: FileIO) -> None:
+    shell.terminals = frozenset({"stderr"})
+    said = "netless-rooms: with --checkpoint FILE, a scan that is stopped can be resumed\n"
+    found = [
+        ran.err.startswith(said)
+        for ran in (
+            shell("scan", "--output", "o"),
+            shell("scan", out=Stream(PartOf(file))),
+            shell("scan"),
+            shell("scan", "--output", "p", "--checkpoint", "c"),
+        )
+    ]
+    assert found == [True, True, False, False]
+
+
+def test_a_progress_line_shows_a_rate_or_how_long_it_waits() -> None:
+    assert progress_line("", "", 0.4) == "waiting for the service, 0 s"
+    assert progress_line("5 rooms", "9 rooms a second", 1.9) == "5 rooms, 9 rooms a second"
+    assert progress_line("5 rooms", "9 rooms a second", 12.4) == "5 rooms, waiting for the service, 12 s"
+
+
 def test_two_scans_do_not_write_to_one_file(stopped: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
     with OUTPUT.open("rb") as file:
@@ -486,6 +543,9 @@ def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:
         "2024-02        4        1   25.0%  ████████░░░░░░░░░░░░░░░░░░░░░░",
         "all            5        1   20.0%",
     ]
+    for number in range(39):
+        shell.emulator.add_room(isBan=number < 8)
+    assert shell("stats").out.splitlines()[-1] == "all           44        9   20.5%"
 
 
 def test_stats_keep_to_the_width_of_a_terminal(shell: Shell) -> None:
