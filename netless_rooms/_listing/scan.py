@@ -198,7 +198,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         """Return the rest of the current page at once: the command line writes whole pages."""
         return list(self._page)
 
-    def _return_each(self, page: FetchedPage) -> Iterator[Item]:
+    def _return_each(self, page: Any) -> Iterator[Item]:
         for room in page.rooms:
             page.range.position = room.uuid or page.range.position
             if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
@@ -206,7 +206,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
                 self.skipped += [room] * (len(self.skipped) < MAX_SKIPPED_KEPT)
                 continue
             self.room_count += 1
-            yield cast("Item", room)
+            yield room
 
     async def _turn_page(self) -> None:
         """Take the next page; nothing is taken before it is there, so nothing is lost if the wait is cancelled."""
