@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import anyio
 from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
@@ -27,33 +27,23 @@ COMMANDS: Final = (
     ("create", "rooms:create", "Create a room.", "create --limit 5"),
     ("get", "rooms:get", "Show one room.", "get 37875f5089c611eaa629dbb375b5adfc"),
     ("list", "rooms:list_page", "Show one page of the list, as served.", "list --limit 20"),
-    (
-        "scan",
-        "scan:scan",
-        "Show all rooms; resume where a scan stopped.",
-        "scan --checkpoint night.json --output rooms.csv",
-    ),
+    ("scan", "scan:scan", "Show all rooms; resume where a scan stopped.", "scan -c night.json -o rooms.csv"),
     ("stats", "stats:stats", "Count rooms by month of creation.", "stats --created-after 90d"),
-    (
-        "disable",
-        "bulk:disable",
-        "Disable rooms: removes participants and blocks joining.",
-        "disable --yes < rooms.csv > report.jsonl",
-    ),
-    ("enable", "bulk:enable", "Undo disable.", "enable --yes < report.jsonl"),
+    ("disable", "bulk:disable", "Disable rooms: nobody stays or joins.", "disable -y < rooms.csv > report.jsonl"),
+    ("enable", "bulk:enable", "Undo disable.", "enable -y < report.jsonl"),
     ("token", "tokens:app", "Create a token from the access key, or read one.", "token sdk --role admin"),
     ("doctor", "doctor:doctor", "Report undocumented behaviour of your service.", "doctor --region eu"),
     ("emulate", "emulate:emulate", "Serve an emulated service; needs the extra emulator.", "emulate --rooms 2500"),
     ("demo", "demo:demo", "Walk an emulated service, without an account; the same extra.", "demo"),
 )
 # What users of other tools try.
-NO_DELETE: Final = "rooms cannot be deleted: use disable"
 ADVICE: Final = {
     "--json": "use --format jsonl",
     "--csv": "use --format csv",
-    **dict.fromkeys(("delete", "remove", "rm"), NO_DELETE),
+    **dict.fromkeys(("delete", "remove", "rm"), "rooms cannot be deleted: use disable"),
 }
 SECRET_SUGGESTION: Final = re.compile(r" Did you mean --(token|secret-key)\?")
+Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
 
 class HelpFormatter:
@@ -116,10 +106,7 @@ for _key, (_name, _path, _help, _example) in enumerate(COMMANDS, 1):
 
 @app.command(name="help", show=False)
 def help_page(*command: str) -> None:
-    """Show the help of a command.
-
-    Example: netless-rooms help scan
-    """
+    """Show the help of a command.  Example: netless-rooms help scan."""
     _, _, unknown = app.parse_commands(list(command))
     if unknown:
         raise CommandError(ExitCode.USAGE, f"unknown command {unknown[0]!r}; see --help")
@@ -128,22 +115,16 @@ def help_page(*command: str) -> None:
 
 @app.command(show=False)
 def version() -> None:
-    """Show the version.
-
-    Example: netless-rooms version
-    """
+    """Show the version."""
     put(f"{__version__}\n")
 
 
-@app.command(sort_key=len(COMMANDS) + 1, help="Print shell completion.\n\nExample: netless-rooms completion fish")
-def completion(
-    shell: Annotated[
-        Literal["bash", "zsh", "fish"],
-        Parameter(metavar="bash|zsh|fish", help="bash, zsh or fish.", show_choices=False),
-    ],
-    /,
-) -> None:
-    """Print the script that completes commands and flags in a shell."""
+@app.command(sort_key=len(COMMANDS) + 1)
+def completion(shell: Annotated[Shell, Parameter(help="bash, zsh or fish.", show_choices=False)], /) -> None:
+    """Print shell completion.
+
+    Example: netless-rooms completion fish
+    """
     put(app.generate_completion(prog_name="netless-rooms", shell=shell))
 
 

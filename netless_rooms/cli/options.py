@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from time import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter, Token, validators
@@ -37,19 +37,16 @@ def _check_uuid(_: object, value: str | None) -> None:
 
 Uuid = Annotated[str, Parameter(validator=_check_uuid)]
 PageSize = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_PAGE_SIZE))]
+KnownRegion: TypeAlias = Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]  # for completion
+Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_SHARDS))]
+Prefetch = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_PREFETCH))]
 AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+FORMATS: Final = "table|jsonl|csv"
+FORMAT_HELP: Final = "Default: table in a terminal, else jsonl."
 FormatFlag = Annotated[
-    Format | None,
-    Parameter(
-        name=("--format", "-f"),
-        metavar="table|jsonl|csv",
-        show_choices=False,
-        help="Default: table in a terminal, else jsonl.",
-    ),
+    Format | None, Parameter(name=("--format", "-f"), metavar=FORMATS, show_choices=False, help=FORMAT_HELP)
 ]
-
-
 VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each request and retry on stderr.")]
 
 
@@ -58,18 +55,8 @@ VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each 
 class ScanOptions:
     """How to go through the list; the rooms are the same whatever they are."""
 
-    shards: Annotated[
-        int,
-        Parameter(
-            validator=validators.Number(gte=1, lte=MAX_SHARDS), help="Ranges of the list scanned at once; 1."
-        ),
-    ] = 1
-    prefetch: Annotated[
-        int,
-        Parameter(
-            validator=validators.Number(gte=0, lte=MAX_PREFETCH), help="Pages buffered ahead, per shard; 1."
-        ),
-    ] = 1
+    shards: Annotated[Shards, Parameter(help="Ranges of the list scanned at once; 1.")] = 1
+    prefetch: Annotated[Prefetch, Parameter(help="Pages buffered ahead, per shard; 1.")] = 1
     page_size: Annotated[PageSize, Parameter(help="Rooms per request; 1000.")] = MAX_PAGE_SIZE
 
 
@@ -173,24 +160,6 @@ def _to_json(value: Any) -> Any:
 
 
 NO_FILTERS: Final = Filters()
-KEY_FLAG: Final = Parameter(help="The access key of the project.")
-SECRET_FLAG: Final = Parameter(help="Its secret key.")
-
-
-@Parameter(name="*", group=SETTINGS)
-@frozen(kw_only=True, repr=False)
-class Settings:
-    """The settings that were given as flags."""
-
-    token: Annotated[str | None, Parameter(help="A token of the project or of one room.")] = None
-    access_key: Annotated[str | None, KEY_FLAG] = None
-    secret_key: Annotated[str | None, SECRET_FLAG] = None
-    region: Annotated[
-        Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"] | str | None,
-        Parameter(alias="-r", help="The data centre, such as us-sv."),
-    ] = None
-    base_url: Annotated[str | None, Parameter(help="The address of the service.")] = None
-    verbose: VerboseFlag = False
 
 
 @Parameter(name="*", group=KEY)
@@ -198,8 +167,19 @@ class Settings:
 class KeyFlags:
     """The settings that were given as flags to a command that needs only the access key."""
 
-    access_key: Annotated[str | None, KEY_FLAG] = None
-    secret_key: Annotated[str | None, SECRET_FLAG] = None
+    access_key: Annotated[str | None, Parameter(help="The access key of the project.")] = None
+    secret_key: Annotated[str | None, Parameter(help="Its secret key.")] = None
+
+
+@Parameter(name="*", group=SETTINGS)
+@frozen(kw_only=True, repr=False)
+class Settings(KeyFlags):
+    """The settings that were given as flags."""
+
+    token: Annotated[str | None, Parameter(help="A token of the project or of one room.")] = None
+    region: Annotated[KnownRegion | str | None, Parameter(alias="-r", help="The data centre.")] = None
+    base_url: Annotated[str | None, Parameter(help="The address of the service.")] = None
+    verbose: VerboseFlag = False
 
 
 FROM_ENVIRONMENT: Final = Settings()
@@ -239,9 +219,8 @@ def base_url_of(settings: Settings) -> str:
 
 def access_key_of(flags: KeyFlags) -> AccessKey | None:
     """Return the access key; ``None`` if neither a flag nor the environment has one."""
-    settings = Settings(**asdict(flags))
-    _warn_of_secrets(settings)
-    return _access_key(settings)
+    _warn_of_secrets(flags)
+    return _access_key(flags)
 
 
 def from_environment(name: str) -> str | None:
@@ -249,7 +228,7 @@ def from_environment(name: str) -> str | None:
     return os.environ.get(f"NETLESS_{name.upper()}") or None
 
 
-def _setting(settings: Settings, name: str) -> str | None:
+def _setting(settings: KeyFlags, name: str) -> str | None:
     flag: str | None = getattr(settings, name)
     return flag if flag is not None else from_environment(name)
 
@@ -271,7 +250,7 @@ def _token(settings: Settings) -> AccessKey | str | None:
     return _access_key(settings)
 
 
-def _access_key(settings: Settings) -> AccessKey | None:
+def _access_key(settings: KeyFlags) -> AccessKey | None:
     access_key, secret_key = _setting(settings, "access_key"), _setting(settings, "secret_key")
     if access_key is None and secret_key is None:
         return None
@@ -284,9 +263,9 @@ def _access_key(settings: Settings) -> AccessKey | None:
         raise CommandError(ExitCode.SETTINGS, str(error)) from None
 
 
-def _warn_of_secrets(settings: Settings) -> None:
+def _warn_of_secrets(settings: KeyFlags) -> None:
     for name in SECRETS:
-        if getattr(settings, name) is not None:
+        if getattr(settings, name, None) is not None:
             say(
                 f"warning: --{name.replace('_', '-')} is visible to other users of this machine and stays in the "
                 f"shell's history; set NETLESS_{name.upper()} instead"

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Annotated, Any, Final
 
 import anyio
@@ -14,18 +15,18 @@ from cyclopts import Parameter, validators
 
 from netless_rooms._bulk import CONCURRENCY, Outcome, Outcomes
 from netless_rooms._validation import check_uuid
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode, message, reason
 from netless_rooms.cli.export import Columns, Format, Row, encode, format_for
-from netless_rooms.cli.options import FROM_ENVIRONMENT, AtLeastOne, FormatFlag, Settings, open_rooms
 from netless_rooms.cli.output import count, is_terminal, progress, prompt, put, read_input, say
 from netless_rooms.errors import RoomsError, TooManyFailuresError
 
 OUTCOME: Final = Columns(
     fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0}, folds=True
 )
-MAX_FAILURES: Final = 100
 STDIN: Final = "-"
 EXPECTED: Final = "expected one uuid or JSON object per line, or CSV with a column uuid"
+Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 # Only this makes a lone hyphen an argument; so misspelled flags have to be rejected here.
 Uuids = Annotated[
     str, Parameter(allow_leading_hyphen=True, help="The rooms; `-`, or no uuid and a pipe, reads stdin.")
@@ -37,20 +38,11 @@ Uuids = Annotated[
 class BulkOptions:
     """How to make many calls."""
 
-    yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several rooms.")] = (
-        False
-    )
-    dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which rooms would change.")] = (
-        False
-    )
-    concurrency: Annotated[AtLeastOne, Parameter(alias="-j", help="Calls at once; 8.")] = CONCURRENCY
-    rate: Annotated[
-        Annotated[float, Parameter(validator=validators.Number(gt=0))] | None,
-        Parameter(help="Maximum of calls per second; default no limit."),
-    ] = None
-    max_failures: Annotated[AtLeastOne, Parameter(help="Start no more calls after this many failures; 100.")] = (
-        MAX_FAILURES
-    )
+    yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several.")] = False
+    dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which would change.")] = False
+    concurrency: Annotated[flags.AtLeastOne, Parameter(alias="-j", help="Calls at once; 8.")] = CONCURRENCY
+    rate: Annotated[Rate | None, Parameter(help="Maximum of calls per second; default no limit.")] = None
+    max_failures: Annotated[flags.AtLeastOne, Parameter(help="Begin no more after so many failures; 100.")] = 100
 
 
 DEFAULT_OPTIONS: Final = BulkOptions()
@@ -67,27 +59,14 @@ class Selection:
 def disable(
     *uuids: Uuids,
     options: BulkOptions = DEFAULT_OPTIONS,
-    format: FormatFlag = None,  # noqa: A002  the flag's own name
-    settings: Settings = FROM_ENVIRONMENT,
+    format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
+    verb: Annotated[str, Parameter(parse=False)] = "disable",
 ) -> int:
     """Disable rooms."""
-    return _change(uuids, "disable", options, format_for(format), settings)
-
-
-def enable(
-    *uuids: Uuids,
-    options: BulkOptions = DEFAULT_OPTIONS,
-    format: FormatFlag = None,  # noqa: A002
-    settings: Settings = FROM_ENVIRONMENT,
-) -> int:
-    """Enable rooms."""
-    return _change(uuids, "enable", options, format_for(format), settings)
-
-
-def _change(uuids: Sequence[str], verb: str, options: BulkOptions, format: Format, settings: Settings) -> int:  # noqa: A002
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
     selection = select(uuids, done=f"{verb}d")
-    report = Report(f"{verb}d", format)
+    report = Report(f"{verb}d", format_for(format))
     if options.dry_run:
         report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in selection.uuids)
         say(f"dry run: {count(len(selection.uuids), 'room')} would be {verb}d")
@@ -97,10 +76,13 @@ def _change(uuids: Sequence[str], verb: str, options: BulkOptions, format: Forma
     return anyio.run(_make_calls, selection.uuids, verb, options, settings, report)
 
 
+enable = partial(disable, verb="enable")
+
+
 async def _make_calls(
-    uuids: tuple[str, ...], verb: str, options: BulkOptions, settings: Settings, report: "Report"
+    uuids: tuple[str, ...], verb: str, options: BulkOptions, settings: flags.Settings, report: "Report"
 ) -> int:
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         call = rooms.disable_many if verb == "disable" else rooms.enable_many
         calls = call(uuids, concurrency=options.concurrency, rate=options.rate, max_failures=options.max_failures)
         return await report.follow(calls, len(uuids))

@@ -10,44 +10,34 @@ from attrs import asdict
 
 from netless_rooms._doctor.checks import Finding
 from netless_rooms._doctor.probes import examine
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import ExitCode
 from netless_rooms.cli.export import Columns, format_for, show
-from netless_rooms.cli.options import FROM_ENVIRONMENT, FormatFlag, Settings, open_rooms
 from netless_rooms.cli.output import hang, is_terminal, progress, put, visible
 
 FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"), shown={})
 WIDTH: Final = 100  # columns, if the output is not a terminal
 # The emulator's quirks: their defaults, and the verdicts that can be emulated.
-DEFAULT_QUIRKS: Final = {
-    "cursor": "inclusive",
-    "order": "uuid",
-    "page_cap": "none",
-    "short_pages": "no",
-    "unknown_begin": "seek",
-    "envelope": "no",
-    "regions": "shared",
-    "disabled": "listed",
-}
-EMULATED: Final = {
-    "cursor": "exclusive",
-    "order": "creation",
-    "page_cap": "[0-9]+",
-    "short_pages": "yes",
-    "unknown_begin": "bad_request|not_found",
-    "envelope": "yes",
-    "regions": "apart",
-    "disabled": "hidden",
+QUIRKS: Final = {
+    "cursor": ("inclusive", "exclusive"),
+    "order": ("uuid", "creation"),
+    "page_cap": ("none", "[0-9]+"),
+    "short_pages": ("no", "yes"),
+    "unknown_begin": ("seek", "bad_request|not_found"),
+    "envelope": ("no", "yes"),
+    "regions": ("shared", "apart"),
+    "disabled": ("listed", "hidden"),
 }
 FLAG_VALUES: Final = {"yes": "true"}
 
 
 async def doctor(
     *,
-    format: FormatFlag = None,  # noqa: A002  the flag's own name
-    settings: Settings = FROM_ENVIRONMENT,
+    format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> int:
     """Report undocumented behaviour of the service, with read-only requests."""
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         with progress() as tell:
             findings = await examine(rooms, tell)
     findings = (*findings, emulation(findings))
@@ -60,8 +50,8 @@ async def doctor(
 
 def emulation(findings: Sequence[Finding]) -> Finding:
     """Return how to emulate the service, as far as its behaviour is known and the emulator has a quirk for it."""
-    unusual = [each for each in findings if each.verdict != DEFAULT_QUIRKS.get(each.question, each.verdict)]
-    emulated = [each for each in unusual if re.fullmatch(EMULATED[each.question], each.verdict)]
+    unusual = [each for each in findings if each.verdict != QUIRKS.get(each.question, [each.verdict])[0]]
+    emulated = [each for each in unusual if re.fullmatch(QUIRKS[each.question][1], each.verdict)]
     rest = [each.question for each in unusual if each not in emulated]
     quirks = [f" --quirk {each.question}={FLAG_VALUES.get(each.verdict, each.verdict)}" for each in emulated]
     return Finding(

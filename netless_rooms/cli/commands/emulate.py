@@ -11,14 +11,8 @@ from attrs import asdict, fields
 from cyclopts import Parameter, validators
 
 from netless_rooms._auth.tokens import AccessKey
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.options import (
-    KEY_FROM_ENVIRONMENT,
-    KeyFlags,
-    NotNegative,
-    access_key_of,
-    from_environment,
-)
 from netless_rooms.cli.output import count, put, say
 from netless_rooms.models import Region
 
@@ -41,7 +35,7 @@ class RequestLog(list[Any]):
 
 async def emulate(
     *,
-    rooms: Annotated[NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
+    rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
     port: Annotated[
         int, Parameter(alias="-p", validator=validators.Number(gte=0, lte=65535), help="0 picks a free one; 8765.")
     ] = 8765,
@@ -57,10 +51,10 @@ async def emulate(
         Parameter(negative="", metavar="FAULT", help="Fail a request, such as Failure=503,on=list; repeatable."),
     ] = (),
     verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
-    key: KeyFlags = KEY_FROM_ENVIRONMENT,
+    key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT,
 ) -> None:
     """Serve an emulated service until Ctrl-C, and print the settings for another terminal."""
-    emulator = _emulator(rooms, quirk, fault, access_key_of(key))
+    emulator = _emulator(rooms, quirk, fault, flags.access_key_of(key))
     if verbose:
         emulator.requests = RequestLog()
     if not _is_loopback(host):
@@ -77,7 +71,7 @@ async def emulate(
 def exports(base_url: str, key: AccessKey) -> str:
     """Return the lines that set everything in a shell, without a secret that the environment already has."""
     settings = {"BASE_URL": base_url, "ACCESS_KEY": key.access_key, "SECRET_KEY": key.secret_key, "REGION": REGION}
-    if key.secret_key == from_environment("secret_key") != PUBLIC_SECRET:
+    if key.secret_key == flags.from_environment("secret_key") != PUBLIC_SECRET:
         del settings["SECRET_KEY"]
     return "".join(f"export NETLESS_{name}={quote(value)}\n" for name, value in settings.items())
 

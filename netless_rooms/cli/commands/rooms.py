@@ -7,17 +7,9 @@ import anyio
 from cyclopts import Parameter
 
 from netless_rooms._bulk import Outcome
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import may_exist, message
 from netless_rooms.cli.export import ROOM, room_row, show, show_one
-from netless_rooms.cli.options import (
-    FROM_ENVIRONMENT,
-    FormatFlag,
-    NotNegative,
-    PageSize,
-    Settings,
-    Uuid,
-    open_rooms,
-)
 from netless_rooms.cli.output import say
 from netless_rooms.errors import RoomsError
 
@@ -25,13 +17,13 @@ from netless_rooms.errors import RoomsError
 async def create(
     *,
     limit: Annotated[
-        NotNegative | None, Parameter(alias="-l", help="Maximum of writers at once; 0 is no maximum.")
+        flags.NotNegative | None, Parameter(alias="-l", help="Maximum of writers at once; 0 is no maximum.")
     ] = None,
     recording: Annotated[
         bool | None, Parameter(help="Whether to record; not supported yet by the service.")
     ] = None,
-    format: FormatFlag = None,  # noqa: A002  the flag's own name
-    settings: Settings = FROM_ENVIRONMENT,
+    format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Create a room and show it."""
 
@@ -39,7 +31,7 @@ async def create(
         show_one(room_row(outcome.result()), ROOM, format)  # before the next await, where Ctrl-C could hide it
 
     stopped = anyio.get_cancelled_exc_class()
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         start = datetime.now(UTC)
         try:
             # A bulk call: one that is cancelled waits for its response, and then accounts for the room.
@@ -63,28 +55,28 @@ async def create(
 
 
 async def get(
-    uuid: Annotated[Uuid, Parameter(help="The room's uuid, 32 hex digits.")],
+    uuid: Annotated[flags.Uuid, Parameter(help="The room's uuid, 32 hex digits.")],
     /,
     *,
-    format: FormatFlag = None,  # noqa: A002
-    settings: Settings = FROM_ENVIRONMENT,
+    format: flags.FormatFlag = None,  # noqa: A002
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Show a room."""
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         room = await rooms.get(uuid)
     show_one(room_row(room), ROOM, format)
 
 
 async def list_page(
     *,
-    begin_uuid: Annotated[Uuid | None, Parameter(help="The room to start from.")] = None,
+    begin_uuid: Annotated[flags.Uuid | None, Parameter(help="The room to start from.")] = None,
     limit: Annotated[
-        PageSize | None, Parameter(alias="-l", help="Maximum of rooms, 1 to 1000; default 100.")
+        flags.PageSize | None, Parameter(alias="-l", help="Maximum of rooms, 1 to 1000; default 100.")
     ] = None,
-    format: FormatFlag = None,  # noqa: A002
-    settings: Settings = FROM_ENVIRONMENT,
+    format: flags.FormatFlag = None,  # noqa: A002
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Show one page of the list, as the service serves it."""
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         page = await rooms.list(begin_uuid=begin_uuid, limit=limit)
     show([room_row(room) for room in page], ROOM, format)

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 
 from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import Scan
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.checkpoint_file import OutputFile, ScanState, StdoutWriter, Writer, read_state, write_state
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message, redact_message
 from netless_rooms.cli.export import (
@@ -24,19 +25,6 @@ from netless_rooms.cli.export import (
     Format,
     encode_rooms,
     format_for,
-)
-from netless_rooms.cli.options import (
-    DEFAULT_OPTIONS,
-    FROM_ENVIRONMENT,
-    NO_FILTERS,
-    Filters,
-    FormatFlag,
-    ScanOptions,
-    Settings,
-    base_url_of,
-    open_rooms,
-    rest_of_page,
-    seen,
 )
 from netless_rooms.cli.output import count, is_file, is_pipe, is_terminal, progress, say
 from netless_rooms.errors import DecodeError, RoomsError
@@ -53,24 +41,24 @@ async def scan(
         Path | None, Parameter(alias="-o", help="Write to this file, as CSV if it is *.csv.")
     ] = None,
     force: Annotated[bool, Parameter(negative="", help="Start again and overwrite both files.")] = False,
-    format: FormatFlag = None,  # noqa: A002  the flag's own name
+    format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     on_invalid: Annotated[
         Literal["raise", "skip", "yield"],
         Parameter(help="What to do with unreadable rooms.", metavar="raise|skip|yield", show_choices=False),
     ] = "raise",
-    options: ScanOptions = DEFAULT_OPTIONS,
-    filters: Filters = NO_FILTERS,
-    settings: Settings = FROM_ENVIRONMENT,
+    options: flags.ScanOptions = flags.DEFAULT_OPTIONS,
+    filters: flags.Filters = flags.NO_FILTERS,
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Show all rooms, each exactly once."""
     chosen = _format(format, output)
     has_invalid_column = on_invalid == "yield" and chosen != "jsonl"
     _check_paths(checkpoint, output)
-    async with open_rooms(settings) as rooms:  # before any file is touched: it checks the settings
+    async with flags.open_rooms(settings) as rooms:  # before any file is touched: it checks the settings
         fixed = {
             "format": chosen,
             "output": output and redact_message(str(output.resolve())),
-            "base_url": base_url_of(settings),
+            "base_url": flags.base_url_of(settings),
             "on_invalid": "yield" if has_invalid_column else None,
             **filters.to_dict(),
         }
@@ -100,7 +88,7 @@ class Recorder:
     """What is saved."""
     checkpoint: Path | None
     writer: Writer
-    filters: Filters
+    filters: flags.Filters
     columns: Columns
     format: Format
     is_forced: bool
@@ -176,8 +164,8 @@ async def _record(scan: Any, recorder: Recorder, *, is_shown: bool) -> None:
             async with scan as entered:
                 async for room in entered:
                     with _uninterrupted():
-                        recorder.save(entered, rest_of_page(room, entered))
-                    update(*seen(entered))
+                        recorder.save(entered, flags.rest_of_page(room, entered))
+                    update(*flags.seen(entered))
                 with _uninterrupted():
                     recorder.save(entered, [], ended=True)
     except RoomsError as error:
@@ -221,7 +209,7 @@ def _how_to_resume(error: RoomsError | None, recorder: Recorder) -> str:
 
 def _saved(state: ScanState) -> str:
     rooms = count(state.rooms, "room")
-    return rooms if state.rows == state.rooms else f"{rooms} seen and {state.rows:,} of them"
+    return rooms if state.rows == state.rooms else f"{rooms} flags.seen and {state.rows:,} of them"
 
 
 def _format(flag: Format | None, output: Path | None) -> Format:

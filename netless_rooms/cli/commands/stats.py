@@ -10,19 +10,8 @@ from typing import Annotated, Literal
 from attrs import asdict
 from cyclopts import Parameter
 
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
-from netless_rooms.cli.options import (
-    DEFAULT_OPTIONS,
-    FROM_ENVIRONMENT,
-    NO_FILTERS,
-    Filters,
-    FormatFlag,
-    ScanOptions,
-    Settings,
-    open_rooms,
-    rest_of_page,
-    seen,
-)
 from netless_rooms.cli.output import count, is_terminal, progress, put, say
 from netless_rooms.models import Room
 
@@ -54,23 +43,23 @@ class Tally:
 
 async def stats(
     *,
-    format: FormatFlag = None,  # noqa: A002  the flag's own name
+    format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     on_invalid: Annotated[
         Literal["raise", "skip"],
         Parameter(help="What to do with unreadable rooms.", metavar="raise|skip", show_choices=False),
     ] = "raise",
-    options: ScanOptions = DEFAULT_OPTIONS,
-    filters: Filters = NO_FILTERS,
-    settings: Settings = FROM_ENVIRONMENT,
+    options: flags.ScanOptions = flags.DEFAULT_OPTIONS,
+    filters: flags.Filters = flags.NO_FILTERS,
+    settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Count rooms by the month of their creation."""
     tally, filters = Tally(), filters.since(time())
-    async with open_rooms(settings) as rooms:
+    async with flags.open_rooms(settings) as rooms:
         with progress() as update:
             async with rooms.scan(on_invalid=on_invalid, **asdict(options)) as scan:
                 async for room in scan:
-                    tally.add(filters.select(rest_of_page(room, scan)))
-                    update(*seen(scan))
+                    tally.add(filters.select(flags.rest_of_page(room, scan)))
+                    update(*flags.seen(scan))
     if scan.skipped_count:
         say(f"{count(scan.skipped_count, 'unreadable room')} not counted")
     if format_for(format) == "table":

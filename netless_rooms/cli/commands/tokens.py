@@ -8,17 +8,9 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter, Token
 
 from netless_rooms._auth.tokens import AccessKey, Role, read_token, verify_token
+from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.export import Columns, format_time, show_one
-from netless_rooms.cli.options import (
-    KEY_FROM_ENVIRONMENT,
-    FormatFlag,
-    KeyFlags,
-    Uuid,
-    access_key_of,
-    from_environment,
-    parse_duration,
-)
 from netless_rooms.cli.output import is_terminal, put, read_input
 from netless_rooms.errors import TokenError
 
@@ -30,7 +22,7 @@ TOKEN: Final = Columns(
 
 def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
     """Return the length of time that an argument names."""
-    lifetime = parse_duration(tokens[0].value)
+    lifetime = flags.parse_duration(tokens[0].value)
     if lifetime is None:
         raise ValueError(
             f"{tokens[0].value!r} is no lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes"
@@ -46,23 +38,12 @@ def parse_role(_: object, tokens: Sequence[Token]) -> Role:
         raise ValueError(f"{tokens[0].value!r} is no role: use admin, writer or reader") from None
 
 
-RoleFlag = Annotated[
-    Role,
-    Parameter(
-        converter=parse_role,
-        metavar="admin|writer|reader",
-        show_choices=False,
-        help="What it permits; use the least that is enough.",
-    ),
-]
+ROLES: Final = "admin|writer|reader"
+ROLE_HELP: Final = "What it permits; use the least that is enough."
+RoleFlag = Annotated[Role, Parameter(converter=parse_role, metavar=ROLES, show_choices=False, help=ROLE_HELP)]
+LIFETIME_HELP: Final = "From now, such as 90s, 2h or 7d; default 10m."
 LifetimeFlag = Annotated[
-    timedelta,
-    Parameter(
-        converter=parse_lifetime,
-        metavar="TIME",
-        show_default=False,
-        help="From now, such as 90s, 2h or 7d; default 10m.",
-    ),
+    timedelta, Parameter(converter=parse_lifetime, metavar="TIME", show_default=False, help=LIFETIME_HELP)
 ]
 TEN_MINUTES: Final = timedelta(minutes=10)
 
@@ -70,7 +51,9 @@ app: Final = App(name="token", help="Create a token from the access key, or read
 
 
 @app.command
-def sdk(*, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: KeyFlags = KEY_FROM_ENVIRONMENT) -> None:
+def sdk(
+    *, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT
+) -> None:
     """Print a new token for the whole project.
 
     Example: netless-rooms token sdk --role admin --lifetime 1h
@@ -86,12 +69,12 @@ def _for_one(kind: str, noun: str, sign: Callable[..., str]) -> None:
         help=f"Print a new token for one {noun}.\n\nExample: netless-rooms token {kind} --role reader UUID",
     )
     def command(
-        uuid: Annotated[Uuid, Parameter(help=f"The uuid of the {noun}.")],
+        uuid: Annotated[flags.Uuid, Parameter(help=f"The uuid of the {noun}.")],
         /,
         *,
         role: RoleFlag,
         lifetime: LifetimeFlag = TEN_MINUTES,
-        key: KeyFlags = KEY_FROM_ENVIRONMENT,
+        key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT,
     ) -> None:
         put(f"{sign(_access_key(key), uuid, role=role, lifetime=lifetime)}\n")
 
@@ -101,14 +84,14 @@ _for_one("task", "file-conversion task", AccessKey.task_token)
 
 
 @app.command
-def read(*, format: FormatFlag = None) -> None:  # noqa: A002  the flag's own name
+def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's own name
     """Show what is in a token: the one on stdin, or else NETLESS_TOKEN.
 
     Its signature is checked if NETLESS_SECRET_KEY is set.
 
     Example: netless-rooms token read < token
     """
-    text = _piped_in() or from_environment("token")
+    text = _piped_in() or flags.from_environment("token")
     if text is None:
         raise CommandError(ExitCode.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
     info = read_token(text)
@@ -136,17 +119,16 @@ def _piped_in() -> str:
         raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
 
 
-def _access_key(flags: KeyFlags) -> AccessKey:
-    key = access_key_of(flags)
+def _access_key(given: flags.KeyFlags) -> AccessKey:
+    key = flags.access_key_of(given)
     if key is None:
-        raise CommandError(
-            ExitCode.SETTINGS, "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"
-        )
+        missing = "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"
+        raise CommandError(ExitCode.SETTINGS, missing)
     return key
 
 
 def _signature(text: str) -> str:
-    secret_key = from_environment("secret_key")
+    secret_key = flags.from_environment("secret_key")
     if secret_key is None:
         return "not checked"
     try:
