@@ -90,7 +90,7 @@ def test_input_may_be_empty_or_from_a_windows_program(shell: Shell) -> None:
         report = shell("enable", "--yes", "--format", "csv", typed=table).out
         assert shell("enable", typed=report).out == ""
     assert "line 3 must be letters" in shell.fails(2, "disable", typed=lines("name,uuid", "x,a", "x,b c"))
-    assert "line 2 must" in shell.fails(2, "disable", typed=lines("name,uuid", "x"))
+    assert "line 2 has no uuid" in shell.fails(2, "disable", typed=lines("name,uuid", "x"))
 
 
 @pytest.mark.parametrize("typed", ["y\n", "YES\n", "n\n", "\n", ""])

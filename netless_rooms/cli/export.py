@@ -23,7 +23,7 @@ from attrs import frozen
 from rich.cells import cell_len, set_cell_size
 
 from netless_rooms._auth.redaction import redact
-from netless_rooms.cli.output import HIDDEN, is_terminal, put, say, visible
+from netless_rooms.cli.output import HIDDEN, put, say, visible
 from netless_rooms.models import InvalidRoom, Room
 
 Format: TypeAlias = Literal["table", "jsonl", "csv"]
@@ -87,7 +87,7 @@ def format_time(time: datetime) -> str:
 
 def format_for(flag: Format | None) -> Format:
     """Return the format for stdout: by default a table for people and JSON lines for programs."""
-    return flag or ("table" if is_terminal(sys.stdout) else "jsonl")
+    return flag or ("table" if sys.stdout.isatty() else "jsonl")
 
 
 def show(rows: Sequence[Row], columns: Columns, flag: Format | None) -> None:
@@ -184,7 +184,7 @@ def _quote_cell(text: str) -> str:
 
 
 def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str:
-    is_seen = is_terminal(sys.stdout)
+    is_seen = sys.stdout.isatty()
     total = get_terminal_size().columns if is_seen else NO_WIDTH
     widths = columns.widths(total)
     if header and len(widths) < len(columns.shown):

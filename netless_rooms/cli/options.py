@@ -199,7 +199,8 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
         raise CommandError(ExitCode.SETTINGS, f"set {'; and '.join(missing)} ({without})")
     _warn_of_secrets(settings)
     async with AsyncExitStack() as stack:
-        stack.enter_context(shown_log(is_wanted=settings.verbose))
+        if settings.verbose:
+            stack.enter_context(shown_log())
         # Rooms form no cycles, and Python would look for some after every few hundred of them.
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GC_THRESHOLD)

@@ -46,11 +46,8 @@ class SayHandler(Handler):
 
 
 @contextmanager
-def shown_log(*, is_wanted: bool) -> Iterator[None]:
-    """Show the library's log on stderr meanwhile, each request and retry, if that is wanted."""
-    if not is_wanted:
-        yield
-        return
+def shown_log() -> Iterator[None]:
+    """Show the library's log on stderr meanwhile: each request and retry."""
     handler, level = SayHandler(), logger.level
     logger.addHandler(handler)
     logger.setLevel(DEBUG)
@@ -80,11 +77,6 @@ def open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  as long as the process
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a person reads or types there."""
-    return stream.isatty()
 
 
 def is_pipe(stream: TextIO) -> bool:
@@ -170,7 +162,7 @@ def progress(*, is_wanted: bool = True) -> Iterator[Update]:
 
     It shows nothing outside of a terminal, if it is not wanted, or if the log is shown there.
     """
-    if not (is_wanted and is_terminal(sys.stderr)) or logger.isEnabledFor(DEBUG):
+    if not (is_wanted and sys.stderr.isatty()) or logger.isEnabledFor(DEBUG):
         yield lambda *_: None
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -244,7 +236,7 @@ class _Stdout(TextIOBase):
         return sys.stdout.encoding or "utf-8"
 
     def isatty(self) -> bool:
-        return is_terminal(sys.stdout)
+        return sys.stdout.isatty()
 
     def write(self, text: str) -> int:
         put(text)

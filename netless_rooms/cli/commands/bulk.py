@@ -18,7 +18,7 @@ from netless_rooms._validation import check_uuid
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode, message, reason
 from netless_rooms.cli.export import Columns, Format, Row, encode, format_for
-from netless_rooms.cli.output import count, is_terminal, progress, prompt, put, read_input, say
+from netless_rooms.cli.output import count, progress, prompt, put, read_input, say
 from netless_rooms.errors import RoomsError, TooManyFailuresError
 
 OUTCOME: Final = Columns(
@@ -48,14 +48,6 @@ class BulkOptions:
 DEFAULT_OPTIONS: Final = BulkOptions()
 
 
-@frozen
-class Selection:
-    """The rooms to change, each once, in the order in which they were given."""
-
-    uuids: tuple[str, ...]
-    from_stdin: bool
-
-
 def disable(
     *uuids: Uuids,
     options: BulkOptions = DEFAULT_OPTIONS,
@@ -65,15 +57,15 @@ def disable(
 ) -> int:
     """Disable rooms."""
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
-    selection = select(uuids, done=f"{verb}d")
+    selected = tuple(dict.fromkeys(select(uuids, done=f"{verb}d")))
     report = Report(f"{verb}d", format_for(format))
     if options.dry_run:
-        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in selection.uuids)
-        say(f"dry run: {count(len(selection.uuids), 'room')} would be {verb}d")
+        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in selected)
+        say(f"dry run: {count(len(selected), 'room')} would be {verb}d")
         return ExitCode.DONE
-    if not options.yes:
-        _confirm(selection, verb)
-    return anyio.run(_make_calls, selection.uuids, verb, options, settings, report)
+    if len(selected) > 1 and not options.yes:
+        _confirm(f"{verb} {count(len(selected), 'room')}", can_ask=bool(uuids) and STDIN not in uuids)
+    return anyio.run(_make_calls, selected, verb, options, settings, report)
 
 
 enable = partial(disable, verb="enable")
@@ -88,7 +80,7 @@ async def _make_calls(
         return await report.follow(calls, len(uuids))
 
 
-def select(arguments: Sequence[str], *, done: str) -> Selection:
+def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
     """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there are none and stdin is a pipe.
 
     Stdin has one uuid or one JSON object per line, or CSV with the names of columns, as ``scan`` and this command
@@ -97,30 +89,31 @@ def select(arguments: Sequence[str], *, done: str) -> Selection:
     """
     if STDIN in arguments and len(arguments) > 1:
         raise CommandError(ExitCode.USAGE, "use either - or uuids, not both")
-    if STDIN not in arguments and (arguments or is_terminal(sys.stdin)):
-        if not arguments:
-            raise CommandError(ExitCode.USAGE, "pass uuids of rooms, or pipe them in; see --help")
-        return Selection(tuple(dict.fromkeys(map(_parse_argument, arguments))), from_stdin=False)
+    if not arguments and sys.stdin.isatty():
+        raise CommandError(ExitCode.USAGE, "pass uuids of rooms, or pipe them in; see --help")
     try:
-        text = read_input()
+        if arguments and STDIN not in arguments:
+            return [_parse_argument(each) for each in arguments]
+        rows = list(_rows(read_input().splitlines()))
+        return [_parse_uuid(line, row) for line, row in rows if row.get("outcome") != done]
     except UnicodeDecodeError:
-        raise CommandError(ExitCode.USAGE, f"the input is neither UTF-8 nor UTF-16; {EXPECTED}") from None
-    return Selection(tuple(dict.fromkeys(_parse_lines(text, done))), from_stdin=True)
+        reason = "the input is neither UTF-8 nor UTF-16"
+    except ValueError as error:
+        reason = str(error)
+    raise CommandError(ExitCode.USAGE, reason if STDIN not in arguments and arguments else f"{reason}; {EXPECTED}")
 
 
 def _parse_argument(text: str) -> str:
     if text.startswith("-"):
         raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
-    try:
-        return check_uuid("a uuid", text)
-    except ValueError as error:
-        raise CommandError(ExitCode.USAGE, str(error)) from None
+    return check_uuid("a uuid", text)
 
 
-def _parse_lines(text: str, done: str) -> Iterable[str]:
-    for number, row in _rows(text.splitlines()):
-        if row.get("outcome") != done:
-            yield _parse_uuid(number, row)
+def _parse_uuid(line: int, row: dict[str, Any]) -> str:
+    uuid = row.get("uuid")
+    if not isinstance(uuid, str) or not uuid:
+        raise ValueError(f"line {line} has no uuid")
+    return check_uuid(f"line {line}", uuid)
 
 
 def _rows(lines: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
@@ -137,31 +130,16 @@ def _rows(lines: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
 
 def _parse_row(text: str) -> dict[str, Any]:
     try:
-        row: dict[str, Any] = json.loads(text)
+        return dict(json.loads(text))
     except (ValueError, RecursionError):
         return {}
-    return row
 
 
-def _parse_uuid(number: int, row: dict[str, Any]) -> str:
-    try:
-        return check_uuid(f"line {number}", row.get("uuid"))  # type: ignore[arg-type]  # or it raises
-    except TypeError:
-        raise CommandError(ExitCode.USAGE, f"line {number} has no uuid; {EXPECTED}") from None
-    except ValueError as error:
-        raise CommandError(ExitCode.USAGE, f"{error}; {EXPECTED}") from None
-
-
-def _confirm(selection: Selection, verb: str) -> None:
-    if len(selection.uuids) <= 1:
-        return
-    rooms = count(len(selection.uuids), "room")
-    if selection.from_stdin or not is_terminal(sys.stdin):
-        raise CommandError(
-            ExitCode.USAGE,
-            f"nothing was changed: cannot prompt; pass --yes to {verb} {rooms}, or --dry-run to see them",
-        )
-    prompt(f"{verb.capitalize()} {rooms}? [y/N] ")
+def _confirm(change: str, *, can_ask: bool) -> None:
+    if not (can_ask and sys.stdin.isatty()):
+        remedy = f"cannot prompt; pass --yes to {change}, or --dry-run to see them"
+        raise CommandError(ExitCode.USAGE, f"nothing was changed: {remedy}")
+    prompt(f"{change.capitalize()}? [y/N] ")
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise CommandError(ExitCode.USAGE, "nothing was changed")
 
@@ -186,7 +164,7 @@ class Report:
     async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]], total: int) -> int:
         """Make all calls and return the exit code."""
         try:
-            with progress(is_wanted=not is_terminal(sys.stdout)) as update:
+            with progress(is_wanted=not sys.stdout.isatty()) as update:
                 async with calls as outcomes:
                     async for outcome in outcomes:
                         self.add([self._row(outcome)])
@@ -220,7 +198,7 @@ class Report:
 
     def _finish(self, outcomes: Outcomes[str], total: int) -> int:
         if outcomes.failed == 0:
-            if is_terminal(sys.stderr):
+            if sys.stderr.isatty():
                 say(f"{count(total, 'room')} {self._done}")
             return ExitCode.DONE
         if total == 1 and isinstance(self._last_error, RoomsError):

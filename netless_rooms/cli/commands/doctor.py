@@ -13,7 +13,7 @@ from netless_rooms._doctor.probes import examine
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import ExitCode
 from netless_rooms.cli.export import Columns, format_for, show
-from netless_rooms.cli.output import hang, is_terminal, progress, put, visible
+from netless_rooms.cli.output import hang, progress, put, visible
 
 FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"), shown={})
 WIDTH: Final = 100  # columns, if the output is not a terminal
@@ -65,7 +65,7 @@ def emulation(findings: Sequence[Finding]) -> Finding:
 def report(findings: Sequence[Finding]) -> str:
     """Return all findings as a table, with the evidence and the meaning beside each verdict."""
     *others, emulated = findings
-    end = get_terminal_size().columns if is_terminal(sys.stdout) else WIDTH
+    end = get_terminal_size().columns if sys.stdout.isatty() else WIDTH
     width, verdict_width = (max(len(getattr(each, name)) for each in others) for name in ("question", "verdict"))
     lines = []
     for each in others:

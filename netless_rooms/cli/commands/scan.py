@@ -26,7 +26,7 @@ from netless_rooms.cli.export import (
     encode_rooms,
     format_for,
 )
-from netless_rooms.cli.output import count, is_file, is_pipe, is_terminal, progress, say
+from netless_rooms.cli.output import count, is_file, is_pipe, progress, say
 from netless_rooms.errors import DecodeError, RoomsError
 
 MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
@@ -70,13 +70,13 @@ async def scan(
         scan = _start(rooms, state, checkpoint, on_invalid=on_invalid, **asdict(options))
         columns = ROOM_OR_INVALID if has_invalid_column else ROOM
         with _open_output(checkpoint, output, state, is_first=saved is None, force=force) as writer:
-            if checkpoint is None and is_terminal(sys.stderr) and (output or is_file(sys.stdout)):
+            if checkpoint is None and sys.stderr.isatty() and (output or is_file(sys.stdout)):
                 say("with --checkpoint FILE, a scan that is stopped can be resumed")
             recorder = Recorder(state, checkpoint, writer, filters.since(state.began), columns, chosen, force)
-            await _record(scan, recorder, is_shown=output is not None or not is_terminal(sys.stdout))
+            await _record(scan, recorder, is_shown=output is not None or not sys.stdout.isatty())
     if recorder.state.skipped:
         say(f"{count(recorder.state.skipped, 'unreadable room')} left out")
-    if is_terminal(sys.stderr):
+    if sys.stderr.isatty():
         say(f"{_saved(recorder.state)} written")
 
 

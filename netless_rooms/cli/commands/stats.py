@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
-from netless_rooms.cli.output import count, is_terminal, progress, put, say
+from netless_rooms.cli.output import count, progress, put, say
 from netless_rooms.models import Room
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
@@ -63,7 +63,7 @@ async def stats(
     if scan.skipped_count:
         say(f"{count(scan.skipped_count, 'unreadable room')} not counted")
     if format_for(format) == "table":
-        put(chart(tally, get_terminal_size().columns if is_terminal(sys.stdout) else NO_WIDTH))
+        put(chart(tally, get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH))
     else:
         rows = [{**row, "banned_share": round(row["banned_share"], 4)} for row in tally.rows()]
         show(rows, MONTH, format)

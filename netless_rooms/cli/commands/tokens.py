@@ -11,7 +11,7 @@ from netless_rooms._auth.tokens import AccessKey, Role, read_token, verify_token
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.export import Columns, format_time, show_one
-from netless_rooms.cli.output import is_terminal, put, read_input
+from netless_rooms.cli.output import put, read_input
 from netless_rooms.errors import TokenError
 
 MAX_SIZE: Final = 1 << 16  # bytes to read, many times what a token has
@@ -114,7 +114,7 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
 def _piped_in() -> str:
     """Return what is piped in; empty without a pipe, where a person would have to type it."""
     try:
-        return "" if is_terminal(sys.stdin) else read_input(MAX_SIZE).strip()
+        return "" if sys.stdin.isatty() else read_input(MAX_SIZE).strip()
     except UnicodeDecodeError:
         raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
 
