@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from gzip import GzipFile
-from io import BytesIO
 from math import ceil, isnan, nan
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zlib import decompressobj
 from zlib import error as zlib_error
 
 from attrs import evolve, frozen
@@ -34,7 +33,7 @@ SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a re
 GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
 SUCCESS: Final = frozenset({200, 201})
 
-_STEP: Final = 2**20  # bytes that are unpacked at once
+_GZIP: Final = 31  # zlib's number for a gzip header and the largest window
 _ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
     400: errors.BadRequestError,
     401: errors.UnauthorizedError,
@@ -93,17 +92,15 @@ class RawResponse:
 
 
 def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
-    """Return the body, or its beginning and what is wrong with the rest; one step beyond ``max_size`` at most."""
-    body, flaw = bytearray(), ""
+    """Return the body, or its beginning and what is wrong with the rest; one byte beyond ``max_size`` at most."""
+    stream = decompressobj(_GZIP)
     try:
-        with GzipFile(fileobj=BytesIO(packed)) as unpacked:
-            while len(body) <= max_size and (piece := unpacked.read1(_STEP)):
-                body += piece
-    except EOFError:
-        flaw = f"was cut after {len(packed)} bytes"
-    except (OSError, zlib_error) as error:
-        flaw = f"is not gzip: {error}"
-    return bytes(body), flaw
+        body = stream.decompress(packed, max_size + 1)
+    except zlib_error as error:
+        return b"", f"is not gzip: {error}"
+    if packed and len(body) <= max_size and not stream.eof:
+        return body, f"was cut after {len(packed)} bytes"
+    return body, "is followed by other bytes" if stream.unused_data else ""
 
 
 def parse_response(
