@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXC
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pytest_httpx import HTTPXMock
 
 from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
@@ -67,6 +68,13 @@ async def test_respx_sees_each_request() -> None:
         async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
             assert len(await borrow(client).list()) == 0
     assert route.call_count == 1
+
+
+async def test_pytest_httpx_sees_each_request(httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(json=[])
+    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
+        assert len(await borrow(client).list()) == 0
+    assert [str(request.url) for request in httpx_mock.get_requests()] == ["https://api.netless.link/v5/rooms"]
 
 
 # Event loops
