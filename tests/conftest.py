@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from fakes import ONCE, TOKEN
-from http_clients import HTTP_CLIENTS, Answering, Client, OpenClient, OpenRooms, Switch, client_of, serving
+from http_clients import HTTP_CLIENTS, Answering, Client, OpenClient, OpenRooms, Switch, client_of
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
+from netless_rooms.emulator.server import serve_app
 from selection import exhaustive
 
 
@@ -38,7 +40,9 @@ def emulator() -> Emulator:
 @pytest.fixture(scope="session")
 def switch() -> Iterator[Switch]:
     """Serve on a socket whatever a test wants to be served there."""
-    with serving() as switch:
+    switch = Switch()
+    server = serve_app(switch, host="127.0.0.1", port=0)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as switch.base_url:
         yield switch
 
 

@@ -4,8 +4,8 @@ A test names none of them.  It gets a client whose responses come from a script,
 aiohttp, from an emulator, or from a ``Peer``, which shows the bytes on the wire.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +13,6 @@ import anyio
 import anyio.abc
 import httpx
 import httpx2
-from anyio.from_thread import start_blocking_portal
 from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import define, field
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
@@ -22,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Emulator
-from netless_rooms.emulator.server import serve_app
 
 HTTP_CLIENTS: Final = ("httpx", "httpx2", "aiohttp")
 
@@ -51,14 +49,6 @@ class Switch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None
         await self.app(scope, receive, send)
-
-
-@contextmanager
-def serving() -> Iterator[Switch]:
-    switch = Switch()
-    server = serve_app(switch, host="127.0.0.1", port=0)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as switch.base_url:
-        yield switch
 
 
 def on_the_wire(body: bytes, *headers: str, status: int = 200) -> bytes:
