@@ -26,7 +26,6 @@ MAX_DIGITS: Final = 10  # of a rate limit
 MIN_ROOMS: Final = 2  # that show an order
 SHARDS: Final = 8  # that a scan is tried with
 REFUSALS: Final = {400: "bad_request", 404: "not_found"}
-DOCUMENTED: Final = {404: "as documented"}  # for a room that does not exist
 CURSORS: Final = frozenset({"inclusive", "exclusive"})  # with which a list can be walked
 
 Uuids: TypeAlias = Sequence[str | None]
@@ -38,6 +37,7 @@ UNKNOWN: Final = "unknown"
 NO_ROOMS: Final = ("there are no rooms", "create a room, then run the doctor again")
 TOO_FEW: Final = ("too few to tell: {rooms}", "run the doctor again with more rooms")
 UNREADABLE_UUIDS: Final = ("too few uuids can be read, and are as documented, to start from", "")
+FLAT: Final = "the memory of a walk does not grow with the list"
 SLOWER: Final = "a walk is complete, but remembers each uuid, and may request some pages twice"
 SEQUENTIAL: Final = "scan(shards={shards}) reads the list sequentially"
 # By question and verdict: evidence and meaning.  What follows a second colon tells rows of one verdict apart.
@@ -56,7 +56,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "fields: new": ("unknown to this release: {names}", "they are kept, in room.extra"),
     "fields: unreadable": ("{invalid} of {rooms} cannot be read: {names}", "walk() raises; scan() can skip them"),
     "fields: unknown": NO_ROOMS,
-    "order: uuid": ("{rooms}, each uuid greater than the last", "a walk's memory does not grow with the list"),
+    "order: uuid": ("{rooms}, each uuid greater than the last", FLAT),
     "order: creation": ("{rooms}, the oldest first", SLOWER),
     "order: other": ("{rooms}, neither by uuid nor the oldest first", SLOWER),
     "order: uuid or creation": ("{rooms} are in both orders", "a walk is complete either way"),
@@ -178,7 +178,8 @@ def failure(status: int | None, *, has_reason: bool = False) -> Finding:
     if status is None:
         return finding("failure", UNKNOWN)
     row = f"{{status}}: {'reason' if has_reason else 'none'}"
-    return finding("failure", row, status=status, documented=DOCUMENTED.get(status, "other than documented"))
+    documented = "as documented" if status == 404 else "other than documented"
+    return finding("failure", row, status=status, documented=documented)
 
 
 def fields(listed: Rooms) -> Finding:

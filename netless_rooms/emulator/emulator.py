@@ -40,7 +40,8 @@ class Emulator:
     faults: list[Fault | None]
     """The queue of faults for the requests to come.  Yours to change; while requests come in, only to append to.
 
-    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call, or ``None``."""
+    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call, or ``None``.
+    """
 
     def __init__(
         self,

@@ -10,7 +10,6 @@ from attrs import field, frozen
 from netless_rooms._auth.redaction import redact
 
 CallName = Literal["create", "get", "list", "set-ban", "sdk-token", "room-token"]
-End = Literal["complete", "close", "hang"]
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -66,7 +65,7 @@ class RawResponse:
     pieces: tuple[bytes, ...] = ()
     missing: int = 0  # bytes of the announced body that never come
     pause: float = 0  # seconds, before each piece
-    end: End = "complete"
+    end: Literal["complete", "close", "hang"] = "complete"
 
     @classmethod
     def of(cls, response: Response | None) -> "RawResponse":

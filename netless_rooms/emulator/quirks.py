@@ -54,7 +54,7 @@ class Quirks:
                 raise ValueError(f"{switch.name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
             if switch.type is bool and not isinstance(value, bool):
                 raise TypeError(f"{switch.name} must be a bool, not {type(value).__name__}")
-        cap, least = self.page_cap, 2 if self.cursor == "inclusive" else 1  # which would hold only the cursor
+        cap, least = self.page_cap, 2 if self.cursor == "inclusive" else 1  # or a page would hold only the cursor
         if cap is not None and type(cap) is not int:
             raise TypeError(f"page_cap must be an int or None, not {type(cap).__name__}")
         if cap is not None and not least <= cap <= MAX_PAGE:

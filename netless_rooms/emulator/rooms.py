@@ -118,9 +118,7 @@ class RoomStore:
 
     def __init__(self, count: int, quirks: Quirks) -> None:
         self._generated = GeneratedRooms(count)
-        self._order = quirks.order
-        self._hides_disabled = quirks.disabled == "hidden"
-        self._is_shared = quirks.regions == "shared"
+        self._quirks = quirks
         self._region_of: dict[str, str] = {}  # of created rooms
         self._bisect = bisect_left if quirks.cursor == "inclusive" else bisect_right
         self._rooms: dict[str, dict[str, Any]] = {}  # created or changed
@@ -179,7 +177,7 @@ class RoomStore:
 
     def page(self, begin: str | None, size: int, region: str) -> bytes:
         """Return at most ``size`` rooms as a JSON array: from ``begin``, or from the first."""
-        return self._pages(begin, size, HOME_REGION if self._is_shared else region)
+        return self._pages(begin, size, HOME_REGION if self._quirks.regions == "shared" else region)
 
     def _encode_page(self, begin: str | None, size: int, region: str) -> bytes:
         return encode_json(list(islice(self._listed("" if begin is None else self._key(begin), region), size)))
@@ -193,10 +191,10 @@ class RoomStore:
         return filter(self._is_shown, rooms)
 
     def _is_in(self, uuid: str, region: str) -> bool:
-        return self._is_shared or self._region_of.get(uuid, HOME_REGION) == region
+        return self._quirks.regions == "shared" or self._region_of.get(uuid, HOME_REGION) == region
 
     def _is_shown(self, room: Mapping[str, Any]) -> bool:
-        return not (self._hides_disabled and room.get("isBan") is True)
+        return not (self._quirks.disabled == "hidden" and room.get("isBan") is True)
 
     def _generated_room(self, index: int) -> dict[str, Any]:
         room = self._generated.room(index)
@@ -212,7 +210,7 @@ class RoomStore:
     @cached_property
     def _indices(self) -> Sequence[int]:
         everything = range(len(self._generated))
-        if self._order == "uuid":
+        if self._quirks.order == "uuid":
             return everything
         return array("Q", sorted(everything, key=self._index_key))
 
@@ -221,4 +219,4 @@ class RoomStore:
 
     def _key(self, uuid: str) -> str:
         """Return what sorts UUIDs in the order of the list; any text has a place."""
-        return uuid if self._order == "uuid" else uuid[12:16] + uuid[8:12] + uuid[:8] + uuid[16:]
+        return uuid if self._quirks.order == "uuid" else uuid[12:16] + uuid[8:12] + uuid[:8] + uuid[16:]
