@@ -40,7 +40,7 @@ def test_the_demo_says_in_plain_lines_what_it_saw(shell: Shell, monkeypatch: pyt
 def test_the_demo_says_what_is_wrong_in_any_encoding(
     method: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_: AsyncRooms) -> AsyncGenerator[Any, None]:
+    async def nothing(_: AsyncRooms, **__: object) -> AsyncGenerator[Any, None]:
         if False:
             yield
 
