@@ -13,7 +13,8 @@ from fakes import ONCE, TOKEN, answer, room
 from netless_rooms import AsyncRooms, Region, RetryPolicy, Role, StatusError, TransportError
 from netless_rooms._doctor.checks import Finding
 from netless_rooms._doctor.probes import MAX_PAGES, NO_ROOM, examine
-from netless_rooms.cli.commands.doctor import DEFAULT_QUIRKS, EMULATED, emulation
+from netless_rooms.cli.commands.doctor import QUIRKS as EMULATED
+from netless_rooms.cli.commands.doctor import emulation
 from netless_rooms.emulator import Emulator, Failure, Quirks
 from selection import exhaustive
 from shell import Shell
@@ -55,7 +56,7 @@ async def test_every_quirk_is_found_with_read_only_requests(quirks: Quirks) -> N
     found = await answers_of(emulator)
     is_capped = quirks.page_cap is not None and quirks.page_cap < 130 and not quirks.short_pages
     sees_disabled = found["disabled"] == "listed"  # there are few, and only some rooms are looked at
-    assert {name: found[name] for name in DEFAULT_QUIRKS} == {
+    assert {name: found[name] for name in EMULATED} == {
         "cursor": quirks.cursor,
         "order": quirks.order,
         "page_cap": str(quirks.page_cap) if is_capped else "unknown",
@@ -251,7 +252,7 @@ def test_the_emulated_service_gets_the_same_report(quirks: Quirks) -> None:
     def report(quirks: Quirks) -> list[Any]:
         rows = map(json.loads, Shell(Emulator(rooms=130, quirks=quirks))("doctor").out.splitlines())
         shown = [(row["question"], row["verdict"], row["evidence"]) for row in rows]
-        return [row if row[0] == "emulate" else row[:2] for row in shown if row[0] in {*DEFAULT_QUIRKS, "emulate"}]
+        return [row if row[0] == "emulate" else row[:2] for row in shown if row[0] in {*EMULATED, "emulate"}]
 
     first = report(quirks)
     words = [word.split("=") for word in first[-1][2].split(" --quirk ")[1:]]
@@ -279,5 +280,5 @@ def test_a_token_that_may_not_list_is_refused_before_anything_is_sent(shell: She
 def test_every_quirk_of_the_emulator_is_covered() -> None:
     not_seen_by_reading = {"missing_region", "unknown_region", "record_default", "created_name"}
     names = {each.name for each in attrs.fields(Quirks)} - not_seen_by_reading
-    assert set(DEFAULT_QUIRKS) == set(EMULATED) == names
+    assert set(EMULATED) == names
     assert emulation([]).evidence == "netless-rooms emulate"

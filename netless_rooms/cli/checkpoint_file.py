@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from errno import EEXIST
 from io import FileIO
 from pathlib import Path
 from tempfile import mkstemp
@@ -223,12 +222,12 @@ def _put_in_place(name: str, target: Path, *, is_first: bool) -> None:
     if is_first:
         try:
             os.link(name, target)
-        except OSError as error:
-            if error.errno == EEXIST:
-                raise
-        else:
             return
-    os.replace(name, target)  # noqa: PTH105  also the first one, where the file system has no links
+        except FileExistsError:
+            raise
+        except OSError:  # the file system has no links
+            pass
+    os.replace(name, target)  # noqa: PTH105  mkstemp returns no Path
 
 
 def _lock(file: FileIO, path: Path) -> None:

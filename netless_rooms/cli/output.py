@@ -181,15 +181,9 @@ def progress(*, is_wanted: bool = True) -> Iterator[Update]:
             return Text(progress_line(text, rate, perf_counter() - shown_at))
 
     # What rich redirects, it writes to the terminal; rows must go where stdout leads, whatever stderr is.
-    with Progress(
-        SpinnerColumn(),
-        Line(""),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as bar:
+    options: Any = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
+    columns = SpinnerColumn(), Line(""), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), **options) as bar:
         bar.add_task("")
         yield update
 
@@ -208,7 +202,8 @@ def per_second(rooms: int, seconds: float) -> str:
 def hang(label: str, text: str, width: int, end: int) -> str:
     """Return lines of at most ``end`` columns: ``label`` in ``width`` columns, ``text`` beside it."""
     label = f"{label:{width}}  "
-    return f"{fill(text, end, initial_indent=label, subsequent_indent=' ' * len(label), break_on_hyphens=False)}\n"
+    lines = fill(text, end, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False)
+    return f"{lines or label.rstrip()}\n"
 
 
 def count(number: int, noun: str) -> str:

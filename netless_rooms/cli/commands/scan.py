@@ -209,7 +209,7 @@ def _how_to_resume(error: RoomsError | None, recorder: Recorder) -> str:
 
 def _saved(state: ScanState) -> str:
     rooms = count(state.rooms, "room")
-    return rooms if state.rows == state.rooms else f"{rooms} flags.seen and {state.rows:,} of them"
+    return rooms if state.rows == state.rooms else f"{rooms} seen and {state.rows:,} of them"
 
 
 def _format(flag: Format | None, output: Path | None) -> Format:
