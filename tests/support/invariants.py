@@ -170,7 +170,7 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
     elif ending.error is None:
         assert meaning is Meaning.GOOD, f"returned after {last}"
         spent.refund()
-    elif spent.is_paced and isinstance(ending.error, TimedOutError) and not ending.error.was_sent:
+    elif ending.error.stop_reason == "the service limits the rate of requests":
         assert last.ended - tries[0].began + waits >= deadline  # it waited for its turn until then
         if meaning in repeated and not is_last_limit:
             spent.take(policy.budget)
