@@ -139,6 +139,14 @@ async def test_new_fields_are_named_up_to_a_bound_and_show_no_token() -> None:
     assert TOKEN not in repr(found)
 
 
+async def test_an_opaque_token_that_is_echoed_as_a_name_is_not_shown() -> None:
+    opaque = "Opaque-6f1d9c27-Token"
+    echo = httpx.Response(200, json=[room(UUIDS[0]) | {opaque: 1}], headers={opaque: "1"})
+    found = await found_of(httpx.MockTransport(lambda _: echo), token=opaque)
+    assert found["fields"].evidence.endswith(": NETLESS…")
+    assert found["headers"].evidence.endswith(", NETLESS…")
+
+
 async def test_other_regions_are_compared() -> None:
     service = Service(World(UUIDS))
 

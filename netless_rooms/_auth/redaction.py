@@ -54,9 +54,9 @@ def _signatures(token: str) -> list[str]:
 def _without(secret: str, text: str) -> str:
     if len(secret) < MIN_SECRET:
         return text
-    is_secret = bytearray(len(text))
+    secret, is_secret = secret.lower(), bytearray(len(text))
     for start in range(len(text) - MIN_SECRET + 1):
-        if text[start : start + MIN_SECRET] in secret:
+        if text[start : start + MIN_SECRET].lower() in secret:  # HTTP lowers the names of headers
             is_secret[start : start + MIN_SECRET] = b"\1" * MIN_SECRET
     runs = groupby(range(len(text)), key=is_secret.__getitem__)
     return "".join(REDACTED if hidden else "".join(text[at] for at in run) for hidden, run in runs)

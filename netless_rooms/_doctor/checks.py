@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 from attrs import field, frozen
 
 from netless_rooms._api.responses import SKEW_TOLERANCE, excerpt, read_date
-from netless_rooms._auth.redaction import redact
+from netless_rooms._auth.redaction import Redact, redact
 from netless_rooms._auth.tokens import TokenInfo
 from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms.models import InvalidRoom, Room, format_duration, same_uuid
@@ -159,14 +159,14 @@ def clock(exchanges: Iterable[Exchange]) -> Finding:
     return finding("clock", row, seconds=SKEW_TOLERANCE, offset=format_duration(abs(ahead)))
 
 
-def headers(exchanges: Iterable[Exchange]) -> Finding:
+def headers(exchanges: Iterable[Exchange], redact: Redact = redact) -> Finding:
     """Say which headers come back; values only of rate limits, and only numbers."""
     found: dict[str, str] = {}
     for name, value in (item for each in exchanges for item in each.headers.items()):
         is_number = value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS
         found[name.lower()] = f"={value}" if is_number and _is_about_limits(name) else ""
     row = "with limits" if any(map(_is_about_limits, found)) else "no limits"
-    return finding("headers", row, names=_names(map("".join, sorted(found.items()))) or "none")
+    return finding("headers", row, names=_names(map("".join, sorted(found.items())), redact) or "none")
 
 
 def _is_about_limits(header: str) -> bool:
@@ -182,14 +182,14 @@ def failure(status: int | None, *, has_reason: bool = False) -> Finding:
     return finding("failure", row, status=status, documented=documented)
 
 
-def fields(listed: Rooms) -> Finding:
+def fields(listed: Rooms, redact: Redact = redact) -> Finding:
     """Say whether rooms have the documented fields."""
     if not listed:
         return finding("fields", UNKNOWN)
     paths = [room.path.partition("]")[2] or "the whole room" for room in listed if isinstance(room, InvalidRoom)]
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
     row = "unreadable" if paths else "new" if new else "known"
-    names = _names(sorted({*paths} or new))
+    names = _names(sorted({*paths} or new), redact)
     return finding("fields", row, rooms=rooms(len(listed)), invalid=len(paths), names=names)
 
 
@@ -295,8 +295,8 @@ def rooms(count: int) -> str:
     return "1 room" if count == 1 else f"{count} rooms"
 
 
-def _names(names: Iterable[str]) -> str:
-    """Return the first of ``names``, with any token redacted."""
+def _names(names: Iterable[str], redact: Redact) -> str:
+    """Return the first of ``names``, redacted, as a service may echo the token as a name."""
     shown = [excerpt(name, redact) for name in names]
     more = [f"and {len(shown) - MAX_NAMES} more"] * (len(shown) > MAX_NAMES)
     return ", ".join([*shown[:MAX_NAMES], *more])
