@@ -232,7 +232,7 @@ RINGS = st.lists(st.sampled_from(MANY), min_size=2, unique=True)
         ({"page_size": 3}, ["a", "a", ""], "the page from a on is empty"),
         ({}, ["a", "b", "b"], "it stalls: the page from b on has only that room"),
         ({"page_size": 2}, ["ab", "", "b"], "it stalls: the page from b on has only that room"),
-        ({"first_uuid": "a"}, ["bc", "ab"], "the page from c on starts again with a"),
+        ({"after": "a", "first_uuid": "b"}, ["b"], "the page from a on starts again with b"),
         ({"after": "b"}, ["abc"], "in place 1"),
         ({"after": DASHED}, [["0", FIRST, SECOND]], f"came back to {DASHED}, where the walk started"),
         ({"begin_uuid": "b"}, ["bc", "cdb"], "came back to b, where the walk started"),

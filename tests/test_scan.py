@@ -229,7 +229,8 @@ async def test_a_newest_first_list_resumes_though_a_room_is_created_before_the_f
 
     async with rooms_of(Service(listing)) as rooms:
         (shard,) = await rooms.split(2)
-        assert set(hexes(6)) <= set(await scanned(rooms, resume=shard))
+        for page_size in (1, 1000):
+            assert set(hexes(6)) <= set(await scanned(rooms, resume=shard, page_size=page_size))
 
 
 async def test_an_end_without_rooms_is_proven_by_the_first_room() -> None:

@@ -141,6 +141,9 @@ class Cursor:
             )
         if self._origin_as_listed in uuids[self._cursor == self._origin :]:
             raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
+        # A walk from the start may meet the first room after one that was created since.
+        if self._origin_as_listed not in (None, self._first_uuid) and self._first_uuid in uuids:
+            raise InconsistentListError(f"the page from {self._cursor} on starts again with {self._first_uuid}")
         start = 1 if held and self._cursor_is_returned else 0
         if len(uuids) == start:
             return self._advance_past_nothing(held=held, is_all=is_all)
@@ -157,9 +160,6 @@ class Cursor:
         if descending is not None:
             if self._in_order:
                 raise InconsistentListError(f"{descending} is out of uuid order: scan again with shards=1")
-            # From the start of the list, the first room may follow one that was created since.
-            if descending == self._first_uuid and self._cursor is not None:
-                raise InconsistentListError(f"the page from {self._cursor} on starts again with {descending}")
             self.is_ascending = False
             if self._returned_count:
                 self._first_descending = descending
