@@ -268,7 +268,10 @@ def test_a_table_is_cut_to_the_width_of_a_terminal_only_and_needs_no_unicode(she
 NAMES = {
     "\x1b[2J[bold]x[/bold]\nrm -rf \u202e": "\ufffd[2J[bold]x[/bold]\ufffdrm -rf \ufffd",
     "\x07\x9b\u2028\u2066\r": "\ufffd" * 5,
-    **{name: f"'{name}" for name in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x")},
+    **{
+        name: f"'{name}"
+        for name in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u3000=1")
+    },
     "\tx": "'\ufffdx",
     "\rx": "'\ufffdx",
     ";=1": "';'=1",
@@ -279,10 +282,12 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_acts_on_neither_a_terminal_nor_a_spreadsheet(name: str, shell: Shell) -> None:
-    uuid = shell.emulator.add_room(name=name)
+    uuid = shell.emulator.add_room(name=name, new=name)
     shell.environment["COLUMNS"] = "200"
     (row,) = csv.DictReader(shell("get", uuid, "--format", "csv").out.splitlines())
     assert row["name"] == NAMES[name]
+    assert json.loads(row["extra"]) == {"new": name}
+    assert not re.search(r";\s*[=-]", row["extra"])
     shown = NAMES[name].replace("'", "")  # the apostrophes are for spreadsheets
     assert f"name        {shown}\n" in shell("get", uuid, "--format", "table").out
     assert shown in shell("list", "--format", "table").out

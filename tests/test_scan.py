@@ -781,6 +781,18 @@ async def test_a_task_cancelled_as_a_page_arrives_loses_nothing(options: dict[st
             assert exactly(seen, world.uuids)
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # nobody can raise the exception of Trio
+async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> None:
+    world = World(hexes(6))
+    async with rooms_of(Service(in_turn(world, None, asyncio.CancelledError()))) as rooms:
+        seen: list[str] = []
+        async with rooms.scan(page_size=4) as scan:
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="something cancelled a request of it"):
+                    await collect(scan, seen)
+        assert seen + await scanned(rooms, resume=scan.checkpoint) == world.uuids
+
+
 @pytest.mark.parametrize(("seconds", "times", "cut"), [(0.5, 1, 0), (60, 1, 1), (60, 3, 1)])
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
 async def test_a_task_cancelled_while_it_leaves_still_waits_one_second(

@@ -125,7 +125,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._pages_wanted = 0  # how many pages the caller waited for
         self._retries = 0  # how often the ranges that failed were retried
         self._request_count = 0  # requests in flight
-        self._is_waiting = self._has_raised = self._is_left = False
+        self._is_waiting = self._has_raised = self._is_left = self._is_over = False
 
     def __repr__(self) -> str:
         mode = "not entered" if self._start is None else f"in mode {self.mode.value!r}"
@@ -242,7 +242,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
                 self._pages_wanted += 1
                 self._permits.release()
             await checkpoint()
-            await self._changed.wait_for(lambda: self._queue or self._is_left)
+            await self._changed.wait_for(lambda: self._queue or self._is_left or self._is_over)
             self._raise_if_over()
             item = self._queue.popleft()
             if isinstance(item, FailedRange) or item.rooms:
@@ -253,8 +253,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._entered()
         if all(each.is_done for each in self._ranges):
             raise StopAsyncIteration
-        if self._is_left:
-            raise RuntimeError("this scan was left; resume in a new one, with scan(resume=scan.checkpoint)")
+        if self._is_left or (self._is_over and not self._queue):
+            reason = "was left" if self._is_left else "has stopped, because something cancelled a request of it"
+            raise RuntimeError(f"this scan {reason}; resume in a new one, with scan(resume=scan.checkpoint)")
 
     # In the background
 
@@ -266,9 +267,13 @@ class Scan(AsyncWithOnly, Generic[Item]):
             for state in waiting:
                 await self._fetch_range(state)
 
-        async with anyio.create_task_group() as group:
-            for _ in range(self._concurrency):
-                group.start_soon(fetch_some)
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(self._concurrency):
+                    group.start_soon(fetch_some)
+        finally:
+            self._is_over = True
+            self._changed.notify()
 
     async def _fetch_range(self, state: RangeState) -> None:
         while not state.is_fetched:

@@ -30,7 +30,7 @@ Format: TypeAlias = Literal["table", "jsonl", "csv"]
 Row: TypeAlias = Mapping[str, Any]
 
 SIGNS: Final = "=+@\uff1d\uff0b\uff20\uff0d-"  # spreadsheets take the full-width ones too
-FORMULA: Final = re.compile(rf"[\t\r{SIGNS}]|;+\s*[{SIGNS}]")
+FORMULA: Final = re.compile(rf"[\t\r]|[\s;]*[{SIGNS}]")
 FORMULA_IN_PART: Final = re.compile(rf";(?=\s*[{SIGNS}])")  # the next cell, where ; separates them
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 NO_WIDTH: Final = 100_000  # columns of a table outside of a terminal
@@ -168,7 +168,9 @@ def _join_csv(lines: Sequence[str], columns: Columns, *, header: bool) -> str:
 def _encode_cell(value: Any) -> str:
     if value is None or value == {}:
         return ""
-    return _encode_text(value) if isinstance(value, str) else _quote_cell(json.dumps(value))
+    if isinstance(value, str):
+        return _encode_text(value)
+    return _quote_cell(FORMULA_IN_PART.sub(r"\\u003b", json.dumps(value)))  # the same JSON
 
 
 @lru_cache(64)  # rooms have the same few teams and apps

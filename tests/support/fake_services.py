@@ -86,7 +86,7 @@ def in_turn(world: World, *first: Any) -> Callable[[str | None, int], Any]:
 
     def listing(begin: str | None, limit: int) -> Any:
         instead = left.pop(0) if left else None
-        if isinstance(instead, Exception):
+        if isinstance(instead, BaseException):
             raise instead
         return world(begin, limit) if instead is None else instead
 
