@@ -60,7 +60,7 @@ def test_a_token_of_the_vendors_samples_is_read_and_verified(vector: dict[str, A
     info = TokenInfo(kind=kind, access_key=ak, role=role, uuid=uuid, expires_at=end, nonce=nonce)
     assert read_token(token) == verify_token(token, secret_key) == info
     signed = sign_token(info, secret_key)
-    assert (signed.text == token) is (vector["sample"] == "javascript")
+    assert signed.text == token or vector["sample"] not in {"javascript", "typescript", "java"}
     assert signed.info == verify_token(signed.text, secret_key) == info
     for other in ("", secret_key + " ", secret_key + "\ud800"):
         assert_fails(token, other, "signature is wrong")

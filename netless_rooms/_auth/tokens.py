@@ -9,12 +9,13 @@ A token is a prefix that names its kind, then base64url without padding of pairs
 ``sig`` is the hex HMAC-SHA256, under the secret key, of the JSON of all *other* pairs: sorted keys, string values,
 no spaces.  So anyone can read a token, and only a holder of the secret key can verify it.
 
-Two encodings are in use.  Tokens signed here are those of the vendor's JavaScript and server code: sorted pairs,
-values encoded as by encodeURIComponent, non-ASCII characters unescaped in the signed JSON.  The vendor's Python
-sample keeps the pairs in insertion order, encodes them as a form does (a space is ``+``) and escapes the JSON.
-Both are read and verified, because a token is judged by its meaning: the same pairs in another order or encoding
-are the same token.  What has one meaning only is strict: each name occurs once, each value is valid UTF-8 in valid
-percent-encoding, and the base64url has no spare bits.  So every change of a pair, and every cut, fails.
+The vendor's samples agree on that for ordinary keys, and differ for others. Tokens signed here are those of its
+JavaScript and server code: sorted pairs, values encoded as by encodeURIComponent, non-ASCII characters unescaped
+in the signed JSON. The Python sample keeps the pairs in insertion order, and encodes them as a form does (a space
+is ``+``), as the Ruby sample does. It escapes non-ASCII characters in the JSON, and the PHP sample ``/`` too. All
+of these are read and verified, because a token is judged by its meaning: the same pairs in another order or
+encoding are the same token. What has one meaning only is strict: each name occurs once, each value is valid UTF-8
+in valid percent-encoding, and the base64url has no spare bits. So every change of a pair, and every cut, fails.
 
 The prefix is not signed: a room token renamed to a task token still verifies, so whoever accepts tokens must check
 ``kind``.  An SDK token cannot be renamed, because the other kinds have a ``uuid``.
@@ -141,7 +142,7 @@ def sign_token(info: TokenInfo, secret_key: str) -> Token:
         pairs["uuid"] = info.uuid
     if info.expires_at is not None:
         pairs["expireAt"] = str((info.expires_at - EPOCH) // MILLISECOND)
-    pairs["sig"] = _signature(pairs, secret_key)
+    pairs["sig"] = _signature(_json(pairs), secret_key)
     query = "&".join(f"{quote(name, UNRESERVED)}={quote(pairs[name], UNRESERVED)}" for name in sorted(pairs))
     return Token(info.kind.prefix + _base64(query.encode()), info)
 
@@ -190,14 +191,18 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     kind, pairs = _parse(token)
     info = _describe(kind, pairs)
     signature = pairs.pop("sig")
-    for escaped in (False, True):
-        if hmac.compare_digest(signature, _signature(pairs, secret_key, escaped=escaped)):
+    plain, escaped = _json(pairs), _json(pairs, escaped=True)
+    for signed in (plain, escaped, escaped.replace("/", r"\/")):
+        if hmac.compare_digest(signature, _signature(signed, secret_key)):
             return info
     raise TokenError("the token's signature is wrong: it was signed with another secret key, or changed")
 
 
-def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: bool = False) -> str:
-    signed = json.dumps(pairs, ensure_ascii=escaped, separators=(",", ":"), sort_keys=True)
+def _json(pairs: Mapping[str, str], *, escaped: bool = False) -> str:
+    return json.dumps(pairs, ensure_ascii=escaped, separators=(",", ":"), sort_keys=True)
+
+
+def _signature(signed: str, secret_key: str) -> str:
     # A key with half a surrogate pair has signed nothing; encoding it anyway keeps it out of a UnicodeEncodeError.
     key = secret_key.encode(errors="surrogatepass")
     return hmac.new(key, signed.encode(), hashlib.sha256).hexdigest()
