@@ -44,11 +44,6 @@ class Range:
     after: str | None = None
     last_uuid: str | None = None
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left of it; of a range without ``last_uuid`` only a request can tell."""
-        return self.last_uuid is not None and self.after == self.last_uuid
-
 
 @frozen(kw_only=True)
 class Checkpoint:

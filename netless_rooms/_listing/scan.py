@@ -173,7 +173,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         """
         start = self._entered()
         left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
-        ranges = tuple(part for part in left if not part.is_done)
+        ranges = tuple(part for part in left if part.last_uuid is None or part.after != part.last_uuid)
         in_order = all(each.cursor.is_ascending for each in self._ranges)
         samples = self._sampler.sample() if in_order else ()
         return str(evolve(start, account=self._account, ranges=ranges, samples=samples))
