@@ -275,6 +275,23 @@ NOT_HTTP = [
 ]
 
 
+ECHOES = [
+    on_the_wire(TOKEN.encode(), f"Location: /{TOKEN}", status=302),
+    on_the_wire(b'{"message": "%b"}' % TOKEN.encode(), f"Retry-After: {TOKEN}", f"X-{TOKEN}: {TOKEN}", status=429),
+    *(on_the_wire(TOKEN.encode(), f"Content-Encoding: {coding}") for coding in (TOKEN, "gzip", "identity")),
+    *(on_the_wire(b"{}", f"Content-Length: {TOKEN}"), f"HTTP/1.1 200 OK\r\n{TOKEN}\r\n\r\n".encode()),
+]
+
+
+async def test_no_error_shows_a_token_that_any_part_of_a_response_echoes(borrow: Borrow) -> None:
+    async with borrow() as (service, _, rooms):
+        for echo in ECHOES:
+            service.respond = lambda _, echo=echo: echo
+            with pytest.raises(RoomsError) as caught:
+                await rooms.list()
+            assert TOKEN not in "".join(format_exception(caught.value))
+
+
 # httpx leaves its own generators to the collector when decompressing fails, which Trio warns about.
 @pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
 @pytest.mark.parametrize("response", NOT_HTTP, ids=lambda response: repr(response[-20:]))
