@@ -49,7 +49,7 @@ def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: str, shell: She
     assert len(lines) <= 23  # and the prompt
     assert max(map(len, lines)) <= 80
     for line in lines:
-        if line.startswith("  --") and not line.startswith("  --token  --access-key"):
+        if line.startswith("  --") and not line.startswith("  --access-key  --secret-key"):
             assert re.search(r"\S  +\S", line.strip()), line
 
 
@@ -65,7 +65,7 @@ def test_help_lists_commands_in_their_order_and_flags_in_groups(shell: Shell) ->
     lines = shell("scan", "--help").out.splitlines()
     assert "  --format, -f table|jsonl|csv   Default: table in a terminal, else jsonl." in lines
     assert lines[lines.index("Filters:") + 1] == "  --banned, --not-banned        Disabled, or not."
-    assert lines[-1] == "  --token  --access-key  --secret-key  --region, -r  --base-url  --verbose, -v"
+    assert lines[-1] == "  --access-key  --secret-key  --token  --region, -r  --base-url  --verbose, -v"
     shell.terminals = frozenset({"stdout"})
     assert "\x1b[1m" in shell().out
 
