@@ -162,7 +162,7 @@ def test_a_table_shows_the_whole_reason_first(shell: Shell) -> None:
         f"a{' ' * 33}failed         400 long long long long long",
         f"{' ' * 49}long long long long reason",
     ]
-    assert "2 of 2 rooms failed; repeat the command to retry them" in ran.err
+    assert "2 of 2 rooms failed; fix the cause, then repeat the command\n" in ran.err
     row = json.loads(shell("disable", UUID, "--format", "jsonl").out)
     assert row["error"].startswith("404 room not found (check the uuid")
     assert row["error"].endswith(f" [PATCH /v5/rooms/{UUID}]")

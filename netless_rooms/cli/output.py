@@ -190,7 +190,7 @@ def progress(*, is_wanted: bool = True) -> Iterator[Update]:
 
 def progress_line(text: str, rate: str, quiet: float) -> str:
     """Return a progress line; instead of an old rate it says how many seconds the service has been silent."""
-    end = f"waiting for the service, {quiet:.0f} s" if quiet >= MAX_QUIET or not text else rate
+    end = f"waiting for the service, {int(quiet)} s" if quiet >= MAX_QUIET or not text else rate
     return ", ".join(filter(None, (text, end)))
 
 

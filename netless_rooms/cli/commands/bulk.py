@@ -208,5 +208,5 @@ class Report:
 
     def _advice(self) -> str:
         if self._format == "table":
-            return "; repeat the command to retry them: it changes nothing twice"
+            return "; fix the cause, then repeat the command"
         return "; pipe this output into the same command to retry the rest"

@@ -122,10 +122,8 @@ def _check_paths(checkpoint: Path | None, output: Path | None) -> None:
         return
     if output is None and is_pipe(sys.stdout):
         # Rows in a pipe, or in its reader's memory, may get lost, and the checkpoint would count them as done.
-        raise CommandError(
-            ExitCode.USAGE,
-            "--checkpoint needs --output FILE: what the reader of a pipe has done with its rows is unknown",
-        )
+        unknown = "what the reader of a pipe has done with its rows is unknown"
+        raise CommandError(ExitCode.USAGE, f"--checkpoint needs --output FILE: {unknown}")
     if output is not None and checkpoint.resolve() == output.resolve():
         raise CommandError(ExitCode.USAGE, "--checkpoint and --output must be two files")
 
@@ -144,10 +142,8 @@ def _open_output(
     """Yield what takes the rows; ``CommandError`` if a file does not belong to this scan."""
     if checkpoint is not None and (is_first or force):
         if output is not None and output.exists() and not force:
-            raise CommandError(
-                ExitCode.FILE,
-                f"{output} exists, and {checkpoint} does not: name another file, or pass --force to overwrite it",
-            )
+            remedy = "name another file, or pass --force to overwrite it"
+            raise CommandError(ExitCode.FILE, f"{output} exists, and {checkpoint} does not: {remedy}")
         write_state(checkpoint, state, is_first=is_first)
     is_new = checkpoint is None and not force
     writer = StdoutWriter() if output is None else OutputFile(output, state, is_new=is_new)
