@@ -33,6 +33,7 @@ SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a re
 GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
 SUCCESS: Final = frozenset({200, 201})
 
+MAX_GZIP_MEMBERS: Final = 16  # of one body; each takes a copy of what follows it
 _GZIP: Final = 31  # zlib's number for a gzip header and the largest window
 _ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
     400: errors.BadRequestError,
@@ -93,14 +94,19 @@ class RawResponse:
 
 def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
     """Return the body, or its beginning and what is wrong with the rest; one byte beyond ``max_size`` at most."""
-    stream = decompressobj(_GZIP)
-    try:
-        body = stream.decompress(packed, max_size + 1)
-    except zlib_error as error:
-        return b"", f"is not gzip: {error}"
-    if packed and len(body) <= max_size and not stream.eof:
-        return body, f"was cut after {len(packed)} bytes"
-    return body, "is followed by other bytes" if stream.unused_data else ""
+    body, rest = b"", packed
+    for _ in range(MAX_GZIP_MEMBERS):
+        stream = decompressobj(_GZIP)
+        try:
+            body += stream.decompress(rest, max_size + 1 - len(body))
+        except zlib_error as error:
+            return body, f"is not gzip: {error}"
+        if rest and len(body) <= max_size and not stream.eof:
+            return body, f"was cut after {len(packed)} bytes"
+        rest = stream.unused_data
+        if not rest or len(body) > max_size:
+            return body, ""
+    return body, f"is in more than {MAX_GZIP_MEMBERS} gzip members"
 
 
 def parse_response(
