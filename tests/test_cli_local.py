@@ -50,7 +50,7 @@ def test_a_token_has_the_kind_the_role_and_the_lifetime_of_its_flags(
 def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(kind: str, shell: Shell) -> None:
     for flags, words in {
         "": "--role",
-        "--role boss": "use admin, writer or reader",
+        "--role boss": 'Invalid value "boss" for --role. Choose from: "admin", "writer", "reader"',
         "--role reader --lifetime soon": "such as 10m",
         "--role reader --lifetime 0s": "use 1 to 999999 and s, m, h or d",
         "--role reader --lifetime 1000000s": "use 1 to 999999 and s, m, h or d",

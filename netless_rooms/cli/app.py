@@ -5,23 +5,26 @@ command that runs is imported.
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import anyio
 from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
+from rich.console import Console
 from rich.text import Text
 
 from netless_rooms._version import __version__
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message
-from netless_rooms.cli.output import StdoutConsole, hang, open_closed_streams, put, say
+from netless_rooms.cli.output import hang, open_closed_streams, put, say
 from netless_rooms.errors import RoomsError
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
-    from rich.console import Console, ConsoleOptions
+    from rich.console import ConsoleOptions
 
 COMMANDS: Final = (
     ("create", "rooms:create", "Create a room.", "create --limit 5"),
@@ -49,16 +52,16 @@ Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 class HelpFormatter:
     """Draws ``--help`` without frames, so that each page fits a screen of 80 columns and 24 lines."""
 
-    def render_usage(self, console: "Console", _: "ConsoleOptions", usage: Any) -> None:
+    def render_usage(self, console: Console, _: "ConsoleOptions", usage: Any) -> None:
         """Draw the first line."""
         console.print(Text(f"Usage: {str(usage).strip()}", style="bold"))
 
-    def render_description(self, console: "Console", _: "ConsoleOptions", description: Any) -> None:
+    def render_description(self, console: Console, _: "ConsoleOptions", description: Any) -> None:
         """Draw what the command does."""
         lines = [line.rstrip() for line in _plain(console, description).splitlines()]
         console.print(Text("\n".join(filter(None, lines))))
 
-    def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
+    def __call__(self, console: Console, options: "ConsoleOptions", panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
         """Draw commands or flags, one per line; the settings, which every command has, close together."""
         if not panel.entries:
             return
@@ -74,7 +77,7 @@ class HelpFormatter:
             )
 
 
-def _plain(console: "Console", text: Any) -> str:
+def _plain(console: Console, text: Any) -> str:
     with console.capture() as captured:
         console.print(text)
     return captured.get()
@@ -104,21 +107,6 @@ for _key, (_name, _path, _help, _example) in enumerate(COMMANDS, 1):
     app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_text, **_options)
 
 
-@app.command(name="help", show=False)
-def help_page(*command: str) -> None:
-    """Show the help of a command.  Example: netless-rooms help scan."""
-    _, _, unknown = app.parse_commands(list(command))
-    if unknown:
-        raise CommandError(ExitCode.USAGE, f"unknown command {unknown[0]!r}; see --help")
-    app.help_print(list(command), console=StdoutConsole())
-
-
-@app.command(show=False)
-def version() -> None:
-    """Show the version."""
-    put(f"{__version__}\n")
-
-
 @app.command(sort_key=len(COMMANDS) + 1)
 def completion(shell: Annotated[Shell, Parameter(help="bash, zsh or fish.", show_choices=False)], /) -> None:
     """Print shell completion.
@@ -131,11 +119,16 @@ def completion(shell: Annotated[Shell, Parameter(help="bash, zsh or fish.", show
 def run(arguments: Sequence[str]) -> int:
     """Run the command in ``arguments`` and return the exit code."""
     open_closed_streams()
+    words = list(arguments)
+    if words[:1] in (["help"], ["version"]):
+        words = [*words[1:], f"--{words[0]}"]
+    # What cyclopts prints is written by ``put``, which reports what cannot be written.
+    console = Console(file=(drawn := StringIO()), force_terminal=sys.stdout.isatty())
     try:
-        command, bound, _ = app.parse_args(
-            list(arguments), console=StdoutConsole(), exit_on_error=False, print_error=False
-        )
-        return _call(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
+        command, bound, _ = app.parse_args(words, console=console, exit_on_error=False, print_error=False)
+        code = _call(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
+        put(drawn.getvalue())
+        return code
     except CycloptsError as error:
         return _fail(ExitCode.USAGE, f"{_usage_error(error)}; see --help")
     except CommandError as error:

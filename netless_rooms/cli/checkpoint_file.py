@@ -20,7 +20,8 @@ from tempfile import mkstemp
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
-from attrs import asdict, fields, frozen
+import msgspec
+from attrs import asdict, fields_dict, frozen
 
 from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.output import cut_back, put, write_whole
@@ -60,9 +61,10 @@ def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | Non
         raise unusable(path, error) from None
     try:
         members = json.loads(text)
-        if members.pop("kind") != KIND:
+        if members.pop("kind") != KIND or members.keys() - fields_dict(ScanState):
             raise ValueError
-        state = _parse_state(members)
+        state = msgspec.convert(members, ScanState)
+        datetime.fromtimestamp(state.began, UTC)  # or it raises
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, OSError):
         raise CommandError(
             ExitCode.FILE, f"{path} is not a checkpoint file of this release; name another file"
@@ -182,16 +184,6 @@ class OutputFile:
 
 
 Writer: TypeAlias = StdoutWriter | OutputFile
-
-
-def _parse_state(members: dict[str, Any]) -> ScanState:
-    state = ScanState(**members)
-    for field in fields(ScanState):
-        kind = {"checkpoint": (str, type(None)), "options": dict, "ended": bool}.get(field.name, int)
-        if not isinstance(getattr(state, field.name), kind):  # type: ignore[arg-type]  # of a mixed dict
-            raise TypeError
-    datetime.fromtimestamp(state.began, UTC)  # or it raises
-    return state
 
 
 def _check_options(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from attrs import frozen
 from rich.cells import cell_len, set_cell_size
 
 from netless_rooms._auth.redaction import redact
-from netless_rooms.cli.output import HIDDEN, put, say, visible
+from netless_rooms.cli.output import HIDDEN, put, say, styled, visible
 from netless_rooms.models import InvalidRoom, Room
 
 Format: TypeAlias = Literal["table", "jsonl", "csv"]
@@ -186,9 +186,7 @@ def _quote_cell(text: str) -> str:
 
 
 def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str:
-    is_seen = sys.stdout.isatty()
-    total = get_terminal_size().columns if is_seen else NO_WIDTH
-    widths = columns.widths(total)
+    widths = columns.widths(get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH)
     if header and len(widths) < len(columns.shown):
         left_out = ", ".join([*columns.shown][len(widths) :])
         say(f"columns left out: {left_out}; widen the terminal, or use --format jsonl")
@@ -199,7 +197,7 @@ def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str
     *fixed, last = widths.values()
     indent = sum(fixed) + GAP * len(fixed)
     names = " ".join(_fit(name, width + GAP - 1) for name, width in widths.items()).rstrip()
-    lines = [f"\x1b[1m{names}\x1b[0m" if is_seen else names] * header
+    lines = [styled(names, 1)] * header
     for *others, end in cells:
         start = "".join(f"{_fit(cell, width)}{' ' * GAP}" for cell, width in zip(others, fixed, strict=True))
         parts = wrap(end, max(MIN_SHARED, last)) if columns.folds else [_fit(end, last)]

@@ -9,14 +9,14 @@ import select
 import stat
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import RawIOBase, TextIOBase
+from io import RawIOBase
 from logging import DEBUG, Handler, LogRecord, getLogger
 from pathlib import Path
 from textwrap import fill
 from time import perf_counter
-from typing import IO, Any, Final, Protocol, TextIO, cast
+from typing import Any, Final, TextIO, TypeAlias
 from unicodedata import category
 
 from rich.console import Console
@@ -28,13 +28,8 @@ JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 HIDDEN: Final = "\ufffd"
 MAX_QUIET: Final = 2  # seconds until a progress line says that the service does not answer
 
+Update: TypeAlias = Callable[..., None]  # takes a text and, if it counts rooms, their number
 logger: Final = getLogger("netless_rooms")
-
-
-class Update(Protocol):
-    """Updates a progress line; with the number of ``rooms`` so far, it shows their rate."""
-
-    def __call__(self, text: str, rooms: int | None = None, /) -> None: ...
 
 
 class SayHandler(Handler):
@@ -206,36 +201,14 @@ def hang(label: str, text: str, width: int, end: int) -> str:
     return f"{lines or label.rstrip()}\n"
 
 
+def styled(text: str, code: int) -> str:
+    """Return ``text`` with an SGR code of terminals, if stdout is one."""
+    return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+
+
 def count(number: int, noun: str) -> str:
     """Return a number of things, for people."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-class StdoutConsole(Console):
-    """A console of rich that writes to stdout in any encoding and raises what ``put`` raises."""
-
-    def __init__(self, *, highlight: bool = True, soft_wrap: bool = False) -> None:
-        """Look at what stdout is now."""
-        super().__init__(file=cast("IO[str]", _Stdout()), highlight=highlight, soft_wrap=soft_wrap)
-
-    def on_broken_pipe(self) -> None:
-        """Pass the error on, where rich would exit with another code than ours."""
-        raise  # the error that rich handles when it calls this
-
-
-class _Stdout(TextIOBase):
-    """The ``sys.stdout`` of the moment at which something is written."""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute, which cannot be computed
-        return sys.stdout.encoding or "utf-8"
-
-    def isatty(self) -> bool:
-        return sys.stdout.isatty()
-
-    def write(self, text: str) -> int:
-        put(text)
-        return len(text)
 
 
 def _write(stream: TextIO, text: str, *, sync: bool = False) -> int:

@@ -3,16 +3,18 @@
 Starts the emulator on a local port, walks its 25,000 rooms, then creates, gets, disables and enables a room.
 """
 
+import sys
 from time import perf_counter
 from typing import Final
 
 from netless_rooms._client import AsyncRooms
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.output import StdoutConsole, per_second, progress
+from netless_rooms.cli.output import per_second, progress, put, styled
 from netless_rooms.errors import NotFoundError
 from netless_rooms.models import Region
 
 ROOMS: Final = 25_000
+RED, GREEN, YELLOW = 31, 32, 33
 NO_SUCH_ROOM: Final = "00000000000011ea0000000000000000"
 
 
@@ -23,24 +25,23 @@ async def demo() -> int:
     except ImportError as error:
         raise CommandError(ExitCode.SETTINGS, str(error)) from None
     emulator, start, demonstration = Emulator(rooms=ROOMS), perf_counter(), Demonstration()
-    console = demonstration.console
     async with (
         emulator.serve() as base_url,
         AsyncRooms.open(token=emulator.key, region=Region.US_SV, base_url=base_url) as rooms,
     ):
-        console.print("[bold]netless_rooms demo[/bold]: a walk over HTTP, without an account\n")
-        console.print(f"An emulated service with {ROOMS:,} rooms listens on {base_url}.\n")
+        put(f"{styled('netless_rooms demo', 1)}: a walk over HTTP, without an account\n\n")
+        put(f"An emulated service with {ROOMS:,} rooms listens on {base_url}.\n\n")
         await demonstration.walk_all(rooms)
         await demonstration.change_one(rooms)
-        console.print("\nAn error names the request, the response, and what to do next:")
+        put("\nAn error names the request, the response, and what to do next:\n")
         try:
             await rooms.get(NO_SUCH_ROOM)
         except NotFoundError as error:
-            console.print(f"  {type(error).__name__}: {error}", markup=False, style="yellow")
+            put(f"  {styled(f'{type(error).__name__}: {error}', YELLOW)}\n")
     ok = demonstration.ok
-    verdict = "[green]All results are as expected[/green]" if ok else "[red]Some results are wrong[/red]"
-    console.print(f"\n{verdict}: {len(emulator.requests)} requests in {perf_counter() - start:.1f} s.")
-    console.print("Next: the README has ten lines to start from; docs/tutorial.md continues from there.")
+    verdict = styled("All results are as expected", GREEN) if ok else styled("Some results are wrong", RED)
+    put(f"\n{verdict}: {len(emulator.requests)} requests in {perf_counter() - start:.1f} s.\n")
+    put("Next: the README has ten lines to start from; docs/tutorial.md continues from there.\n")
     return ExitCode.DONE if ok else ExitCode.BUG
 
 
@@ -49,14 +50,12 @@ class Demonstration:
 
     ok = True
 
-    def __init__(self) -> None:
-        self.console = StdoutConsole(highlight=False, soft_wrap=True)
-
     def show(self, ok: bool, text: str) -> None:
         """Show one result."""
         self.ok = self.ok and ok
-        good, bad = ("ok:", "wrong:") if self.console.options.ascii_only else ("✓", "✗")
-        self.console.print(f"  {f'[green]{good}[/green]' if ok else f'[red]{bad}[/red]'} {text}")
+        has_marks = "utf" in (sys.stdout.encoding or "").lower()
+        good, bad = ("✓", "✗") if has_marks else ("ok:", "wrong:")
+        put(f"  {styled(good, GREEN) if ok else styled(bad, RED)} {text}\n")
 
     async def walk_all(self, rooms: AsyncRooms) -> None:
         """Go through the whole list."""

@@ -30,17 +30,9 @@ def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
     return lifetime
 
 
-def parse_role(_: object, tokens: Sequence[Token]) -> Role:
-    """Return the role that an argument names."""
-    try:
-        return Role[tokens[0].value.upper()]
-    except KeyError:
-        raise ValueError(f"{tokens[0].value!r} is no role: use admin, writer or reader") from None
-
-
 ROLES: Final = "admin|writer|reader"
 ROLE_HELP: Final = "What it permits; use the least that is enough."
-RoleFlag = Annotated[Role, Parameter(converter=parse_role, metavar=ROLES, show_choices=False, help=ROLE_HELP)]
+RoleFlag = Annotated[Role, Parameter(metavar=ROLES, show_choices=False, help=ROLE_HELP)]
 LIFETIME_HELP: Final = "From now, such as 90s, 2h or 7d; default 10m."
 LifetimeFlag = Annotated[
     timedelta, Parameter(converter=parse_lifetime, metavar="TIME", show_default=False, help=LIFETIME_HELP)
