@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from shutil import get_terminal_size
 from time import time
 from typing import Annotated, Literal
@@ -13,32 +13,10 @@ from cyclopts import Parameter
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
 from netless_rooms.cli.output import count, progress, put, say
-from netless_rooms.models import Room
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
 MAX_BAR = 30  # cells
 FIGURES = 35  # cells for the figures and the gap
-
-
-class Tally:
-    """Rooms counted by the month of their creation; memory grows with the months, not with the rooms."""
-
-    def __init__(self) -> None:
-        self._counts = Counter[tuple[str, bool]]()
-
-    def add(self, rooms: Iterable[Room]) -> None:
-        """Count rooms, of which only two fields are read."""
-        self._counts.update([(room.created_at.isoformat()[:7], room.is_ban) for room in rooms])
-
-    def rows(self) -> list[Row]:
-        """Return a row for each month that has rooms, the earliest first."""
-        months = sorted({month for month, _ in self._counts})
-        return [_row(month, self._counts[month, False], self._counts[month, True]) for month in months]
-
-    def total(self) -> Row:
-        """Return a row for all months."""
-        banned = sum(number for (_, is_ban), number in self._counts.items() if is_ban)
-        return _row("all", self._counts.total() - banned, banned)
 
 
 async def stats(
@@ -53,30 +31,31 @@ async def stats(
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
     """Count rooms by the month of their creation."""
-    tally, filters = Tally(), filters.since(time())
+    months, filters = Counter[tuple[str, bool]](), filters.since(time())
     async with flags.open_rooms(settings) as rooms:
         with progress() as update:
             async with rooms.scan(on_invalid=on_invalid, **asdict(options)) as scan:
                 async for room in scan:
-                    tally.add(filters.select(flags.rest_of_page(room, scan)))
+                    page = filters.select(flags.rest_of_page(room, scan))
+                    months.update([(each.created_at.isoformat()[:7], each.is_ban) for each in page])
                     update(*flags.seen(scan))
     if scan.skipped_count:
         say(f"{count(scan.skipped_count, 'unreadable room')} not counted")
+    rows = [_row(month, months[month, False], months[month, True]) for month in sorted({key[0] for key in months})]
     if format_for(format) == "table":
-        put(chart(tally, get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH))
+        banned = sum(row["banned"] for row in rows)
+        put(chart(rows, _row("all", months.total() - banned, banned)))
     else:
-        rows = [{**row, "banned_share": round(row["banned_share"], 4)} for row in tally.rows()]
-        show(rows, MONTH, format)
+        show([{**row, "banned_share": round(row["banned_share"], 4)} for row in rows], MONTH, format)
 
 
-def chart(tally: Tally, width: int) -> str:
+def chart(rows: Sequence[Row], total: Row) -> str:
     """Return a line with a bar for each month, its dark part the banned rooms, and a line for all months."""
-    rows = [*tally.rows(), tally.total()]
-    most = max([row["rooms"] for row in rows[:-1]], default=1)
+    width = get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH
+    most = max([row["rooms"] for row in rows], default=1)
     max_bar = max(1, min(MAX_BAR, width - FIGURES))
-    lines = ["month      rooms   banned   share"]
-    lines += [_line(row, most, max_bar) for row in rows[:-1]]
-    return "".join(f"{line.rstrip()}\n" for line in [*lines, _figures(rows[-1])])
+    lines = ["month      rooms   banned   share", *(_line(row, most, max_bar) for row in rows), _figures(total)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _line(row: Row, most: int, max_bar: int) -> str:
