@@ -46,9 +46,7 @@ Cancel = tuple[How, float]  # at a suspension by its number, or after some secon
 
 
 @frozen
-class Leg:
-    """One stretch of a walk."""
-
+class Leg:  # one stretch of a walk
     page_size: int = 1000
     faults: Sequence[Met] = ()
     stop: int | None = None  # after so many rooms
@@ -61,9 +59,8 @@ WRONG: Final[list[dict[str, Any]]] = [
     *({"isBan": "perhaps"}, {"isBan": ...}, {"limit": "many"}, {"limit": True}, {"uuid": ...}, {"uuid": "../x"}),
     *({"uuid": 5}, {"createdAt": "soon"}, {"createdAt": 1.5}, {"teamUUID": None}, {"isRecord": 0}),
 ]
-# Hypothesis draws which rules run, and seeds; what happens then is drawn by a generator of our own, from the seeds
-# of all steps so far.  Most of its examples vary earlier ones a little, so that three in four of the
-# faults and arguments would be repetitions if it drew them.  A failure shows what was drawn.
+# Hypothesis draws which rules run, and seeds; a generator of our own draws the rest from all seeds so far, because
+# Hypothesis varies earlier examples a little: three in four faults would be repetitions.
 STATUSES: Final = [429, 429, 500, 502, 503, 503, 504, 400, 401, 403, 404, 501]
 RETRY_AFTERS: Final = [None, None, 0, 1, 7, 29, 31, 40, "soon", 0.5]
 
@@ -75,8 +72,7 @@ def draw_fault(chance: Random) -> Met:
     refused = status < 500 and status not in {408, 499}
     makers: list[Callable[[], Met]] = [
         lambda: None,
-        lambda: Failure(status, None, chance.choice(RETRY_AFTERS), work_done=done and not refused),
-        lambda: Failure(status, None, chance.choice(RETRY_AFTERS), work_done=done and not refused),
+        *2 * [lambda: Failure(status, None, chance.choice(RETRY_AFTERS), work_done=done and not refused)],
         lambda: Failure(chance.choice([401, 403]), "expired token"),
         lambda: GatewayPage(status, work_done=done and not refused),
         lambda: GatewayPage(200, work_done=done),
@@ -88,6 +84,10 @@ def draw_fault(chance: Random) -> Met:
         lambda: Unreachable(chance.choice(["ConnectError", "ConnectTimeout", "PoolTimeout"])),
     ]
     return chance.choice(makers)()
+
+
+def draw_faults(chance: Random) -> list[Met]:
+    return [draw_fault(chance) for _ in range(chance.randint(0, 6))]
 
 
 def draw_cancel(chance: Random) -> Cancel | None:
@@ -106,10 +106,6 @@ def draw_leg(chance: Random) -> Leg:
         cancel=draw_cancel(chance) if chance.random() < 0.5 else None,
         newcomer=chance.choice([None, chance.randint(1, 12)]),
     )
-
-
-def draw_script(chance: Random) -> list[Met]:
-    return [draw_fault(chance) for _ in range(chance.randint(0, 6))]
 
 
 def draw_policy(chance: Random) -> RetryPolicy:
@@ -172,18 +168,12 @@ async def make(call: Callable[[], Awaitable[Result]], cancel: Cancel | None, loo
     return outcome
 
 
-def how_it_ended(leg: Outcome[bool]) -> str:
-    if leg.values == [True]:
-        return "complete"
-    return f"{'cancelled' if leg.was_interrupted else 'left' if leg.error is None else 'failed'}, then resumed"
-
-
 def document_of(room: Room) -> dict[str, object]:
     """Return a room as the service spells it."""
     created_at = room.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     required = {"uuid": room.uuid, "teamUUID": room.team_uuid, "isRecord": room.is_record, "isBan": room.is_ban}
-    optional = {"name": room.name, "appUUID": room.app_uuid}
-    given = {name: value for name, value in optional.items() if value is not None}
+    given = {"name": room.name} if room.name is not None else {}
+    given |= {"appUUID": room.app_uuid} if room.app_uuid is not None else {}
     return required | given | {"createdAt": created_at, "limit": room.limit} | dict(room.extra)
 
 
@@ -206,7 +196,6 @@ class Proof(stateful.RuleBasedStateMachine):
         return EPOCH + self.passed + self.time.now
 
     def chance(self, seed: int) -> Random:
-        """Return what one step draws from."""
         self.history = crc32(f"{self.history} {seed}".encode())
         return Random(self.history)
 
@@ -232,13 +221,11 @@ class Proof(stateful.RuleBasedStateMachine):
         with self.closing:
             if hasattr(self, "tasks"):
                 self.skew = 0.0
-                outcome = self.do(lambda: self.rooms.list(limit=1))
-                assert outcome.error is None, "the client works in the end"
+                assert self.do(lambda: self.rooms.list(limit=1)).error is None, "the client works in the end"
 
     def do(
         self, call: Callable[[], Awaitable[Result]], faults: Sequence[Met] = (), cancel: Cancel | None = None
     ) -> Outcome[Result]:
-        """Make a call whose requests meet ``faults``."""
         note((self.policy, cancel, faults))
         self.passed += BETWEEN
         self.portal.call(anyio.sleep, 200)  # longer than a rate limit is remembered
@@ -252,7 +239,7 @@ class Proof(stateful.RuleBasedStateMachine):
     def call(self, name: str, call: Callable[[], Awaitable[Result]], chance: Random) -> Outcome[Result]:
         """Make a call of one operation, and check the requests it sent."""
         count("calls", name)
-        outcome = self.do(call, draw_script(chance), draw_cancel(chance))
+        outcome = self.do(call, draw_faults(chance), draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)
         self.check_rooms(outcome.values)
         return outcome
@@ -285,13 +272,14 @@ class Proof(stateful.RuleBasedStateMachine):
         assert possible <= 1, "a create was asked again that may have been done"
         assert len(new) <= possible
         self.banned.update(dict.fromkeys(new, False))
+        made = "room there" if new else "no room"
         if outcome.was_interrupted:
-            count("creates", "cancelled, room there" if new else "cancelled, no room")
+            count("creates", f"cancelled, {made}")
         elif outcome.error is None:
             assert [(room.uuid, room.limit) for room in outcome.values] == [(new[0], limit or 0)]
             count("creates", "returned")
         elif isinstance(outcome.error, errors.CreateOutcomeUnknownError):
-            count("creates", "in doubt, room there" if new else "in doubt, no room")
+            count("creates", f"in doubt, {made}")
             # Rooms are dated to the millisecond, and by the service's clock, which never dates two backwards.
             start = outcome.error.started_at - timedelta(seconds=1)
             found = self.find(start, outcome.error.ended_at + timedelta(seconds=1 + MOST_SKEW))
@@ -344,7 +332,7 @@ class Proof(stateful.RuleBasedStateMachine):
         since = datetime.fromtimestamp(start, UTC)
         until = since + timedelta(seconds=chance.choice([chance.randint(0, 100), 300_000_000]))
         count("calls", "find_created_between")
-        self.find(since, until, draw_script(chance), draw_cancel(chance))
+        self.find(since, until, draw_faults(chance), draw_cancel(chance))
 
     def find(self, start: datetime, end: datetime, *met: Any) -> Outcome[tuple[Room, ...]]:
         outcome = self.do(lambda: self.rooms.find_created_between(start, end), *met)
@@ -362,16 +350,20 @@ class Proof(stateful.RuleBasedStateMachine):
         chance = self.chance(seed)
         begin = chance.choice([None, None, "begin_uuid", "after"])
         position = {begin: chance.choice(list(self.banned))} if begin is not None and self.banned else {}
-        there, first = list(self.emulator.uuids()), 0
+        there, first, seen = list(self.emulator.uuids()), 0, list[str]()
         if begin is not None and position:  # begin_uuid is as on the wire: an exclusive cursor leaves its room out
             first = there.index(position[begin]) + (begin == "after" or not self.inclusive)
-        expected, seen = there[first:], list[str]()
+        expected = there[first:]
         for leg in [*(draw_leg(chance) for _ in range(chance.randint(0, 3))), None]:
             outcome, found, _ = self.stretch("walk", leg, seen, position)
             self.check_requests_of_walk(outcome)
             if outcome.error is not None:
                 assert outcome.error.checkpoint == (found[-1].uuid if found else position.get("after"))
-            self.check_walk(expected, seen)
+            place = {uuid: at for at, uuid in enumerate(self.emulator.uuids())}
+            places = [place[uuid] for uuid in seen]
+            assert places == sorted(set(places)), "rooms are repeated or in disorder"
+            assert {uuid for uuid in expected if place[uuid] <= max(places, default=-1)} <= set(seen), "left out"
+            assert not seen or places[0] >= place[expected[0]]
             if outcome.values == [True]:
                 break
             if outcome.error is not None and outcome.error.checkpoint is not None:
@@ -405,10 +397,7 @@ class Proof(stateful.RuleBasedStateMachine):
     def stretch(
         self, name: Literal["walk", "scan"], drawn: Leg | None, seen: list[str], options: dict[str, Any]
     ) -> tuple[Outcome[bool], list[Room], list[Any]]:
-        """Go through the list for one leg, adding to ``seen``; return whether the end was reached, and the rooms.
-
-        ``None`` is a leg without faults, with clocks that agree.
-        """
+        """Go on through the list; ``None`` is a leg without faults, with clocks that agree."""
         leg = drawn or Leg(page_size=1 + len(seen) % 5)
         most = leg.stop if leg.by_max_rooms and name == "walk" else None
         if name == "walk":
@@ -437,17 +426,9 @@ class Proof(stateful.RuleBasedStateMachine):
         self.skew = skew
         self.check_rooms(rooms)
         seen += [room.uuid for room in rooms]
-        count(f"{name}s", how_it_ended(outcome))
+        stopped = "cancelled" if outcome.was_interrupted else "left" if outcome.error is None else "failed"
+        count(f"{name}s", "complete" if outcome.values == [True] else f"{stopped}, then resumed")
         return outcome, rooms, entered
-
-    def check_walk(self, expected: list[str], seen: list[str]) -> None:
-        """Check that rooms were returned once, in order, and none was left out so far."""
-        place = {uuid: at for at, uuid in enumerate(self.emulator.uuids())}
-        places = [place[uuid] for uuid in seen]
-        assert places == sorted(set(places)), "rooms are repeated or in disorder"
-        if seen:
-            assert {uuid for uuid in expected if place[uuid] <= places[-1]} <= set(seen), "rooms were left out"
-            assert places[0] >= place[expected[0]]
 
     def check_requests_of_walk(self, ending: Ending) -> None:
         """Check the calls of a walk: a call ends with a good answer, or where something else is asked."""
@@ -457,11 +438,10 @@ class Proof(stateful.RuleBasedStateMachine):
             if last is None or last.target != one.target or meaning_of(last) is Meaning.GOOD:
                 calls.append([])
             calls[-1].append(one)
-        for tries in calls[:-1]:
-            check_call(tries, self.policy, self.spent, Ending(was_interrupted=False))
-        if calls:  # none for the walk of no rooms
-            check_call(calls[-1], self.policy, self.spent, ending)
-        assert calls or ending.error is None
+        for number, tries in enumerate(calls, 1):
+            it_ended = ending if number == len(calls) else Ending(was_interrupted=False)
+            check_call(tries, self.policy, self.spent, it_ended)
+        assert calls or ending.error is None  # none for the walk of no rooms
 
     @stateful.rule(seed=seeds)
     def several_at_once(self, seed: int) -> None:
@@ -469,11 +449,8 @@ class Proof(stateful.RuleBasedStateMachine):
         names = chance.choices(["create", "create", "get", "list"], k=chance.randint(2, 5))
         cancel = draw_cancel(chance)
         uuid = next(iter(self.banned), NOWHERE)
-        calls: dict[str, Callable[[], Awaitable[object]]] = {
-            "create": self.rooms.create,
-            "get": lambda: self.rooms.get(uuid),
-            "list": self.rooms.list,
-        }
+        calls: dict[str, Callable[[], Awaitable[object]]]
+        calls = {"create": self.rooms.create, "get": lambda: self.rooms.get(uuid), "list": self.rooms.list}
         outcomes: dict[int, Outcome[object]] = {}
 
         async def one(number: int) -> None:
@@ -486,7 +463,7 @@ class Proof(stateful.RuleBasedStateMachine):
                 for number in range(len(names)):
                     tasks.start_soon(one, number)
 
-        self.do(all_of_them, draw_script(chance))
+        self.do(all_of_them, draw_faults(chance))
         before, won = self.spent, REFUND * len(names)
         for number, outcome in outcomes.items():
             # Which call took from the budget first is unknown, so each is checked for its own part only.
@@ -509,15 +486,11 @@ class Proof(stateful.RuleBasedStateMachine):
         assert len(new) <= len(rooms) + unknown
 
     @stateful.invariant()
-    def the_model_and_the_emulator_agree(self) -> None:
+    def the_model_and_the_emulator_agree_and_no_task_is_left(self) -> None:
         if hasattr(self, "tasks"):
             there = {uuid: self.emulator.room(uuid)["isBan"] for uuid in self.emulator.uuids()}
             assert there == self.banned
             assert self.emulator.room_count == len(there)
-
-    @stateful.invariant()
-    def no_task_is_left_behind(self) -> None:
-        if hasattr(self, "tasks"):
             assert self.portal.call(running_tasks) == self.tasks
 
 
