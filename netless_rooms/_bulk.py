@@ -1,7 +1,5 @@
 r"""Many calls with bounded concurrency and an outcome for each input.
 
-How it works
-------------
 One task pulls inputs and starts calls, each in a task of its own.  An input is in exactly one place, and nothing
 is awaited while it moves to the next, so that leaving or cancelling loses none:
 
@@ -46,10 +44,7 @@ def _shown(error: Exception | None) -> str:
 
 @frozen(kw_only=True)
 class Outcome:
-    """The result of one of many calls: a ``room`` or an ``error``, never both.
-
-    .. versionadded:: 0.1
-    """
+    """The result of one of many calls: a ``room`` or an ``error``, never both."""
 
     index: int
     """The position in the input, from 0."""
@@ -163,8 +158,6 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
 
     Every input is in exactly one place then: its outcome was returned, or it is in ``unread``, ``not_attempted``
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
-
-    .. versionadded:: 0.1
     """
 
     def __init__(
