@@ -4,7 +4,7 @@ Without a limit, nothing is delayed.  A response that limits the rate holds back
 it states, and a random time more.  Then requests are sent one by one, in the order in which they came, at a rate:
 
 - The first rate is what was accepted in the second before the limit.  That is often too little, so the rate
-  doubles every few seconds until the next limit.
+  doubles every two seconds, or faster, until the next limit.
 - A later limit shows the ceiling.  The rate falls a tenth below it, returns to it within 20 seconds, stays near it
   and then grows faster and faster (the curve of TCP CUBIC), so that a limit that was raised is found.
 - A minute without a limit ends the pacing.
@@ -22,7 +22,7 @@ from netless_rooms._retries import RetryPolicy, is_rate_limited
 from netless_rooms.errors import RoomsError, StatusError
 
 WINDOW: Final = 1.0  # seconds in which accepted requests are counted
-DOUBLING: Final = 10.0  # seconds, at most; the fewer were accepted, the sooner
+DOUBLING: Final = 2.0  # seconds, at most; the fewer were accepted, the sooner
 OVERSHOOT: Final = 1.2  # of a rate that doubles, until a response shows the limit
 DROP: Final = 0.1  # of the ceiling
 PLATEAU: Final = 20.0  # seconds to return to the ceiling
