@@ -26,8 +26,13 @@ from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background
-from netless_rooms._validation import check_count, check_uuid
-from netless_rooms.errors import RoomsError, TooManyFailuresError
+from netless_rooms._validation import check_count, check_type, check_uuid
+from netless_rooms.errors import (
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    RoomsError,
+    TooManyFailuresError,
+)
 from netless_rooms.models import Room
 
 CONCURRENCY: Final = 8  # httpx gets slower beyond ten requests at once
@@ -57,7 +62,7 @@ class Outcome:
 
     def __attrs_post_init__(self) -> None:
         if (self.room is None) is (self.error is None):
-            raise ValueError("an outcome must have either a room or an error")
+            raise InvalidArgumentError("an outcome must have either a room or an error")
 
     def result(self) -> Room:
         """Return the room, or raise the error, as the single call would have."""
@@ -67,10 +72,9 @@ class Outcome:
 
 
 def _check_rate(rate: float | None) -> float | None:
-    if isinstance(rate, bool) or not isinstance(rate, int | float | None):
-        raise TypeError(f"rate must be a number of calls a second or None, not {type(rate).__name__}")
+    check_type("rate", rate, int | float | None, "a number of calls a second or None")
     if rate is not None and not 0 < rate < inf:
-        raise ValueError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
+        raise InvalidArgumentError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
     return rate
 
 
@@ -79,9 +83,8 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
     if isinstance(uuids, AsyncIterable):
         return aiter(uuids)
     if isinstance(uuids, str):
-        raise TypeError("uuids must be several, such as a list, not one string")
-    if not isinstance(uuids, Iterable):
-        raise TypeError(f"uuids must be an iterable or an async iterable, not {type(uuids).__name__}")
+        raise InvalidArgumentTypeError("uuids must be several, such as a list, not one string")
+    check_type("uuids", uuids, Iterable, "an iterable or an async iterable")
     return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
 
 

@@ -5,21 +5,22 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from types import EllipsisType
-from typing import Any, Generic, Literal, NoReturn, Self, TypeVar, overload
+from typing import Any, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar, overload
 
 from attrs import evolve
 
 from netless_rooms._api import transport
-from netless_rooms._api.requests import ban_room, create_room, get_room, list_rooms
+from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._api.responses import MAX_BODY_SIZE
 from netless_rooms._api.session import Session, wall_clock
+from netless_rooms._auth.environment import find_base_url, find_settings
 from netless_rooms._auth.providers import Clock, TokenSource, make_provider
-from netless_rooms._bulk import CONCURRENCY, Outcomes, check_uuids
+from netless_rooms._bulk import Outcomes, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
-from netless_rooms._tasks import AsyncWithOnly
+from netless_rooms._tasks import AsyncWithOnly, awaited_only
 from netless_rooms._validation import (
     DEFAULT_BASE_URL,
     MAX_PAGE_SIZE,
@@ -29,10 +30,14 @@ from netless_rooms._validation import (
     check_region,
     check_time,
     check_timeout,
+    check_type,
 )
-from netless_rooms.models import InvalidRoom, Room, RoomPage
+from netless_rooms.errors import InvalidArgumentError
+from netless_rooms.models import InvalidRoom, RegionName, Room, RoomPage
 
 Rooms = TypeVar("Rooms", bound="AsyncRooms")
+Timeout: TypeAlias = float | EllipsisType | None
+Uuids: TypeAlias = Iterable[str] | AsyncIterable[str]
 
 
 class AsyncRooms:
@@ -50,8 +55,11 @@ class AsyncRooms:
       valid for 10 minutes and renewed 1 minute early.  A function is called when a token is needed, by one task
       for all.  Its token is kept until 1 minute before it expires.  A token from a key or a function that the
       service calls expired is renewed once, and the call is retried.
-    - ``region``: the data centre, a ``Region`` or any other string.
+    - ``region``: the data centre, a ``Region`` or another string.
     - ``base_url``: the address of the service; a path in it is kept as a prefix.
+    - ``timeout``: in seconds, above 0 and at most a million.  It limits each of connecting, sending, the time
+      between two reads, and waiting for a free connection.  ``None`` waits without limit.  By default the client's
+      own timeouts apply.
     - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Its ``budget`` is shared by this
       object and its siblings.
     - ``allow_http``: ``True`` permits an ``http`` address of another machine.  Everybody on the way can then read
@@ -62,8 +70,8 @@ class AsyncRooms:
     - ``max_body_size``: the longest response body to read, in uncompressed bytes, 1 or more; 64 MiB by default.  A
       longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
-    Raises ``TypeError`` or ``ValueError`` for a wrong argument.  So does every call, before anything is sent.
-    Then calls raise:
+    Raises ``InvalidArgumentError`` for a wrong argument.  So does every call, before anything is sent.  It is a
+    ``ValueError``, and for a wrong type a ``TypeError`` too.  Then calls raise:
 
     - ``TokenError`` if there is no token, or it does not permit the call; nothing took effect;
     - ``TransportError`` if there was no usable response, ``TimedOutError`` if a timeout or the deadline passed,
@@ -77,9 +85,8 @@ class AsyncRooms:
     An error is raised when the policy allows no further attempt; its ``attempts`` has all of them.  A create that
     may have taken effect is never retried.
 
-    Each request is logged to the logger ``netless_rooms`` at ``DEBUG``: method, path, status, seconds, attempt.
-
-    .. versionadded:: 0.1
+    The logger ``netless_rooms`` gets each request at ``DEBUG``: method, path, status, seconds, attempt; and each
+    retry at ``INFO``: method, path, wait, reason.
     """
 
     def __init__(
@@ -87,8 +94,9 @@ class AsyncRooms:
         client: transport.Client,
         *,
         token: TokenSource,
-        region: str,
+        region: RegionName,
         base_url: str = DEFAULT_BASE_URL,
+        timeout: Timeout = ...,
         retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
@@ -96,8 +104,7 @@ class AsyncRooms:
         max_body_size: int = MAX_BODY_SIZE,
     ) -> None:
         address = check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
-        if not callable(clock):
-            raise TypeError(f"clock must be a function, not {type(clock).__name__}")
+        check_type("clock", clock, Callable, "a function")
         self._session = Session(
             transport=transport.Transport(client, address),
             provider=make_provider(token, clock),
@@ -105,6 +112,7 @@ class AsyncRooms:
             check_token=check_flag("check_token", check_token),
             clock=clock,
             retry=check_retry(retry),
+            timeout=check_timeout(timeout),
             max_body_size=check_count("max_body_size", max_body_size, at_least=1),
         )
 
@@ -122,67 +130,66 @@ class AsyncRooms:
     def open(
         cls,
         *,
-        token: TokenSource,
-        region: str,
-        base_url: str = DEFAULT_BASE_URL,
+        token: TokenSource | None = None,
+        region: RegionName | None = None,
+        base_url: str | None = None,
+        timeout: Timeout = ...,
         retry: RetryPolicy = DEFAULT_POLICY,
         allow_http: bool = False,
         check_token: bool = True,
         clock: Clock = wall_clock,
         max_body_size: int = MAX_BODY_SIZE,
     ) -> AbstractAsyncContextManager[Self]:
-        """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open(...) as rooms``.
+        """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open() as rooms``.
 
-        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  The client
-        waits at most 30 seconds to connect, to send, between two reads, and for a free connection.  Arguments and
-        errors are those of the class; wrong arguments raise on entering.  So does ``ClientUnusableError``, if a
-        proxy or certificate variable of the environment prevents a client from being made.
+        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  Unless there is
+        a ``timeout``, the client waits at most 30 seconds to connect, to send, between two reads, and for a free
+        connection.
 
-        .. versionadded:: 0.1
+        What is ``None`` comes from the environment, as on the command line: ``token`` from ``NETLESS_TOKEN``, or
+        an ``AccessKey`` from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``; ``region`` from
+        ``NETLESS_REGION``; ``base_url`` from ``NETLESS_BASE_URL``, with the public address as default.  An empty
+        variable counts as not set.
+
+        Arguments and errors are those of the class; wrong arguments raise on entering.  So does
+        ``InvalidArgumentError`` if a setting is missing, which names all that are, or if ``NETLESS_TOKEN`` and
+        ``NETLESS_SECRET_KEY`` are both needed and set; and ``ClientUnusableError`` if a proxy or certificate
+        variable of the environment prevents a client from being made.
         """
-        return _Opening(
-            partial(
-                cls,
-                token=token,
-                region=region,
-                base_url=base_url,
-                retry=retry,
-                allow_http=allow_http,
-                check_token=check_token,
-                clock=clock,
-                max_body_size=max_body_size,
-            )
-        )
+        options: dict[str, Any] = {"timeout": timeout, "retry": retry, "allow_http": allow_http}
+        options |= {"check_token": check_token, "clock": clock, "max_body_size": max_body_size}
+
+        def make(client: transport.Client) -> Any:
+            found, place = find_settings(token, region)
+            address = find_base_url() if base_url is None else base_url
+            return cls(client, token=found, region=place, base_url=address, **options)
+
+        return _Opening(make)
 
     def with_options(
         self,
         *,
         token: TokenSource | EllipsisType = ...,
-        region: str | EllipsisType = ...,
-        timeout: float | EllipsisType | None = ...,
+        region: RegionName | EllipsisType = ...,
+        timeout: Timeout = ...,
         retry: RetryPolicy | EllipsisType = ...,
         check_token: bool | EllipsisType = ...,
     ) -> Self:
         """Return a sibling over the same client with other options; this object does not change.
 
         Arguments and errors are those of the class, and what is not given stays.  Siblings share signed and
-        returned tokens unless they have another ``token``.  ``timeout`` is in seconds, above 0 and at most a
-        million.  It limits each of connecting, sending, the time between two reads, and waiting for a free
-        connection.  ``None`` waits without limit.  Until it is given, the client's own timeouts apply.
-
-        .. versionadded:: 0.1
+        returned tokens unless they have another ``token``.
         """
-        changes: dict[str, Any] = {}
-        if not isinstance(token, EllipsisType):
-            changes["provider"] = make_provider(token, self._session.clock)
-        if not isinstance(region, EllipsisType):
-            changes["region"] = check_region(region)
-        if not isinstance(timeout, EllipsisType):
-            changes["timeout"] = check_timeout(timeout)
-        if not isinstance(retry, EllipsisType):
-            changes["retry"] = check_retry(retry)
-        if not isinstance(check_token, EllipsisType):
-            changes["check_token"] = check_flag("check_token", check_token)
+        options: dict[str, tuple[Any, Callable[[Any], object]]] = {
+            "provider": (token, lambda source: make_provider(source, self._session.clock)),
+            "region": (region, check_region),
+            "timeout": (timeout, check_timeout),
+            "retry": (retry, check_retry),
+            "check_token": (check_token, partial(check_flag, "check_token")),
+        }
+        changes: dict[str, Any] = {
+            name: check(given) for name, (given, check) in options.items() if given is not ...
+        }
         sibling = type(self).__new__(type(self))
         vars(sibling).update(vars(self), _session=evolve(self._session, **changes))
         return sibling
@@ -210,6 +217,7 @@ class AsyncRooms:
         """
         return await self._session.request(get_room(uuid))
 
+    @awaited_only("list() returns one page: await it; for all rooms, use async for room in rooms.walk()")
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
         """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
 
@@ -217,6 +225,7 @@ class AsyncRooms:
         - ``limit``: the most rooms to return, 1 to 1000; the service's default is 100.
 
         Needs an SDK token, writer or admin.  For all rooms use ``walk()``: a short page does not prove the end.
+        ``async for`` over the call raises a ``TypeError`` that says so.
         """
         return await self._session.request(list_rooms(begin_uuid=begin_uuid, limit=limit))
 
@@ -356,16 +365,11 @@ class AsyncRooms:
         ``start`` is after ``end``.
         """
         if check_time("start", start) > check_time("end", end):
-            raise ValueError(f"start must not be after end, and {start} is after {end}")
+            raise InvalidArgumentError(f"start must not be after end, and {start} is after {end}")
         return await created_between(self._session, start, end)
 
     def get_many(
-        self,
-        uuids: Iterable[str] | AsyncIterable[str],
-        *,
-        concurrency: int = CONCURRENCY,
-        rate: float | None = None,
-        max_failures: int | None = None,
+        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
 
@@ -385,41 +389,26 @@ class AsyncRooms:
         happens when you leave early.  Raises ``TypeError`` or ``ValueError`` for a wrong argument, with the
         position of a wrong uuid, before anything is sent.
         """
-
-        async def call(uuid: str) -> Room:
-            return await self._session.request(get_room(uuid))
-
-        return Outcomes("get_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+        return self._call_many("get_many", get_room, uuids, concurrency, rate, max_failures)
 
     def disable_many(
-        self,
-        uuids: Iterable[str] | AsyncIterable[str],
-        *,
-        concurrency: int = CONCURRENCY,
-        rate: float | None = None,
-        max_failures: int | None = None,
+        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``disable`` for many rooms; everything else as in ``get_many``."""
-
-        async def call(uuid: str) -> Room:
-            return await self._session.request(ban_room(uuid, is_ban=True))
-
-        return Outcomes("disable_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+        disable = partial(ban_room, is_ban=True)
+        return self._call_many("disable_many", disable, uuids, concurrency, rate, max_failures)
 
     def enable_many(
-        self,
-        uuids: Iterable[str] | AsyncIterable[str],
-        *,
-        concurrency: int = CONCURRENCY,
-        rate: float | None = None,
-        max_failures: int | None = None,
+        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``enable`` for many rooms; everything else as in ``get_many``."""
+        enable = partial(ban_room, is_ban=False)
+        return self._call_many("enable_many", enable, uuids, concurrency, rate, max_failures)
 
-        async def call(uuid: str) -> Room:
-            return await self._session.request(ban_room(uuid, is_ban=False))
-
-        return Outcomes("enable_many", call, check_uuids(uuids), concurrency, rate, max_failures)
+    def _call_many(
+        self, name: str, request: Callable[[str], ApiRequest[Room]], uuids: Uuids, *limits: Any
+    ) -> Outcomes[str]:
+        return Outcomes(name, lambda uuid: self._session.request(request(uuid)), check_uuids(uuids), *limits)
 
     def create_many(
         self,
@@ -427,7 +416,7 @@ class AsyncRooms:
         *,
         limit: int | None = None,
         is_record: bool | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int = 8,
         rate: float | None = None,
         max_failures: int | None = None,
     ) -> Outcomes[int]:

@@ -30,13 +30,15 @@ with 429.
 import re
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from attrs import define, field, frozen
 
+from netless_rooms._validation import check_type
 from netless_rooms.errors import (
     Attempt,
     DecodeError,
+    InvalidArgumentError,
     RoomsError,
     StatusError,
     TransportError,
@@ -111,11 +113,10 @@ def is_rate_limited(error: RoomsError) -> TypeGuard[StatusError]:
 
 def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
     def check(_: object, attribute: "Attribute[float]", value: float | None) -> None:
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise TypeError(f"{attribute.name} must be {names}, not {type(value).__name__}")
+        names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+        check_type(attribute.name, value, kinds, names)
         if value is not None and not least <= value <= MAX_SETTING:
-            raise ValueError(f"{attribute.name} must be {least} to {MAX_SETTING:_}, not {value}")
+            raise InvalidArgumentError(f"{attribute.name} must be {least} to {MAX_SETTING:_}, not {value}")
 
     return check
 
@@ -130,7 +131,7 @@ class RetryPolicy:
     a low limit a longer one, or ``None``.  With ``attempts=1`` or ``retry_after_max=0`` calls do not wait, and a
     limit counts as any other failure.
 
-    Raises ``TypeError`` or ``ValueError`` for a wrong value.
+    Raises ``InvalidArgumentError`` for a wrong value.
     """
 
     attempts: int = field(default=4, validator=_at_least(1, (int,)))
@@ -160,9 +161,8 @@ DEFAULT_POLICY: Final = RetryPolicy()
 
 def check_retry(value: object) -> RetryPolicy:
     """Return ``value`` if it is a policy."""
-    if not isinstance(value, RetryPolicy):
-        raise TypeError(f"retry must be a RetryPolicy, not {type(value).__name__}")
-    return value
+    check_type("retry", value, RetryPolicy, "a RetryPolicy")
+    return cast("RetryPolicy", value)
 
 
 @define

@@ -4,11 +4,15 @@ A task group wraps what the body raises in a group, and an abandoned generator t
 scopes around it (PEP 789).  So ``background`` holds the task group, and an exception of the body passes unchanged.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import NoReturn
+from functools import update_wrapper
+from types import MethodType
+from typing import Any, NoReturn, TypeVar, cast
 
 from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Notifier:
@@ -115,3 +119,43 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
         with CancelScope(shield=True):
             await self._leave()
         self._scope.cancel()
+
+
+def awaited_only(advice: str) -> Callable[[Method], Method]:
+    """Return a decorator of an async method: ``async for`` over a call raises a ``TypeError`` with ``advice``."""
+    return lambda method: cast("Any", _AwaitedOnly(method, advice))
+
+
+class _AwaitedOnly:
+    """To ``inspect`` and to mocks it is the async function itself, by the attributes of one."""
+
+    def __init__(self, function: Any, advice: str) -> None:
+        update_wrapper(self, function)
+        vars(self).update(
+            {name: getattr(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
+        )
+        self._function, self._advice = function, advice
+
+    def __get__(self, instance: object, _: object = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __call__(self, *args: Any, **options: Any) -> "_Call":
+        return _Call(self._function(*args, **options), self._advice)
+
+
+@Coroutine.register
+class _Call:
+    """A coroutine for ``await``, tasks and event loops, like those of compiled code."""
+
+    def __init__(self, call: Any, advice: str) -> None:
+        self._call, self._advice = call, advice
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __await__(self) -> Any:
+        return self._call.__await__()
+
+    def __aiter__(self) -> NoReturn:
+        self._call.close()  # or Python warns that it was never awaited
+        raise TypeError(self._advice)

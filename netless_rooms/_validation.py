@@ -3,78 +3,96 @@
 import re
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Final
+from types import EllipsisType
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from netless_rooms.models import is_uuid
+from netless_rooms.errors import InvalidArgumentError, InvalidArgumentTypeError
+from netless_rooms.models import Region, is_uuid
 
+DEFAULT_BASE_URL: Final = "https://api.netless.link"
+ROOMS_PATH: Final = "/v5/rooms"
+MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
 MAX_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
-
-
+# In any case, because a host name is shown in lower case.
+TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
 _HOST: Final = re.compile("[0-9a-z.:_-]+")
+
+
+def check_type(name: str, value: object, kind: Any, expected: str) -> None:
+    """Refuse a ``value`` that is not of ``kind``; a boolean passes only for ``bool``."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InvalidArgumentTypeError(f"{name} must be {expected}, not {type(value).__name__}")
 
 
 def check_uuid(name: str, value: str) -> str:
     """Return ``value`` if it can name a room, in a path as well as in a query."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    check_type(name, value, str, "a string")
     _refuse_token(name, value)
     if not is_uuid(value):
-        raise ValueError(f"{name} must be letters, digits, '-' and '_', 1 to 128 of them, not {value[:128]!r}")
+        raise InvalidArgumentError(
+            f"{name} must be letters, digits, '-' and '_', 1 to 128 of them, not {value[:128]!r}"
+        )
     return str.__str__(value)  # an enum member that is also text would be put by its name
 
 
 def check_count(name: str, value: int, *, at_least: int, at_most: int | None = None) -> int:
     """Return ``value`` if it is an integer, and not a boolean, in the range; both ends are inclusive."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    check_type(name, value, int, "an integer")
     if value < at_least or (at_most is not None and value > at_most):
         span = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
-        raise ValueError(f"{name} must be {span}, not {value}")
+        raise InvalidArgumentError(f"{name} must be {span}, not {value}")
     return int(value)
 
 
 def check_header(name: str, value: str) -> str:
     """Return ``value`` if it can stand in a header: printable ASCII without spaces.  No error shows it."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    check_type(name, value, str, "a string")
     if not re.fullmatch("[!-~]+", value):
-        raise ValueError(f"{name} must be printable ASCII without spaces or line breaks, and not empty")
+        raise InvalidArgumentError(f"{name} must be printable ASCII without spaces or line breaks, and not empty")
     return str.__str__(value)
 
 
 def check_region(value: str) -> str:
-    """Return ``value`` if it can be a region, known or not."""
+    """Return ``value`` if it can be a region, known or not, but not a known one with a typing error."""
     region = check_header("region", value)
     _refuse_token("region", region)
+    plain = region.lower().replace("_", "-")
+    if region not in list(Region) and (meant := [known for known in Region if _is_alike(plain, known)]):
+        raise InvalidArgumentError(f"region must not be {region!r}; did you mean {str(meant[0])!r}?")
     return region
 
 
-def check_timeout(seconds: float | None) -> float | None:
-    """Return ``seconds`` if a client can wait that long; ``None`` waits forever."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None, not {type(seconds).__name__}")
+def _is_alike(one: str, other: str) -> bool:
+    """Whether the texts differ by one character at most, which is changed, added or missing."""
+    short, long = sorted((one, other), key=len)
+    return any(long[:at] + long[at + 1 :] in (short, short[:at] + short[at + 1 :]) for at in range(len(long)))
+
+
+def check_timeout(seconds: float | EllipsisType | None) -> float | EllipsisType | None:
+    """Return ``seconds`` if a client can wait that long; ``None`` waits forever, ``...`` is the client's own."""
+    if seconds is None or isinstance(seconds, EllipsisType):
+        return seconds
+    check_type("timeout", seconds, (int, float), "a number of seconds or None")
     if not 0 < seconds <= MAX_TIMEOUT:
-        raise ValueError("timeout must be above 0 and at most a million seconds, or None to wait forever")
+        raise InvalidArgumentError(
+            "timeout must be above 0 and at most a million seconds, or None to wait forever"
+        )
     return seconds
 
 
 def check_time(name: str, value: datetime) -> datetime:
     """Return ``value`` if it is a time that needs no guess about its zone."""
-    if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
+    check_type(name, value, datetime, "a datetime")
     if value.utcoffset() is None:
-        raise ValueError(f"{name} must be aware, such as datetime.now(UTC), and not without a time zone")
+        raise InvalidArgumentError(f"{name} must be aware, such as datetime.now(UTC), and not without a time zone")
     return value
 
 
 def check_flag(name: str, value: object) -> bool:
     """Return ``value`` if it is ``True`` or ``False``."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
-    return value
+    check_type(name, value, bool, "True or False")
+    return value is True
 
 
 def check_base_url(value: str, *, allow_http: bool = False) -> str:
@@ -82,27 +100,26 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
 
     An ``http`` address will do if it is of this machine, or with ``allow_http``.
     """
-    if not isinstance(value, str):
-        raise TypeError(f"base_url must be a string, not {type(value).__name__}")
+    check_type("base_url", value, str, "a string")
     _refuse_token("base_url", value)
     trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
     if not re.fullmatch("[!-~]+", value) or "\\" in value:
-        raise ValueError(f"{trouble}, in printable ASCII")
+        raise InvalidArgumentError(f"{trouble}, in printable ASCII")
     try:
         parts = urlsplit(value)
         plain = parts.port != 0 and not any(mark in value for mark in "@?#")
     except ValueError:  # a port that is no number, an unclosed bracket
         plain = False
     if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
-        raise ValueError(trouble)
+        raise InvalidArgumentError(trouble)
     if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname or "")):
-        raise ValueError(
+        raise InvalidArgumentError(
             "base_url must be https, since over http everybody on the way could read the token; "
             "allow_http=True permits it"
         )
     address = value.rstrip("/")
     if address.endswith(("/v5", ROOMS_PATH)):
-        raise ValueError(f"base_url must end before {ROOMS_PATH}, which is added to it")
+        raise InvalidArgumentError(f"base_url must end before {ROOMS_PATH}, which is added to it")
     return address
 
 
@@ -116,22 +133,9 @@ def _is_loopback(host: str) -> bool:
 def _refuse_token(name: str, value: str) -> None:
     # A token in the wrong place would go out in an address, and show in a repr or an error.
     if is_token(value):
-        raise ValueError(f"{name} must not be or hold a token; were two arguments swapped?")
-
-
-# In any case, because a host name is shown in lower case.
-TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
+        raise InvalidArgumentError(f"{name} must not be or hold a token; were two arguments swapped?")
 
 
 def is_token(text: str) -> bool:
     """Whether ``text`` holds what looks like a token, so that it must not be shown."""
     return TOKEN_PATTERN.search(text) is not None
-
-
-DEFAULT_BASE_URL: Final = "https://api.netless.link"
-
-
-ROOMS_PATH: Final = "/v5/rooms"
-
-
-MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]

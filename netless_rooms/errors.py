@@ -16,9 +16,9 @@ RoomsError
 ├── CheckpointError                a checkpoint belongs to another account
 ├── CreateOutcomeUnknownError      a create may or may not have taken effect
 ├── TooManyFailuresError           a bulk call reached ``max_failures``
-└── TokenError                     a token is malformed, expired, wrongly signed, insufficient or unavailable
-
-Wrong arguments raise ``ValueError`` or ``TypeError`` before anything is sent.
+├── TokenError                     a token is malformed, expired, wrongly signed, insufficient or unavailable
+└── InvalidArgumentError           an argument has a wrong value; a ``ValueError`` too
+    └── InvalidArgumentTypeError   an argument has a wrong type; a ``TypeError`` too
 
 No error text contains a token, a secret or a header.  Errors can be pickled and copied, and rebuilt by
 ``type(error)(*error.args)``, as Celery's JSON backend does.  As with every Python exception, ``__cause__`` and the
@@ -33,10 +33,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Attempt:
-    """One failed attempt of a call.
-
-    .. versionadded:: 0.1
-    """
+    """One failed attempt of a call."""
 
     status: int | None
     """The HTTP status; ``None`` without a readable response."""
@@ -52,10 +49,7 @@ class Attempt:
 
 
 class RoomsError(Exception):
-    """Base class of all errors that calls raise.
-
-    .. versionadded:: 0.1
-    """
+    """Base class of all errors that calls raise."""
 
     hint: str = ""
     """What to do next; part of the text."""
@@ -125,8 +119,6 @@ class TransportError(RoomsError):
     """No usable response: connecting, sending or reading failed, or the service sent a redirect.
 
     The ``__cause__`` is the HTTP library's exception, if there was one.
-
-    .. versionadded:: 0.1
     """
 
     hint = "check base_url and the network"
@@ -151,10 +143,7 @@ class TransportError(RoomsError):
 
 
 class TimedOutError(TransportError):
-    """A timeout passed: to connect, send, read or wait for a free connection, or the deadline of the call.
-
-    .. versionadded:: 0.1
-    """
+    """A timeout passed: to connect, send, read or wait for a free connection, or the deadline of the call."""
 
     hint = (
         "allow more time: with_options(timeout=...), the client's own timeout, or the deadline of the RetryPolicy"
@@ -165,18 +154,13 @@ class ClientUnusableError(TransportError, RuntimeError):
     """The HTTP client is closed, or belongs to another event loop.
 
     It is a ``RuntimeError`` too, as HTTP libraries raise in this case, since the program must change.
-
-    .. versionadded:: 0.1
     """
 
     hint = "open the client in the event loop that uses it, and keep it open while calls are made"
 
 
 class StatusError(RoomsError):
-    """The service answered with a failure status.
-
-    .. versionadded:: 0.1
-    """
+    """The service answered with a failure status."""
 
     _default_status: ClassVar[int] = 0
 
@@ -210,29 +194,20 @@ class StatusError(RoomsError):
 
 
 class BadRequestError(StatusError):
-    """400: the request has an error, and nothing was created or changed.
-
-    .. versionadded:: 0.1
-    """
+    """400: the request has an error, and nothing was created or changed."""
 
     _default_status = 400
 
 
 class UnauthorizedError(StatusError):
-    """401: the service does not accept the token.
-
-    .. versionadded:: 0.1
-    """
+    """401: the service does not accept the token."""
 
     _default_status = 401
     hint = "check that the token is complete, belongs to this project and has not expired"
 
 
 class ForbiddenError(StatusError):
-    """403: the token is valid, but its kind or role does not permit the call.
-
-    .. versionadded:: 0.1
-    """
+    """403: the token is valid, but its kind or role does not permit the call."""
 
     _default_status = 403
     hint = (
@@ -242,40 +217,28 @@ class ForbiddenError(StatusError):
 
 
 class NotFoundError(StatusError):
-    """404: no such room for this token and region.
-
-    .. versionadded:: 0.1
-    """
+    """404: no such room for this token and region."""
 
     _default_status = 404
     hint = "check the uuid (32 hex digits, no dashes), the region, and the project of the token"
 
 
 class RateLimitedError(StatusError):
-    """429: too many requests.
-
-    .. versionadded:: 0.1
-    """
+    """429: too many requests."""
 
     _default_status = 429
     hint = "send fewer requests, then retry"
 
 
 class ServerError(StatusError):
-    """5xx: the service or a gateway failed; whether the request took effect is unknown.
-
-    .. versionadded:: 0.1
-    """
+    """5xx: the service or a gateway failed; whether the request took effect is unknown."""
 
     _default_status = 500
     hint = "retry later"
 
 
 class DecodeError(RoomsError):
-    """The status is a success, but the body is not as documented.
-
-    .. versionadded:: 0.1
-    """
+    """The status is a success, but the body is not as documented."""
 
     reason: str
     """What is wrong."""
@@ -295,18 +258,13 @@ class PaginationError(RoomsError):
     """The list cannot be walked to a proven end: it repeats, stalls, jumps back or ignores the cursor.
 
     Every room returned before is valid and was returned once.
-
-    .. versionadded:: 0.1
     """
 
     hint = "the rooms so far are valid; the service's list does not behave as documented"
 
 
 class CheckpointError(RoomsError):
-    """A scan cannot resume: the checkpoint belongs to another account than the rooms listed by the service.
-
-    .. versionadded:: 0.1
-    """
+    """A scan cannot resume: the checkpoint belongs to another account than the rooms listed by the service."""
 
     hint = "use a token of the account that was scanned, or start a new scan without the checkpoint"
 
@@ -315,8 +273,6 @@ class CreateOutcomeUnknownError(RoomsError):
     """A create may or may not have taken effect: the response was lost, unreadable, or a server error.
 
     It was not retried, because that could create a second room.  The ``__cause__`` is the failure itself.
-
-    .. versionadded:: 0.1
     """
 
     hint = "the room may exist: check with find_created_between() before you create again"
@@ -346,8 +302,6 @@ class TooManyFailuresError(RoomsError):
     The outcomes of all started calls have been returned.  The ``__cause__`` is the last failure.  To continue with
     an async iterable, take ``outcomes.not_attempted`` and then the iterable itself, unless
     ``outcomes.input_cancelled``.
-
-    .. versionadded:: 0.1
     """
 
     hint = "fix the cause, then retry outcomes.not_attempted"
@@ -383,6 +337,12 @@ class TokenError(RoomsError):
     """A token is malformed, expired, wrongly signed, does not permit the call, or is unavailable.
 
     If a call raises it, nothing took effect.  If your token function failed, its exception is the ``__cause__``.
-
-    .. versionadded:: 0.1
     """
+
+
+class InvalidArgumentError(RoomsError, ValueError):
+    """An argument, or a setting of the environment, is missing or has a wrong value; nothing was sent."""
+
+
+class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
+    """An argument has a wrong type; nothing was sent."""

@@ -1,10 +1,10 @@
 """Rooms, pages of rooms, regions, and the rules of uuids: values that know nothing of JSON.  Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Self, SupportsIndex, TypeVar, overload
+from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, TypeVar, overload
 
 from attrs import field, frozen
 
@@ -64,10 +64,9 @@ def uuid1_time(text: str) -> datetime | None:
 class Region(StrEnum):
     """The data centres that the service documents, as the ``region`` header spells them.
 
-    Every ``region`` argument also takes any other string and sends it unchanged, because the service has renamed
-    a region before: Europe was ``gb-lon`` until July 2023.
-
-    .. versionadded:: 0.1
+    Every ``region`` argument also takes another string and sends it unchanged, because the service has renamed a
+    region before: Europe was ``gb-lon`` until July 2023.  A string that differs from a known region only by case,
+    ``_`` or one letter is refused as a typing error.
     """
 
     US_SV = "us-sv"
@@ -82,13 +81,15 @@ class Region(StrEnum):
     """Hangzhou: China, and all areas that no other data centre covers."""
 
 
+# An editor completes the known ones; a type checker accepts any string.
+RegionName: TypeAlias = Region | Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"] | str
+
+
 @frozen(kw_only=True)
 class Room:
     """A whiteboard room, as the service described it in one response.
 
     It is a frozen value: comparable and hashable.  It is never updated; call ``get()`` for a newer state.
-
-    .. versionadded:: 0.1
     """
 
     uuid: str
@@ -110,21 +111,41 @@ class Room:
     extra: Mapping[str, Any] = field(factory=dict, hash=False)
     """Unknown fields that the service sent, by their wire names.  Do not change it."""
 
+    # ``_api/decoding.py`` sets both, because the wire is spelled there and nothing here imports it.
+    _to_dict: ClassVar[Callable[["Room", bool], dict[str, Any]]]
+    _from_dict: ClassVar[Callable[[Mapping[str, Any]], "Room"]]
+
+    def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
+        """Return the room as new built-ins that ``json.dumps`` takes.
+
+        By default the keys are the names of the fields, all of them, with ``extra`` as a dict of its own.  With
+        ``wire`` they are the service's names, with the unknown fields among them and without fields that are
+        ``None``: what the service sent.  ``created_at`` is a text such as ``2021-01-18T06:56:29.432Z``.
+        """
+        return Room._to_dict(self, wire)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Room":
+        """Return the room in what ``to_dict()`` returned, with or without ``wire``.
+
+        It is as strict as for a response, and unknown fields go to ``extra``.  Raises ``InvalidArgumentError`` for
+        a missing or wrong field, which it names.
+        """
+        return cls._from_dict(document)
+
 
 @frozen(kw_only=True)
 class InvalidRoom:
     """A member of a list that cannot be read as a room: what the service sent, and what is wrong with it.
 
     It is a frozen value: comparable and hashable by all fields but ``document``.
-
-    .. versionadded:: 0.1
     """
 
     uuid: str | None
     """Identifies the room; ``None`` if the uuid cannot be read either."""
     reason: str
     """The first fault, and how many more there are.  Tokens that the service echoed are redacted."""
-    path: str
+    location: str
     """Where the first fault is in the response, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
     document: Any = field(repr=False, eq=False, hash=False)
     """The member as Python's ``json`` reads it, not redacted.
@@ -156,8 +177,6 @@ class RoomPage(_Page[Room]):
     """The rooms of one response, in the service's order: a tuple whose slices are pages and whose repr is short.
 
     Make one from any iterable of rooms: ``RoomPage([room])``.
-
-    .. versionadded:: 0.1
     """
 
     __slots__ = ()

@@ -191,19 +191,25 @@ async def test_an_expired_token_is_replaced_once_at_once() -> None:
     assert len({first, second, fourth}) == 3
 
 
-async def test_each_request_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_request_and_each_retry_is_one_line_in_the_log(caplog: Any, monkeypatch: Any) -> None:
     caplog.set_level(logging.DEBUG, logger="netless_rooms")
-    rooms = Service(0.0, EXPIRED, 0.0, CUT, STUCK).rooms(token=KEY, retry=RetryPolicy(1))
+    monkeypatch.setattr("netless_rooms._api.session.random", lambda: 0.5)
+    rooms = Service(0.0, EXPIRED, 0.0, CUT, STUCK).rooms(token=KEY)
+    refused = "the service answered 401: expired token; if the token is fresh, this machine's clock is wrong"
+    cut = "no usable answer from https://api.netless.link, ReadError: cut"
     with anyio.move_on_after(1):
-        for limit in range(1, 5):
+        for limit in range(1, 4):
             await failure(rooms.list(limit=limit))
     records = [record for record in caplog.records if record.name == "netless_rooms"]
     assert [re.sub(r"\d\.\d{3} s, attempt", "_ s,", record.getMessage()) for record in records] == [
         *("GET /v5/rooms?limit=1: 200 in _ s, 1", "GET /v5/rooms?limit=2: 401 in _ s, 1"),
+        f"GET /v5/rooms?limit=2: retry in 0.000 s, because {refused}",
         *("GET /v5/rooms?limit=2: 200 in _ s, 2", "GET /v5/rooms?limit=3: TransportError in _ s, 1"),
-        "GET /v5/rooms?limit=4: interrupted in _ s, 1",
+        f"GET /v5/rooms?limit=3: retry in 0.250 s, because {cut}",
+        "GET /v5/rooms?limit=3: interrupted in _ s, 2",
     ]
-    assert {record.levelno for record in records} == {logging.DEBUG}
+    assert [record.levelname for record in records if "retry" in record.message] == ["INFO"] * 2
+    assert {record.levelname for record in records if "retry" not in record.message} == {"DEBUG"}
 
 
 DOUBTFUL: Final = [

@@ -144,15 +144,15 @@ def invalid(document: str) -> InvalidRoom:
     first, invalid, last = decode(body, MixedPage)
     assert (first, last) == (decode(before, Room), decode(after, Room))
     assert isinstance(invalid, InvalidRoom)
-    assert fault(body, RoomPage) == (invalid.reason, invalid.path)
-    assert fault(document) == (invalid.reason, invalid.path.replace("$[1]", "$"))
+    assert fault(body, RoomPage) == (invalid.reason, invalid.location)
+    assert fault(document) == (invalid.reason, invalid.location.replace("$[1]", "$"))
     return invalid
 
 
 def test_an_invalid_room_keeps_its_place_in_a_mixed_page() -> None:
     for member, uuid, what, place in INVALID:
         room = invalid(json.dumps(member))
-        assert (room.uuid, room.reason, room.path) == (uuid, what, "$[1]" + place)
+        assert (room.uuid, room.reason, room.location) == (uuid, what, "$[1]" + place)
         assert room.document == member
 
 
@@ -212,11 +212,11 @@ def room_holding(half: str, **changes: Any) -> str:
 def test_a_room_with_half_a_surrogate_pair_is_invalid(half: str) -> None:
     for wire, (types, expected) in RIGHT_TYPES.items():
         room = invalid(room_holding(half, **{wire: "?"}))
-        assert (room.reason, room.path) == (f"expected {expected}, got {HALF}", f"$[1].{wire}"), types
+        assert (room.reason, room.location) == (f"expected {expected}, got {HALF}", f"$[1].{wire}"), types
         assert room.uuid == (None if wire == "uuid" else UUID)
     for around in ("?", ["?"], {"in": [0, {"a": "?"}]}, nested(DEEPEST, "?"), [{"?": 1}]):
         room = invalid(room_holding(half, x=around))
-        assert (room.reason, room.path) == (f'the unknown field "x" holds {HALF}', "$[1]")
+        assert (room.reason, room.location) == (f'the unknown field "x" holds {HALF}', "$[1]")
     assert invalid(room_holding(half, **{"?": 1})).reason == f"the name of an unknown field is {HALF}"
     assert invalid(room_holding(half, x=nested(DEEPEST + 1, "?"))).reason == TOO_DEEP
     assert invalid(half).reason == f"expected a room object, got {HALF}"

@@ -107,6 +107,8 @@ def test_what_an_error_says_and_assumes_without_its_optional_parts() -> None:
     assert str(error) == text  # a single attempt is not counted
     assert (error.was_sent, error.is_transient) == (True, True)
     assert issubclass(errors.ClientUnusableError, RuntimeError)  # as HTTP libraries raise in this case
+    assert issubclass(errors.InvalidArgumentError, ValueError)
+    assert issubclass(errors.InvalidArgumentTypeError, TypeError)
     bare = errors.TokenError("malformed token")
     assert str(bare) == str(errors.TokenError("malformed token", method="GET")) == "malformed token"
     assert (bare.method, bare.path, bare.checkpoint, bare.stop_reason, bare.attempts) == (

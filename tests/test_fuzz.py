@@ -92,7 +92,7 @@ def test_any_response_becomes_what_it_says_or_our_error(
         else:
             for member, described in zip(result, document, strict=True):
                 if isinstance(member, InvalidRoom):
-                    assert_hidden(secrets, member.reason, member.path)
+                    assert_hidden(secrets, member.reason, member.location)
                 else:
                     assert_says(member, described)
 

@@ -1,19 +1,22 @@
 """Rooms and pages are values."""
 
 import copy
+import json
 import pickle
 import uuid as uuids
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import inf, nan
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 import pytest
 
-from netless_rooms import InvalidRoom, Region, Room, RoomPage
+from netless_rooms import InvalidArgumentError, InvalidRoom, Region, Room, RoomPage
+from netless_rooms._api.decoding import structure
 from netless_rooms.models import MixedPage, as_time, format_duration, is_uuid, same_uuid, uuid1_time
-from samples import DASHED, UUID
+from samples import DASHED, UUID, room_document
 
 TIME = datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC)
 
@@ -24,7 +27,12 @@ def make_room(uuid: str = UUID, **changes: Any) -> Room:
 
 
 def make_invalid(**changes: Any) -> InvalidRoom:
-    fields: dict[str, Any] = {"uuid": "b", "reason": "missing", "path": "$[1].isBan", "document": {"uuid": "b"}}
+    fields: dict[str, Any] = {
+        "uuid": "b",
+        "reason": "missing",
+        "location": "$[1].isBan",
+        "document": {"uuid": "b"},
+    }
     return InvalidRoom(**fields | changes)
 
 
@@ -44,9 +52,9 @@ def test_rooms_are_equal_if_all_their_fields_are_and_invalid_ones_if_all_but_the
     for name, value in OTHER.items():
         assert make_room(**{name: value}) != make_room()
     assert len({make_invalid(), make_invalid(document=["anything"])}) == 1
-    for change in ({"uuid": None}, {"reason": "b"}, {"path": "$[2]"}):
+    for change in ({"uuid": None}, {"reason": "b"}, {"location": "$[2]"}):
         assert make_invalid(**change) != make_invalid()
-    assert repr(INVALID) == "InvalidRoom(uuid='b', reason='missing', path='$[1].isBan')"
+    assert repr(INVALID) == "InvalidRoom(uuid='b', reason='missing', location='$[1].isBan')"
 
 
 def test_pages_are_equal_if_their_rooms_are_in_the_same_order() -> None:
@@ -102,6 +110,50 @@ def test_the_repr_of_a_page_is_short() -> None:
     assert repr(RoomPage([A])) == "<RoomPage of 1 room: 'a' to 'a'>"
     assert repr(MixedPage([make_invalid(uuid=None), A])) == "<MixedPage of 2 rooms: None to 'a'>"
     assert repr(RoomPage()) == "<RoomPage of 0 rooms>"
+
+
+WIRE: dict[str, Any] = room_document(name="bé", tags=[{"a": None}], extra=1, is_ban="theirs")
+
+
+def test_a_room_leaves_as_built_ins_and_comes_back() -> None:
+    room = structure(WIRE, Room)
+    row = room.to_dict()
+    fields = {name: getattr(room, name) for name in OTHER}
+    assert row == fields | {"created_at": "2021-01-18T06:56:29.432Z"}
+    assert list(row) == list(OTHER)
+    assert room.to_dict(wire=True) == WIRE
+    assert structure(room_document(appUUID=...), Room).to_dict(wire=True) == room_document(appUUID=...)
+    for document in (row, WIRE):
+        assert (
+            Room.from_dict(json.loads(json.dumps(document))) == Room.from_dict(MappingProxyType(document)) == room
+        )
+    assert Room.from_dict({**make_room().to_dict(), "new": 1}) == make_room(extra={"new": 1})
+    row["extra"]["tags"].append("mine")
+    Room.from_dict(WIRE).extra["tags"].append("mine")
+    assert room.to_dict(wire=True) == WIRE
+    precise = make_room(created_at=TIME.replace(microsecond=1))
+    assert Room.from_dict(precise.to_dict()) == precise
+
+
+BROKEN: list[tuple[Any, str]] = [
+    ([], "a mapping, not list"),
+    ({}, "missing (and 5 more) at $.uuid"),
+    ({**make_room().to_dict(), "is_ban": "no"}, 'expected true or false, got "no" at $.is_ban'),
+    ({**make_room().to_dict(), "isBan": True}, "missing (and 2 more) at $.teamUUID"),
+    ({**make_room().to_dict(), "extra": {"isBan": True}}, "expected an object of unknown fields at $.extra"),
+    ({**make_room().to_dict(), "extra": None}, "expected an object of unknown fields at $.extra"),
+    ({**WIRE, "limit": "NETLESSSDK_s3cret"}, 'expected an integer, got "NETLESS…" at $.limit'),
+    ({**WIRE, "createdAt": TIME}, "it cannot be written as JSON: TypeError"),
+    ({**WIRE, "size": nan}, "it cannot be written as JSON: ValueError"),
+]
+
+
+@pytest.mark.parametrize(("document", "words"), BROKEN)
+def test_what_is_no_room_does_not_come_back(document: Any, words: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        Room.from_dict(document)
+    assert str(caught.value).removeprefix("document must be ").removeprefix("what to_dict() returns: ") == words
+    assert caught.value.__context__ is None
 
 
 def test_regions_are_the_documented_header_values() -> None:

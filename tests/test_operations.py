@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms import __version__
+from netless_rooms import Region, __version__
 from netless_rooms import _validation as checks
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms, request_headers
 from netless_rooms._auth.tokens import Role
@@ -149,13 +149,19 @@ def test_a_wrong_argument_is_refused_by_its_name(check: Call, wrong: Any, error:
         assert shown == f"{text} {wrong if error is ValueError else type(wrong).__name__}"
 
 
+def test_a_misspelt_region_is_refused_with_the_right_spelling() -> None:
+    for wrong in ("us_sv", "US-SV", "us-sw", "ussv", "us-svv", "Us_S"):
+        with pytest.raises(ValueError, match=rf"^region must not be '{wrong}'; did you mean 'us-sv'\?$"):
+            check_region(wrong)
+
+
 def test_a_right_argument_is_returned() -> None:
     assert [checks.check_count("n", n, at_least=2, at_most=4) for n in (2, 3, 4)] == [2, 3, 4]
     assert [checks.check_flag("flag", flag) for flag in (True, False)] == [True, False]
     assert [check_timeout(seconds) for seconds in (None, 0.001, 1_000_000)] == [None, 0.001, 1_000_000]
     for zone in (UTC, timezone(timedelta(hours=8))):
         assert checks.check_time("start", datetime(2026, 1, 1, tzinfo=zone)) == datetime(2026, 1, 1, tzinfo=zone)
-    for value in ("eu", "gb-lon", "!~", Name.EUROPE):
+    for value in (*Region, "gb-lon", "us", "eu-de", "!~", Name.EUROPE):
         for checked in (check_header("token", value), check_region(value)):
             assert (type(checked), checked) == (str, str.__str__(value))
 

@@ -115,9 +115,9 @@ def test_a_tolerant_list_keeps_the_rooms_beside_an_invalid_one() -> None:
         assert isinstance(first, Room)
         assert isinstance(second, InvalidRoom)
         assert second.reason == 'the unknown field "x" holds a text with half a surrogate pair'
-        assert (second.uuid, second.document, second.path) == (UUID, json.loads(invalid), "$[1]")
-        assert (third.reason, third.path) == ("expected a room object, got 5", "$[2]")
-        assert unreadable(body, LIST) == (second.reason, second.path)
+        assert (second.uuid, second.document, second.location) == (UUID, json.loads(invalid), "$[1]")
+        assert (third.reason, third.location) == ("expected a room object, got 5", "$[2]")
+        assert unreadable(body, LIST) == (second.reason, second.location)
 
 
 def test_what_an_unreadable_response_or_room_said_is_one_printable_line_and_cut() -> None:

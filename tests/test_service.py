@@ -1,18 +1,21 @@
 """``AsyncRooms``: its five calls, its options, and what it refuses before anything is sent."""
 
+import asyncio
 import copy
 import pickle
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from inspect import iscoroutinefunction, signature
 from itertools import product
 from math import inf, nan
 from traceback import extract_tb
 from types import ModuleType
 from typing import Any
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, create_autospec, patch
 
+import anyio
 import httpx
 import pytest
 
@@ -23,6 +26,7 @@ from netless_rooms import (
     AsyncRooms,
     ClientUnusableError,
     ForbiddenError,
+    InvalidArgumentError,
     NotFoundError,
     Role,
     ServerError,
@@ -110,8 +114,6 @@ def test_a_wrong_option_is_refused_without_showing_it() -> None:
     rooms_over().with_options(timeout=1e-9)
     for error in wrong:
         for options, refuse in product(wrong[error], (rooms_over().with_options, rooms_over)):
-            if "timeout" in options and refuse is rooms_over:
-                continue  # a timeout is an option of siblings only
             with pytest.raises(error, match=next(iter(options))) as caught:
                 refuse(**options)
             assert "a\r" not in str(caught.value)
@@ -158,6 +160,56 @@ async def test_options_make_a_sibling_and_leave_the_original_alone() -> None:
     assert sent == [("/netless/v5/rooms", *each) for each in [(TOKEN, "us-sv"), *[("another", "sg")] * 2]]
 
 
+SET: dict[str, str] = {"NETLESS_ACCESS_KEY": "ak", "NETLESS_SECRET_KEY": "sk", "NETLESS_REGION": "sg"}
+MISSING = "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY"
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "words"),
+    [
+        ({}, {}, f"{MISSING}; and NETLESS_REGION, such as us-sv (or pass token= and region=)"),
+        ({}, {"region": "sg"}, f"{MISSING} (or"),
+        ({}, {"token": TOKEN}, "set NETLESS_REGION, such"),
+        (
+            {"NETLESS_ACCESS_KEY": "ak"},
+            {},
+            "incomplete access key: also set NETLESS_SECRET_KEY; and NETLESS_REGION",
+        ),
+        (SET | {"NETLESS_TOKEN": TOKEN}, {}, "NETLESS_TOKEN and NETLESS_SECRET_KEY are both set: unset one"),
+        (SET | {"NETLESS_REGION": "eu"}, {"token": ""}, "token must be printable"),
+        (SET | {"NETLESS_BASE_URL": "nowhere"}, {}, "base_url must look"),
+    ],
+)
+async def test_a_setting_that_is_missing_or_wrong_is_named(
+    environment: dict[str, str], arguments: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*SET, "NETLESS_TOKEN", "NETLESS_BASE_URL"):
+        monkeypatch.setenv(name, environment.get(name, ""))
+    with pytest.raises(InvalidArgumentError) as caught:
+        async with AsyncRooms.open(**arguments):
+            pass
+    assert str(caught.value).startswith(words)
+    if not environment:
+        with pytest.raises(InvalidArgumentError, match=r"^set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY$"):
+            AccessKey.from_env()
+
+
+async def test_what_is_not_given_comes_from_the_environment(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"ACCESS_KEY": emulator.key.access_key, "SECRET_KEY": emulator.key.secret_key}
+    async with emulator.serve() as base_url:
+        for credentials in (keys, {"TOKEN": emulator.token(), "SECRET_KEY": ""}):
+            for name, value in (credentials | {"BASE_URL": base_url, "REGION": "cn-hz"}).items():
+                monkeypatch.setenv(f"NETLESS_{name}", value)
+            async with AsyncRooms.open(timeout=9) as rooms:
+                assert len(await rooms.list()) == 25
+            if "TOKEN" not in credentials:
+                assert AccessKey.from_env() == emulator.key
+    async with AsyncRooms.open(token=TOKEN, region="sg", base_url="https://mirror.example") as rooms:
+        assert repr(rooms) == "AsyncRooms(region='sg', base_url='https://mirror.example')"
+
+
 async def test_open_takes_every_option_and_closes_its_client() -> None:
     emulator = Emulator(rooms=3, faults=[Failure(503)])
     options: dict[str, Any] = {"token": emulator.token(lifetime=timedelta(60)), "region": "sg", "retry": ONCE}
@@ -201,6 +253,18 @@ async def test_open_is_of_use_once_and_within_async_with() -> None:
 
 
 # Other tools
+
+
+async def test_async_for_over_a_page_names_walk_and_a_call_is_a_coroutine_for_all_else(rooms: AsyncRooms) -> None:
+    with pytest.raises(TypeError, match=r"list\(\) returns one page: await it; .* rooms.walk\(\)"):
+        async for _ in rooms.list():  # type: ignore[attr-defined]  # that is the point
+            pass
+    async with anyio.create_task_group() as group:
+        group.start_soon(rooms.list)
+    assert len(await asyncio.create_task(rooms.list(limit=3))) == 3
+    for method in (rooms.list, AsyncRooms.list, create_autospec(AsyncRooms).list):
+        assert iscoroutinefunction(method)
+    assert signature(rooms.list).parameters.keys() == {"begin_uuid", "limit"}
 
 
 def test_rooms_say_why_they_cannot_be_pickled_or_copied() -> None:

@@ -11,6 +11,7 @@ its own JSON type only.  Tests check that the fast path returns exactly what the
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -20,7 +21,9 @@ from attrs import NOTHING, fields
 from cattrs import ClassValidationError, Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from netless_rooms._validation import is_token
+from netless_rooms._auth.redaction import redact
+from netless_rooms._validation import check_type, is_token
+from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import MAX_UUID_LENGTH, InvalidRoom, Room, RoomPage, is_uuid
 
 WIRE_NAMES: Final[Mapping[str, str]] = {
@@ -201,7 +204,7 @@ def _structure_member(document: Any, index: int) -> Room | InvalidRoom:
     except WireError as fault:
         uuid = document.get(WIRE_NAMES["uuid"]) if isinstance(document, dict) else None
         known = uuid if _is_room_uuid(uuid) else None
-        return InvalidRoom(uuid=known, reason=fault.reason, path=fault.path, document=document)
+        return InvalidRoom(uuid=known, reason=fault.reason, location=fault.path, document=document)
 
 
 def _explain(error: Exception, path: str) -> WireError:
@@ -298,3 +301,46 @@ def _flaw(value: Any, levels: int) -> str:
         return "is nested too deeply"
     inner = (*value, *value.values()) if isinstance(value, dict) else value
     return next(filter(None, (_flaw(part, levels - 1) for part in inner)), "")
+
+
+# Rooms as dicts
+
+
+def _to_dict(room: Room, wire: bool) -> dict[str, Any]:
+    values = {name: getattr(room, name) for name in WIRE_NAMES} | {"created_at": format_time(room.created_at)}
+    extra = deepcopy(dict(room.extra))
+    if not wire:
+        return {**values, "extra": extra}
+    known = {WIRE_NAMES[name]: value for name, value in values.items() if value is not None}
+    return known | extra | known  # in the documented order, and no unknown field replaces a known one
+
+
+def format_time(time: datetime) -> str:
+    """Return a UTC time as ISO 8601, in milliseconds unless it is more precise."""
+    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
+    return time.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _from_dict(document: Mapping[str, Any]) -> Room:
+    check_type("document", document, Mapping, "a mapping")
+    is_wire = bool((KNOWN_FIELDS - WIRE_NAMES.keys()) & document.keys())
+    try:
+        # Through JSON, so that nothing but JSON gets in and nothing is shared with the caller.
+        copy = parse_json(json.dumps(dict(document), allow_nan=False).encode())
+        if not is_wire:
+            extra = copy.pop("extra", {})
+            if type(extra) is not dict or not KNOWN_FIELDS.isdisjoint(extra):
+                raise WireError("expected an object of unknown fields", "$.extra")
+            copy = extra | {WIRE_NAMES.get(name, name): value for name, value in copy.items()}
+        return _structure_room(copy)
+    except (TypeError, ValueError, RecursionError) as error:  # of json.dumps
+        flaw = f"it cannot be written as JSON: {type(error).__name__}"
+    except WireError as fault:
+        name = fault.path.removeprefix("$.")
+        flaw = f"{fault.reason} at {fault.path if is_wire else f'$.{_FIELD_NAMES.get(name, name)}'}"
+    raise InvalidArgumentError(f"document must be what to_dict() returns: {redact(flaw[:EXCERPT])}")
+
+
+_FIELD_NAMES: Final = {wire: name for name, wire in WIRE_NAMES.items()}
+Room._to_dict = _to_dict
+Room._from_dict = _from_dict

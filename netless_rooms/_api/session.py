@@ -86,6 +86,8 @@ class Session:
                     raise _complete(self._in_doubt(error, attempt), request, state) from error
                 if not should_retry:
                     raise
+                where = request.method, request.path_and_query
+                logger.info("%s %s: retry in %.3f s, because %s", *where, state.wait, error.summary)
             else:
                 self.throttle.accept(attempt.began, anyio.current_time())
                 self.budget.refund()

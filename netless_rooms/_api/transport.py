@@ -27,7 +27,14 @@ from netless_rooms._api.requests import ApiRequest, request_headers
 from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt
 from netless_rooms._auth.redaction import Redact, chain, leaks
 from netless_rooms._auth.tokens import Token
-from netless_rooms.errors import ClientUnusableError, RoomsError, TimedOutError, TransportError
+from netless_rooms.errors import (
+    ClientUnusableError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    RoomsError,
+    TimedOutError,
+    TransportError,
+)
 
 
 class Client(Protocol):
@@ -88,7 +95,7 @@ class Transport:
         try:
             str(library.URL(base_url).host)
         except (library.InvalidURL, UnicodeError) as error:
-            raise ValueError(f"base_url cannot be read: {error}") from None
+            raise InvalidArgumentError(f"base_url cannot be read: {error}") from None
         self._client, self._library, self.base_url = client, library, base_url
 
     async def send(
@@ -250,4 +257,6 @@ def _library_of(client: object) -> Any:
         library = sys.modules.get(name)
         if isinstance(client, getattr(library, "AsyncClient", ())):
             return library
-    raise TypeError(f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}")
+    raise InvalidArgumentTypeError(
+        f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}"
+    )

@@ -23,8 +23,8 @@ from netless_rooms._auth.tokens import (
     issue_token,
     paste_artifact,
 )
-from netless_rooms._validation import check_header
-from netless_rooms.errors import TokenError
+from netless_rooms._validation import check_header, check_type
+from netless_rooms.errors import InvalidArgumentError, TokenError
 
 LIFETIME: Final = timedelta(minutes=10)  # of a token signed here, as in the service's own server code
 EXPIRY_MARGIN: Final = 60.0  # seconds; a token with less left is not sent, because a response may take its time
@@ -55,8 +55,7 @@ def make_provider(source: TokenSource, clock: Clock) -> Provider:
         return KeyProvider(source, clock)
     if callable(source):
         return CallbackProvider(source, clock)
-    if not isinstance(source, str):
-        raise TypeError(f"token must be a string, an AccessKey or an async function, not {type(source).__name__}")
+    check_type("token", source, str, "a string, an AccessKey or an async function")
     return StaticProvider(Token.parse(_check_token("token", source)))
 
 
@@ -178,12 +177,12 @@ async def _call(function: Callable[[], Awaitable[str]]) -> str:
     text = await result  # outside the try: an error of the function's own is not about the text
     try:
         return _check_token("it", text)
-    except (TypeError, ValueError) as error:
+    except InvalidArgumentError as error:
         raise _InvalidTokenError(f"returned an invalid token: {error}") from None
 
 
 def _check_token(name: str, text: str) -> str:
     """Return ``text`` if it can be sent as a token.  No error shows it."""
     if isinstance(text, str) and (artifact := paste_artifact(text)):
-        raise ValueError(f"{name} must be without {artifact}")
+        raise InvalidArgumentError(f"{name} must be without {artifact}")
     return check_header(name, text)

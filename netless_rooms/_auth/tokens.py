@@ -34,29 +34,29 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from math import inf
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
 from netless_rooms._auth.redaction import redact
-from netless_rooms._validation import check_uuid
-from netless_rooms.errors import TokenError
+from netless_rooms._validation import check_type, check_uuid
+from netless_rooms.errors import InvalidArgumentError, TokenError
 
 MAX_EXPIRY_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
+ONE_DAY: Final = timedelta(days=1)
+
+Lifetime: TypeAlias = timedelta | float | None  # a number is in seconds, None never expires
 UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters and digits
 
 _ENCODED: Final = re.compile(rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*")
 
 
 class Role(IntEnum):
-    """What a token permits; a smaller number permits more.
-
-    .. versionadded:: 0.1
-    """
+    """What a token permits; a smaller number permits more."""
 
     ADMIN = 0
     """All calls, including disable and enable."""
@@ -67,10 +67,7 @@ class Role(IntEnum):
 
 
 class TokenKind(StrEnum):
-    """What a token is for.
-
-    .. versionadded:: 0.1
-    """
+    """What a token is for."""
 
     SDK = "sdk"
     """The whole project."""
@@ -87,10 +84,7 @@ class TokenKind(StrEnum):
 
 @frozen(kw_only=True)
 class TokenInfo:
-    """The contents of a token; none of it is secret.
-
-    .. versionadded:: 0.1
-    """
+    """The contents of a token; none of it is secret."""
 
     kind: TokenKind
     """What it is for."""
@@ -168,9 +162,8 @@ def issue_token(
 def read_token(token: str) -> TokenInfo:
     """Return the contents of ``token``.  It needs no secret, so it does not check the signature.
 
-    Raises ``TokenError`` if the token is malformed, ``TypeError`` if it is not a string.
-
-    .. versionadded:: 0.1
+    Raises ``TokenError`` if the token is malformed, ``InvalidArgumentTypeError`` if it is
+    not a string.
     """
     return _describe(*_parse(token))
 
@@ -181,13 +174,10 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     Does not check the expiry: compare ``expires_at`` with your clock.  The kind is not signed: compare ``kind``
     with the kind that you expect.
 
-    Raises ``TokenError`` if the token is malformed or the signature is wrong, ``TypeError`` if an argument is not
-    a string.
-
-    .. versionadded:: 0.1
+    Raises ``TokenError`` if the token is malformed or the signature is wrong, ``InvalidArgumentTypeError`` if an
+    argument is not a string.
     """
-    if not isinstance(secret_key, str):
-        raise TypeError(f"secret_key must be a string, not {type(secret_key).__name__}")
+    check_type("secret_key", secret_key, str, "a string")
     kind, pairs = _parse(token)
     info = _describe(kind, pairs)
     signature = pairs.pop("sig")
@@ -213,8 +203,7 @@ def _base64(query: bytes) -> str:
 
 
 def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
-    if not isinstance(token, str):
-        raise TypeError(f"a token is a string, not {type(token).__name__}")
+    check_type("token", token, str, "a string")
     kind = next((kind for kind in TokenKind if token.startswith(kind.prefix)), None)
     if kind is None:
         if artifact := paste_artifact(token):
@@ -285,16 +274,18 @@ def paste_artifact(value: str) -> str:
     return "quotation marks around it" if is_quoted else ""
 
 
-def _check_text(_: object, attribute: "Attribute[str]", value: str) -> None:
+def _check_key(_: object, attribute: "Attribute[str]", value: str) -> None:
     # No message shows the value, because one of the two is the secret.
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a string, not {type(value).__name__}")
+    check_type(attribute.name, value, str, "a string")
     if not value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{attribute.name} must be text and not empty")
-    if value != value.strip():
-        raise ValueError(f"{attribute.name} must not begin or end with white space; is there a line break left?")
-    if artifact := paste_artifact(value):
-        raise ValueError(f"{attribute.name} must be without {artifact}")
+        flaw = "be text and not empty"
+    elif value != value.strip():
+        flaw = "not begin or end with white space; is there a line break left?"
+    elif artifact := paste_artifact(value):
+        flaw = f"be without {artifact}"
+    else:
+        return
+    raise InvalidArgumentError(f"{attribute.name} must {flaw}")
 
 
 @frozen
@@ -304,56 +295,76 @@ class AccessKey:
     Nothing is sent.  The secret key is in no repr and in no error.  Keep it on your server: whoever has it can
     sign every token of the project.
 
-    Raises ``TypeError`` if a key is not a string.  Raises ``ValueError`` if it is empty, begins or ends with white
-    space or a quotation mark, or has an invisible character.
-
-    .. versionadded:: 0.1
+    Raises ``InvalidArgumentError`` if a key is not a string, is empty, begins or ends with white space or a
+    quotation mark, or has an invisible character.
     """
 
-    access_key: str = field(validator=_check_text)
+    access_key: str = field(validator=_check_key)
     """Identifies the project; part of every token."""
-    secret_key: str = field(validator=_check_text, repr=False)
+    secret_key: str = field(validator=_check_key, repr=False)
     """Signs the tokens; never leaves this process."""
 
-    def sdk_token(self, *, role: Role, lifetime: timedelta | None) -> str:
+    @classmethod
+    def from_env(cls) -> Self:
+        """Return the key in ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``.
+
+        Raises ``InvalidArgumentError`` if a key is wrong or missing; it names all variables that are not set.
+        """
+        from netless_rooms._auth.environment import find_key  # which itself makes an AccessKey
+
+        if (key := find_key()) is None:
+            raise InvalidArgumentError("set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY")
+        return cls(key.access_key, key.secret_key)
+
+    def sdk_token(self, *, role: Role | str, lifetime: Lifetime) -> str:
         """Return a new token for the whole project.
 
-        - ``role``: what it permits.
-        - ``lifetime``: from now by this machine's clock, 1 millisecond or more, cut to milliseconds.  ``None``
-          never expires, which the service's documentation advises against.  The service's own server code uses 10
-          minutes.
+        - ``role``: what it permits, a ``Role`` or its name in any case.
+        - ``lifetime``: from now by this machine's clock, a ``timedelta`` or seconds, 1 millisecond or more, cut to
+          milliseconds.  ``None`` never expires, which the service's documentation advises against.  The service's
+          own server code uses 10 minutes.
 
-        Raises ``ValueError`` if ``lifetime`` is out of range or ends after the year 9999, or ``role`` is unknown.
-        Raises ``TypeError`` for another type.
+        Raises ``InvalidArgumentError`` if ``role`` is unknown, ``lifetime`` is out of range or ends after the year
+        9999, or one has another type.
         """
         return self._token(TokenKind.SDK, None, role, lifetime)
 
-    def room_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
+    def room_token(self, uuid: str, *, role: Role | str = Role.WRITER, lifetime: Lifetime = ONE_DAY) -> str:
         """Return a new token for the room ``uuid``, as a browser needs it to join.
 
-        ``role``, ``lifetime`` and errors are those of ``sdk_token``.  Also raises ``ValueError`` for a malformed
-        ``uuid``.
+        Arguments and errors are those of ``sdk_token``; a malformed ``uuid`` raises too.  By default the token
+        permits drawing, for 1 day: no lesson or meeting needs a second one, and one that leaks is soon useless.
         """
         return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
 
-    def task_token(self, uuid: str, *, role: Role, lifetime: timedelta | None) -> str:
+    def task_token(self, uuid: str, *, role: Role | str, lifetime: Lifetime) -> str:
         """Return a new token for the file-conversion task ``uuid``; arguments and errors as in ``room_token``."""
         return self._token(TokenKind.TASK, check_uuid("uuid", uuid), role, lifetime)
 
-    def _token(self, kind: TokenKind, uuid: str | None, role: Role, lifetime: timedelta | None) -> str:
-        if isinstance(role, bool) or not isinstance(role, int):
-            raise TypeError(f"role must be a Role, not {type(role).__name__}")
-        return issue_token(self, kind, uuid, Role(role), _expiry_after(lifetime)).text
+    def _token(self, kind: TokenKind, uuid: str | None, role: Role | str, lifetime: Lifetime) -> str:
+        return issue_token(self, kind, uuid, _check_role(role), _expiry_after(lifetime)).text
 
 
-def _expiry_after(lifetime: timedelta | None) -> int | None:
+def _check_role(role: Role | str) -> Role:
+    check_type("role", role, (int, str), "a Role or its name")
+    found = Role.__members__.get(role.upper()) if isinstance(role, str) else role
+    if found not in list(Role):
+        raise InvalidArgumentError("role must be admin, writer or reader")  # it is not shown: it may be a secret
+    return Role(found)
+
+
+def _expiry_after(lifetime: Lifetime) -> int | None:
     """Return the expiry in milliseconds since the epoch, by this machine's clock."""
     if lifetime is None:
         return None
-    if not isinstance(lifetime, timedelta):
-        raise TypeError(f"lifetime must be a timedelta or None, not {type(lifetime).__name__}")
-    milliseconds = lifetime // MILLISECOND
-    expires_at_ms = time.time_ns() // 1_000_000 + milliseconds
-    if milliseconds < 1 or expires_at_ms > MAX_EXPIRY_MS:
-        raise ValueError("lifetime must be a millisecond or more, up to the year 9999, or None to never expire")
+    check_type("lifetime", lifetime, (timedelta, int, float), "a timedelta, seconds or None")
+    try:
+        span = lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime)
+    except (ValueError, OverflowError):  # not a number, or longer than any time
+        span = timedelta()
+    expires_at_ms = time.time_ns() // 1_000_000 + span // MILLISECOND
+    if span < MILLISECOND or expires_at_ms > MAX_EXPIRY_MS:
+        raise InvalidArgumentError(
+            "lifetime must be a millisecond or more, up to the year 9999, or None to never expire"
+        )
     return expires_at_ms

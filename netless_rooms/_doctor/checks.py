@@ -186,7 +186,9 @@ def fields(listed: Rooms, redact: Redact = redact) -> Finding:
     """Say whether rooms have the documented fields."""
     if not listed:
         return finding("fields", UNKNOWN)
-    paths = [room.path.partition("]")[2] or "the whole room" for room in listed if isinstance(room, InvalidRoom)]
+    paths = [
+        room.location.partition("]")[2] or "the whole room" for room in listed if isinstance(room, InvalidRoom)
+    ]
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
     row = "unreadable" if paths else "new" if new else "known"
     names = _names(sorted({*paths} or new), redact)

@@ -19,7 +19,8 @@ from zlib import crc32
 
 from attrs import define, field, frozen
 
-from netless_rooms._validation import check_uuid
+from netless_rooms._validation import check_type, check_uuid
+from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import is_uuid
 
 VERSION: Final = "scan1"
@@ -64,20 +65,19 @@ class Checkpoint:
 
 def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
     """Return the checkpoint in argument ``name``; ``ValueError`` if it is damaged or of another region."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a string, not {type(text).__name__}")
+    check_type(name, text, str, "a string")
     body, _, checksum = text.rpartition("~")
     version, *fields = body.split("~")
     if re.fullmatch("scan[0-9]+", version) and version != VERSION:
-        raise ValueError(f"{name} was made by another release, and this one cannot read it")
+        raise InvalidArgumentError(f"{name} was made by another release, and this one cannot read it")
     if version != VERSION:
         remark = ": it looks like a room's uuid, from which walk(after=...) resumes" if is_uuid(text) else ""
-        raise ValueError(f"{name} must be a checkpoint of a scan{remark}")
+        raise InvalidArgumentError(f"{name} must be a checkpoint of a scan{remark}")
     if checksum != _checksum(body) or len(fields) != 5 or fields[1] not in list(ScanMode):
-        raise ValueError(f"{name} is damaged: a checkpoint must be kept whole")
+        raise InvalidArgumentError(f"{name} is damaged: a checkpoint must be kept whole")
     scanned_region, mode, account, ranges, samples = fields
-    if unquote(scanned_region) != region:
-        raise ValueError(f"{name} is of the region {unquote(scanned_region)!r}, but these rooms are in {region!r}")
+    if (scanned := unquote(scanned_region)) != region:
+        raise InvalidArgumentError(f"{name} is of the region {scanned!r}, but these rooms are in {region!r}")
     return Checkpoint(
         region=region,
         mode=ScanMode(mode),

@@ -41,6 +41,7 @@ from enum import Enum
 from typing import Final, NamedTuple, cast
 
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
+from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import normalize_uuid, same_uuid
 
 NOTHING: Final = slice(0, 0)
@@ -261,7 +262,7 @@ class Cursor:
 def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_rooms: int | None = None) -> Cursor:
     """Return the cursor of a new walk; raises ``ValueError`` or ``TypeError`` for a wrong argument."""
     if begin_uuid is not None and after is not None:
-        raise ValueError("give begin_uuid or after, not both")
+        raise InvalidArgumentError("give begin_uuid or after, not both")
     begin_uuid = begin_uuid if begin_uuid is None else check_uuid("begin_uuid", begin_uuid)
     after = after if after is None else check_uuid("after", after)
     page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)

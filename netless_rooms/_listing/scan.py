@@ -27,7 +27,7 @@ from netless_rooms._listing.shards import account_in, check_account, check_end, 
 from netless_rooms._listing.walk import request_page
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
-from netless_rooms.errors import RoomsError
+from netless_rooms.errors import InvalidArgumentError, RoomsError
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
 
 DRAIN_TIMEOUT: Final = 1.0  # seconds that leaving a scan waits for the requests in flight, before it cancels them
@@ -104,9 +104,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
         on_invalid: OnInvalid,
     ) -> None:
         if on_invalid not in get_args(OnInvalid):
-            raise ValueError(f"on_invalid must be one of {', '.join(map(repr, get_args(OnInvalid)))}")
+            raise InvalidArgumentError(f"on_invalid must be one of {', '.join(map(repr, get_args(OnInvalid)))}")
         if resume is not None and split_hint is not None:
-            raise ValueError("give resume or split_hint, not both: a resumed scan keeps its ranges")
+            raise InvalidArgumentError("give resume or split_hint, not both: a resumed scan keeps its ranges")
         self.room_count = self.page_count = self.skipped_count = 0
         self.skipped = []
         self._session = session

@@ -13,6 +13,7 @@ from netless_rooms.errors import (
     ClientUnusableError,
     CreateOutcomeUnknownError,
     ForbiddenError,
+    InvalidArgumentError,
     NotFoundError,
     PaginationError,
     RoomsError,
@@ -60,6 +61,7 @@ EXIT_CODES: Final[tuple[tuple[type[RoomsError], ExitCode], ...]] = (
     (TooManyFailuresError, ExitCode.PARTLY),
     (CreateOutcomeUnknownError, ExitCode.IN_DOUBT),
     (CheckpointError, ExitCode.FILE),
+    (InvalidArgumentError, ExitCode.USAGE),
     (RoomsError, ExitCode.SERVICE),
 )
 

@@ -12,7 +12,6 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from shutil import get_terminal_size
 from textwrap import wrap
@@ -22,6 +21,7 @@ import msgspec
 from attrs import frozen
 from rich.cells import cell_len, set_cell_size
 
+from netless_rooms._api.decoding import format_time
 from netless_rooms._auth.redaction import redact
 from netless_rooms.cli.output import HIDDEN, put, say, styled, visible
 from netless_rooms.models import InvalidRoom, Room
@@ -73,16 +73,9 @@ ROOM_OR_INVALID: Final = Columns(fields=(*ROOM.fields, "invalid"), shown={**ROOM
 def room_row(room: Room | InvalidRoom) -> Row:
     """Return a room under the library's field names, or what is known of an unreadable one."""
     if isinstance(room, InvalidRoom):
-        invalid = f"{room.reason} at {room.path}"
+        invalid = f"{room.reason} at {room.location}"
         return {"uuid": room.uuid, "invalid": invalid, "document": _strict_json(room.document)}
-    row = {name: getattr(room, name) for name in ROOM.fields}
-    return {**row, "created_at": format_time(room.created_at), "extra": dict(room.extra)}
-
-
-def format_time(time: datetime) -> str:
-    """Return a UTC time as ISO 8601, in milliseconds unless it is more precise."""
-    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.isoformat(timespec=precision).replace("+00:00", "Z")
+    return room.to_dict()
 
 
 def format_for(flag: Format | None) -> Format:

@@ -1,7 +1,6 @@
 """Options that several commands share: settings, filters, formats, and how a scan goes through the list."""
 
 import gc
-import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,13 +12,16 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter, Token, validators
 
+from netless_rooms._api.decoding import format_time
+from netless_rooms._auth.environment import find_base_url, find_key, find_settings
 from netless_rooms._auth.tokens import AccessKey
 from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import MAX_PREFETCH, MAX_SHARDS, Scan
-from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_uuid
+from netless_rooms._validation import MAX_PAGE_SIZE, check_uuid
 from netless_rooms.cli.errors import OVER_HTTP, CommandError, ExitCode, redact_message
-from netless_rooms.cli.export import Format, format_time
+from netless_rooms.cli.export import Format
 from netless_rooms.cli.output import count, say, shown_log
+from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import InvalidRoom, Room
 
 FILTERS: Final = Group("Filters", sort_key=50)
@@ -189,15 +191,8 @@ KEY_FROM_ENVIRONMENT: Final = KeyFlags()
 @asynccontextmanager
 async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
     """Open the rooms of these settings; ``CommandError`` if one is missing or wrong."""
-    token = _token(settings)
-    region = _setting(settings, "region")
-    if token is None or region is None:
-        missing = ["NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY"] * (token is None)
-        missing += ["NETLESS_REGION, such as us-sv"] * (region is None)
-        extra = "" if find_spec("uvicorn") else "pip install 'netless-rooms[emulator]', then "
-        without = f"without an account: {extra}`netless-rooms emulate` prints settings to try"
-        raise CommandError(ExitCode.SETTINGS, f"set {'; and '.join(missing)} ({without})")
-    _warn_of_secrets(settings)
+    if settings.token is not None and (settings.access_key is not None or settings.secret_key is not None):
+        raise CommandError(ExitCode.USAGE, "use --token, or --access-key and --secret-key, not both")
     async with AsyncExitStack() as stack:
         if settings.verbose:
             stack.enter_context(shown_log())
@@ -205,63 +200,34 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GC_THRESHOLD)
         try:
+            token, region = find_settings(
+                settings.token, settings.region, settings.access_key, settings.secret_key
+            )
+            _warn_of_secrets(settings)
             rooms = await stack.enter_async_context(
                 AsyncRooms.open(token=token, region=region, base_url=base_url_of(settings))
             )
-        except ValueError as error:
-            raise CommandError(ExitCode.SETTINGS, str(error).replace(OVER_HTTP, "")) from None
+        except InvalidArgumentError as error:
+            text = error.summary.replace(OVER_HTTP, "")
+            if error.hint:  # settings are missing
+                extra = "" if find_spec("uvicorn") else "pip install 'netless-rooms[emulator]', then "
+                text += f" (without an account: {extra}`netless-rooms emulate` prints settings to try)"
+            raise CommandError(ExitCode.SETTINGS, text) from None
         yield rooms
 
 
 def base_url_of(settings: Settings) -> str:
     """Return the address of the service."""
-    return _setting(settings, "base_url") or DEFAULT_BASE_URL
+    return settings.base_url if settings.base_url is not None else find_base_url()
 
 
 def access_key_of(flags: KeyFlags) -> AccessKey | None:
     """Return the access key; ``None`` if neither a flag nor the environment has one."""
     _warn_of_secrets(flags)
-    return _access_key(flags)
-
-
-def from_environment(name: str) -> str | None:
-    """Return a setting's environment variable; an empty one counts as not set."""
-    return os.environ.get(f"NETLESS_{name.upper()}") or None
-
-
-def _setting(settings: KeyFlags, name: str) -> str | None:
-    flag: str | None = getattr(settings, name)
-    return flag if flag is not None else from_environment(name)
-
-
-def _token(settings: Settings) -> AccessKey | str | None:
-    """Return the token or the access key: flags override environment variables; both kinds at once conflict."""
-    if settings.token is not None and (settings.access_key is not None or settings.secret_key is not None):
-        raise CommandError(ExitCode.USAGE, "use --token, or --access-key and --secret-key, not both")
-    if settings.token is not None:
-        return settings.token
-    if settings.access_key is None and settings.secret_key is None:
-        token = from_environment("token")
-        if token is not None and from_environment("secret_key") is not None:
-            raise CommandError(
-                ExitCode.SETTINGS, "NETLESS_TOKEN and NETLESS_SECRET_KEY are both set: unset one of them"
-            )
-        if token is not None:
-            return token
-    return _access_key(settings)
-
-
-def _access_key(settings: KeyFlags) -> AccessKey | None:
-    access_key, secret_key = _setting(settings, "access_key"), _setting(settings, "secret_key")
-    if access_key is None and secret_key is None:
-        return None
-    if access_key is None or secret_key is None:
-        missing = "NETLESS_ACCESS_KEY" if access_key is None else "NETLESS_SECRET_KEY"
-        raise CommandError(ExitCode.SETTINGS, f"incomplete access key: also set {missing}")
     try:
-        return AccessKey(access_key, secret_key)
-    except ValueError as error:
-        raise CommandError(ExitCode.SETTINGS, str(error)) from None
+        return find_key(flags.access_key, flags.secret_key)
+    except InvalidArgumentError as error:
+        raise CommandError(ExitCode.SETTINGS, error.summary) from None
 
 
 def _warn_of_secrets(settings: KeyFlags) -> None:

@@ -8,8 +8,8 @@ import httpx
 from attrs import field, frozen
 
 from netless_rooms import AccessKey, TokenError, read_token
+from netless_rooms._auth.environment import from_environment
 from netless_rooms._validation import DEFAULT_BASE_URL
-from netless_rooms.cli.options import from_environment
 from netless_rooms.emulator import Emulator, Quirks
 
 REVERSED: Final = Quirks(

@@ -10,6 +10,7 @@ import anyio
 from attrs import asdict, fields
 from cyclopts import Parameter, validators
 
+from netless_rooms._auth.environment import from_environment
 from netless_rooms._auth.tokens import AccessKey
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
@@ -71,7 +72,7 @@ async def emulate(
 def exports(base_url: str, key: AccessKey) -> str:
     """Return the lines that set everything in a shell, without a secret that the environment already has."""
     settings = {"BASE_URL": base_url, "ACCESS_KEY": key.access_key, "SECRET_KEY": key.secret_key, "REGION": REGION}
-    if key.secret_key == flags.from_environment("secret_key") != PUBLIC_SECRET:
+    if key.secret_key == from_environment("secret_key") != PUBLIC_SECRET:
         del settings["SECRET_KEY"]
     return "".join(f"export NETLESS_{name}={quote(value)}\n" for name, value in settings.items())
 

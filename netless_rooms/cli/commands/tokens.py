@@ -7,10 +7,12 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter, Token
 
+from netless_rooms._api.decoding import format_time
+from netless_rooms._auth.environment import from_environment
 from netless_rooms._auth.tokens import AccessKey, Role, read_token, verify_token
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.export import Columns, format_time, show_one
+from netless_rooms.cli.export import Columns, show_one
 from netless_rooms.cli.output import put, read_input
 from netless_rooms.errors import TokenError
 
@@ -83,7 +85,7 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
 
     Example: netless-rooms token read < token
     """
-    text = _piped_in() or flags.from_environment("token")
+    text = _piped_in() or from_environment("token")
     if text is None:
         raise CommandError(ExitCode.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
     info = read_token(text)
@@ -120,7 +122,7 @@ def _access_key(given: flags.KeyFlags) -> AccessKey:
 
 
 def _signature(text: str) -> str:
-    secret_key = flags.from_environment("secret_key")
+    secret_key = from_environment("secret_key")
     if secret_key is None:
         return "not checked"
     try:
