@@ -26,7 +26,7 @@ traceback are lost then.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
@@ -72,22 +72,17 @@ class RoomsError(Exception):
 
     args: tuple[Any, ...]
 
-    def _keep_args(self, *args: Any) -> None:
-        self.args = args
-
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
         # Every class keeps its arguments, the request last, in ``args``, so that ``cls(*args)`` rebuilds an error.
         super().__init__(summary, method, path)
         self.summary = summary
-        self.checkpoint = None
+        self.checkpoint = self.stop_reason = None
         self.attempts = ()
-        self.stop_reason = None
 
     @property
     def method(self) -> str | None:
         """The method of the request; ``None`` without one."""
-        method: str | None = self.args[-2]
-        return method
+        return cast("str | None", self.args[-2])
 
     @method.setter
     def method(self, method: str | None) -> None:
@@ -96,8 +91,7 @@ class RoomsError(Exception):
     @property
     def path(self) -> str | None:
         """The path and query of the request; ``None`` without one."""
-        path: str | None = self.args[-1]
-        return path
+        return cast("str | None", self.args[-1])
 
     @path.setter
     def path(self, path: str | None) -> None:
@@ -137,9 +131,8 @@ class TransportError(RoomsError):
         path: str | None = None,
     ) -> None:
         super().__init__(summary, method, path)
-        self._keep_args(summary, was_sent, is_transient, method, path)
-        self.was_sent = was_sent
-        self.is_transient = is_transient
+        self.args = (summary, was_sent, is_transient, method, path)
+        self.was_sent, self.is_transient = was_sent, is_transient
 
 
 class TimedOutError(TransportError):
@@ -181,16 +174,14 @@ class StatusError(RoomsError):
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        status = self._default_status if status is None else status
+        self.status = self._default_status if status is None else status
+        self.reason, self.retry_after = reason, retry_after
         body = f"; its body begins {excerpt!r}" if excerpt else ""
         explanation = f": {reason}" if reason else f" without a reason{body}"
         delay = f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
         remarks = f"; {remark}" if remark else ""
-        super().__init__(f"the service answered {status}{explanation}{delay}{remarks}", method, path)
-        self._keep_args(reason, status, excerpt, remark, retry_after, method, path)
-        self.status = status
-        self.reason = reason
-        self.retry_after = retry_after
+        super().__init__(f"the service answered {self.status}{explanation}{delay}{remarks}", method, path)
+        self.args = (reason, self.status, excerpt, remark, retry_after, method, path)
 
 
 class BadRequestError(StatusError):
@@ -249,9 +240,8 @@ class DecodeError(RoomsError):
         self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
     ) -> None:
         super().__init__(f"unreadable response: {reason} at {location}", method, path)
-        self._keep_args(reason, location, method, path)
-        self.reason = reason
-        self.location = location
+        self.args = (reason, location, method, path)
+        self.reason, self.location = reason, location
 
 
 class PaginationError(RoomsError):
@@ -291,9 +281,8 @@ class CreateOutcomeUnknownError(RoomsError):
         path: str | None = None,
     ) -> None:
         super().__init__(summary, method, path)
-        self._keep_args(summary, started_at, ended_at, method, path)
-        self.started_at = started_at
-        self.ended_at = ended_at
+        self.args = (summary, started_at, ended_at, method, path)
+        self.started_at, self.ended_at = started_at, ended_at
 
 
 class TooManyFailuresError(RoomsError):
@@ -314,23 +303,14 @@ class TooManyFailuresError(RoomsError):
     """How many calls were requested; ``None`` for an async iterable."""
 
     def __init__(
-        self,
-        failed: int,
-        attempted: int,
-        total: int | None,
-        method: str | None = None,
-        path: str | None = None,
+        self, failed: int, attempted: int, total: int | None, method: str | None = None, path: str | None = None
     ) -> None:
-        rest = (
-            "no more were pulled from the iterable"
-            if total is None
-            else f"{total - attempted} of {total} were not attempted"
-        )
+        rest = "no more were pulled from the iterable"
+        if total is not None:
+            rest = f"{total - attempted} of {total} were not attempted"
         super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
-        self._keep_args(failed, attempted, total, method, path)
-        self.failed = failed
-        self.attempted = attempted
-        self.total = total
+        self.args = (failed, attempted, total, method, path)
+        self.failed, self.attempted, self.total = failed, attempted, total
 
 
 class TokenError(RoomsError):

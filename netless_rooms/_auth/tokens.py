@@ -1,7 +1,5 @@
 """Tokens: access keys, signing, reading and verifying.
 
-How it works
-------------
 A token is a prefix that names its kind, then base64url without padding of pairs::
 
     ak=KEY&expireAt=1795459824102&nonce=UNIQUE&role=0&sig=HEX&uuid=ROOM
@@ -34,7 +32,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from math import inf
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
@@ -48,9 +46,9 @@ MAX_EXPIRY_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milli
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 ONE_DAY: Final = timedelta(days=1)
+UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters and digits
 
 Lifetime: TypeAlias = timedelta | float | None  # a number is in seconds, None never expires
-UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters and digits
 
 _ENCODED: Final = re.compile(rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*")
 
@@ -144,28 +142,18 @@ def sign_token(info: TokenInfo, secret_key: str) -> Token:
 def issue_token(
     key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None
 ) -> Token:
-    """Return a new token with a unique nonce.
-
-    ``expires_at_ms`` is in milliseconds since the epoch; ``None`` never expires.
-    """
-    info = TokenInfo(
-        kind=kind,
-        access_key=key.access_key,
-        role=role,
-        uuid=uuid,
-        expires_at=None if expires_at_ms is None else EPOCH + expires_at_ms * MILLISECOND,
-        nonce=str(uuid4()),
-    )
-    return sign_token(info, key.secret_key)
+    """Return a new token with a unique nonce; ``expires_at_ms`` is since the epoch, ``None`` never expires."""
+    end = None if expires_at_ms is None else EPOCH + expires_at_ms * MILLISECOND
+    fields: dict[str, Any] = {"kind": kind, "access_key": key.access_key, "role": role, "uuid": uuid}
+    return sign_token(TokenInfo(**fields, expires_at=end, nonce=str(uuid4())), key.secret_key)
 
 
 def read_token(token: str) -> TokenInfo:
     """Return the contents of ``token``.  It needs no secret, so it does not check the signature.
 
-    Raises ``TokenError`` if the token is malformed, ``InvalidArgumentTypeError`` if it is
-    not a string.
+    Raises ``TokenError`` if the token is malformed, ``InvalidArgumentTypeError`` if it is not a string.
     """
-    return _describe(*_parse(token))
+    return _parse(token)[0]
 
 
 def verify_token(token: str, secret_key: str) -> TokenInfo:
@@ -178,8 +166,7 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     argument is not a string.
     """
     check_type("secret_key", secret_key, str, "a string")
-    kind, pairs = _parse(token)
-    info = _describe(kind, pairs)
+    info, pairs = _parse(token)
     signature = pairs.pop("sig")
     plain, escaped = _json(pairs), _json(pairs, escaped=True)
     for signed in (plain, escaped, escaped.replace("/", r"\/")):
@@ -202,18 +189,25 @@ def _base64(query: bytes) -> str:
     return urlsafe_b64encode(query).decode().rstrip("=")
 
 
-def _parse(token: str) -> tuple[TokenKind, dict[str, str]]:
+def _malformed(flaw: str) -> TokenError:
+    return TokenError(f"malformed token: {flaw}")
+
+
+def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
+    """Return the contents of a token, and all its pairs."""
     check_type("token", token, str, "a string")
     kind = next((kind for kind in TokenKind if token.startswith(kind.prefix)), None)
     if kind is None:
-        if artifact := paste_artifact(token):
-            raise TokenError(f"malformed token: it has {artifact}")
-        raise TokenError("malformed token: it does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_")
+        artifact = paste_artifact(token)
+        prefixes = "it does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"
+        raise _malformed(f"it has {artifact}" if artifact else prefixes)
     try:
-        return kind, _decode(token.removeprefix(kind.prefix))
+        pairs = _decode(token.removeprefix(kind.prefix))
     except ValueError:  # covers wrong base64, wrong UTF-8 and a part that is no pair
-        pass  # and raise outside, so that no error about a piece of the token becomes the context
-    raise TokenError(f"malformed token: the text after {kind.prefix} cannot be decoded; was it cut or changed?")
+        pairs = None
+    if pairs is None:  # outside ``except``, so that no error about a piece of the token becomes the context
+        raise _malformed(f"the text after {kind.prefix} cannot be decoded; was it cut or changed?")
+    return _describe(kind, pairs), pairs
 
 
 def _decode(encoded: str) -> dict[str, str]:
@@ -238,31 +232,26 @@ def _unquote(text: str) -> str:
 def _describe(kind: TokenKind, pairs: Mapping[str, str]) -> TokenInfo:
     required = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
     if missing := sorted(name for name in required if not pairs.get(name)):
-        raise TokenError(f"malformed token: it has no {', '.join(missing)}")
+        raise _malformed(f"it has no {', '.join(missing)}")
     if kind is TokenKind.SDK and "uuid" in pairs:
-        raise TokenError("malformed token: an SDK token has no uuid")
+        raise _malformed("an SDK token has no uuid")
     if pairs["role"] not in {"0", "1", "2"}:
-        raise TokenError("malformed token: its role is not 0, 1 or 2")
+        raise _malformed("its role is not 0, 1 or 2")
     if not re.fullmatch("[0-9a-f]{64}", pairs["sig"]):
-        raise TokenError("malformed token: its signature is not 64 lowercase hex digits")
+        raise _malformed("its signature is not 64 lowercase hex digits")
+    end = pairs.get("expireAt")
+    if end is not None and not re.fullmatch("0|[1-9][0-9]{0,15}", end):
+        raise _malformed("its expireAt is not a number of milliseconds")
+    if end is not None and int(end) > MAX_EXPIRY_MS:
+        raise _malformed("its expireAt is after the year 9999")
     return TokenInfo(
         kind=kind,
         access_key=pairs["ak"],
         role=Role(int(pairs["role"])),
         uuid=pairs.get("uuid"),
-        expires_at=_expiry(pairs.get("expireAt")),
+        expires_at=None if end is None else EPOCH + int(end) * MILLISECOND,
         nonce=pairs["nonce"],
     )
-
-
-def _expiry(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    if not re.fullmatch("0|[1-9][0-9]{0,15}", text):
-        raise TokenError("malformed token: its expireAt is not a number of milliseconds")
-    if int(text) > MAX_EXPIRY_MS:
-        raise TokenError("malformed token: its expireAt is after the year 9999")
-    return EPOCH + int(text) * MILLISECOND
 
 
 def paste_artifact(value: str) -> str:
