@@ -45,33 +45,28 @@ class AsyncRooms:
 
     The client is borrowed: never closed, never configured.  None of its auth, cookies, default headers, query
     parameters or base URL is sent, and no redirect is followed.  Its transport, proxies, TLS, limits, timeouts,
-    event hooks and instrumentation apply as to any other request, and its cookie jar may keep what the service
-    sets, for that host.  One object serves any number of tasks at once, on asyncio and Trio.
+    event hooks and instrumentation apply as always, and its cookie jar may keep what the service sets, for that
+    host.  One object serves any number of tasks at once, on asyncio and Trio.
 
-    - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``.  Keep it open while calls are made, and
-      use it on one event loop, that of its first request.
+    - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open, and used on one event loop only.
     - ``token``: an ``AccessKey``, a token, or an async function without arguments that returns a token.  With an
-      ``AccessKey`` each call gets an SDK token with the least role that it needs.  It is signed on this machine,
-      valid for 10 minutes and renewed 1 minute early.  A function is called when a token is needed, by one task
-      for all.  Its token is kept until 1 minute before it expires.  A token from a key or a function that the
-      service calls expired is renewed once, and the call is retried.
+      ``AccessKey`` each call gets an SDK token with the least role that it needs, signed on this machine, valid
+      for 10 minutes and renewed 1 minute early.  A function is called by one task for all; its token is kept until
+      1 minute before it expires.  If the service calls a token expired, it is renewed once, and the call retried.
     - ``region``: the data centre, a ``Region`` or another string.
     - ``base_url``: the address of the service; a path in it is kept as a prefix.
-    - ``timeout``: in seconds, above 0 and at most a million.  It limits each of connecting, sending, the time
-      between two reads, and waiting for a free connection.  ``None`` waits without limit.  By default the client's
-      own timeouts apply.
-    - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Its ``budget`` is shared by this
-      object and its siblings.
-    - ``allow_http``: ``True`` permits an ``http`` address of another machine.  Everybody on the way can then read
-      the token.
+    - ``timeout``: the limit for each of connecting, sending, the time between two reads, and waiting for a free
+      connection, in seconds, above 0 and at most a million.  ``None`` is no limit, the default the client's own.
+    - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Siblings share its ``budget``.
+    - ``allow_http``: ``True`` permits an ``http`` address of another machine: all on the way can read the token.
     - ``check_token``: whether a call that cannot succeed is refused before it is sent, by the token's kind, role,
       room and expiry.  ``False`` leaves that to the service, as for a token that cannot be read.
     - ``clock``: returns seconds since the epoch, for the expiry of tokens.  The default is this machine's clock.
     - ``max_body_size``: the longest response body to read, in uncompressed bytes, 1 or more; 64 MiB by default.  A
       longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
-    Raises ``InvalidArgumentError`` for a wrong argument.  So does every call, before anything is sent.  It is a
-    ``ValueError``, and for a wrong type a ``TypeError`` too.  Then calls raise:
+    A wrong argument, here or of a call, raises ``InvalidArgumentError``, a ``ValueError``, before a request; a
+    wrong type raises ``InvalidArgumentTypeError``, a ``TypeError`` too.  Then calls raise:
 
     - ``TokenError`` if there is no token, or it does not permit the call; nothing took effect;
     - ``TransportError`` if there was no usable response, ``TimedOutError`` if a timeout or the deadline passed,
@@ -142,19 +137,16 @@ class AsyncRooms:
     ) -> AbstractAsyncContextManager[Self]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open() as rooms``.
 
-        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  Unless there is
-        a ``timeout``, the client waits at most 30 seconds to connect, to send, between two reads, and for a free
-        connection.
+        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  That client's
+        own timeout is 30 seconds.
 
         What is ``None`` comes from the environment, as on the command line: ``token`` from ``NETLESS_TOKEN``, or
-        an ``AccessKey`` from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``; ``region`` from
-        ``NETLESS_REGION``; ``base_url`` from ``NETLESS_BASE_URL``, with the public address as default.  An empty
-        variable counts as not set.
+        from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``, ``region`` from ``NETLESS_REGION``, ``base_url``
+        from ``NETLESS_BASE_URL`` or else the public address.  An empty variable counts as not set.
 
-        Arguments and errors are those of the class; wrong arguments raise on entering.  So does
-        ``InvalidArgumentError`` if a setting is missing, which names all that are, or if ``NETLESS_TOKEN`` and
-        ``NETLESS_SECRET_KEY`` are both needed and set; and ``ClientUnusableError`` if a proxy or certificate
-        variable of the environment prevents a client from being made.
+        Arguments and errors are those of the class, but raise on entering.  So do ``InvalidArgumentError`` if
+        settings are missing, which names all, or a token and a secret key are both set and neither is given; and
+        ``ClientUnusableError`` if a proxy or certificate variable prevents a client from being made.
         """
         options: dict[str, Any] = {"timeout": timeout, "retry": retry, "allow_http": allow_http}
         options |= {"check_token": check_token, "clock": clock, "max_body_size": max_body_size}
@@ -203,10 +195,10 @@ class AsyncRooms:
 
         An argument that is ``None`` is not sent.
 
-        Not safe to repeat: every request that takes effect creates a room.  It is retried only if it was certainly
-        not received, or was refused with 429.  Raises ``CreateOutcomeUnknownError`` if the response was lost,
-        unreadable or a server error (5xx); then use ``find_created_between()``.  A ``TransportError`` means that
-        the request was not sent.  After a cancellation the outcome is unknown too, without an error.
+        Not safe to repeat: it is retried only if it was certainly not received, or was refused with 429.  Raises
+        ``CreateOutcomeUnknownError`` if the response was lost, unreadable or a server error (5xx); then use
+        ``find_created_between()``.  A ``TransportError`` means that the request was not sent.  After a
+        cancellation the outcome is unknown too, without an error.
         """
         return await self._session.request(create_room(limit=limit, is_record=is_record))
 
@@ -252,9 +244,9 @@ class AsyncRooms:
         """Return an async generator of all rooms, in the service's order.  Safe to repeat.
 
         It yields every room that existed when the walk began exactly once; a room created meanwhile may or may not
-        be yielded.  The end is proven: two requests for rooms after the last one returned none.  Rooms may
-        be disabled and enabled during the walk.  Nothing is held open between two rooms, so you may stop anywhere.
-        Use ``contextlib.aclosing`` if you stop early on Trio, which warns about unclosed generators.
+        come.  The end is proven: two requests for rooms after the last one returned none.  Rooms may be disabled
+        and enabled meanwhile.  Nothing is held open between two rooms, so you may stop anywhere; on Trio, which
+        warns about unclosed generators, use ``contextlib.aclosing``.
 
         - ``begin_uuid``: start from this room, as the service does.
         - ``after``: start after this room, to resume a walk.  Not together with ``begin_uuid``.
@@ -314,9 +306,8 @@ class AsyncRooms:
     ) -> Scan[Any]:
         """Scan all rooms, with the next pages requested while you work.  Safe to repeat.
 
-        Enter it, then iterate: ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The
-        promises are those of ``walk()``.  Background work begins and ends with the ``async with``; leaving it
-        waits at most 1 second for requests in flight.
+        ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The promises are those of
+        ``walk()``.  Background work ends with the ``async with``, within 1 second of leaving it.
 
         - ``page_size``: rooms per request, 1 to 1000.
         - ``prefetch``: the most pages buffered for each shard, 0 to 100.
@@ -334,7 +325,7 @@ class AsyncRooms:
           ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A
           room without a readable uuid may be repeated after a resume.
 
-        Raises, besides the errors of ``walk()``, ``ValueError`` for a checkpoint that is damaged or of another
+        Raises, besides the errors of ``walk()``, ``InvalidArgumentError`` for a checkpoint that is damaged or of another
         region, and ``CheckpointError`` for one of another account.  After an error you may iterate over the same
         scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
         without ``resume`` could not start.
@@ -361,7 +352,7 @@ class AsyncRooms:
         off, because the service's times are in whole milliseconds.
 
         Walks the whole list, one request for each 1000 rooms, because the list is not in order of creation.
-        Promises and errors are those of ``walk()``.  Raises ``ValueError`` if a time has no time zone, or
+        Promises and errors are those of ``walk()``.  Raises ``InvalidArgumentError`` if a time has no time zone, or
         ``start`` is after ``end``.
         """
         if check_time("start", start) > check_time("end", end):
@@ -386,7 +377,7 @@ class AsyncRooms:
           ``TooManyFailuresError`` after the outcomes of the calls that began.  ``None`` for no limit.
 
         An error of a call is the ``error`` of its outcome.  ``Outcomes`` says what the iteration raises, and what
-        happens when you leave early.  Raises ``TypeError`` or ``ValueError`` for a wrong argument, with the
+        happens when you leave early.  Raises ``InvalidArgumentError`` for a wrong argument, with the
         position of a wrong uuid, before anything is sent.
         """
         return self._call_many("get_many", get_room, uuids, concurrency, rate, max_failures)
