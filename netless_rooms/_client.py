@@ -325,9 +325,9 @@ class AsyncRooms:
           ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A
           room without a readable uuid may be repeated after a resume.
 
-        Raises, besides the errors of ``walk()``, ``InvalidArgumentError`` for a checkpoint that is damaged or of another
-        region, and ``CheckpointError`` for one of another account.  After an error you may iterate over the same
-        scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
+        Raises, besides the errors of ``walk()``, ``InvalidArgumentError`` for a checkpoint that is damaged or of
+        another region, and ``CheckpointError`` for one of another account.  After an error you may iterate over
+        the same scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
         without ``resume`` could not start.
         """
         options: dict[str, Any] = {"resume": resume, "split_hint": split_hint, "on_invalid": on_invalid}
@@ -352,7 +352,7 @@ class AsyncRooms:
         off, because the service's times are in whole milliseconds.
 
         Walks the whole list, one request for each 1000 rooms, because the list is not in order of creation.
-        Promises and errors are those of ``walk()``.  Raises ``InvalidArgumentError`` if a time has no time zone, or
+        Promises and errors are those of ``walk()``.  Raises ``InvalidArgumentError`` if a time has no zone, or
         ``start`` is after ``end``.
         """
         if check_time("start", start) > check_time("end", end):

@@ -177,6 +177,8 @@ def test_a_setting_is_missing_or_wrong(environment: dict[str, str], words: str, 
     shell.environment = {f"NETLESS_{name.removeprefix('NETLESS_')}": value for name, value in environment.items()}
     said = shell.fails(3, "list")
     assert said.startswith(words)
+    if "incomplete" in words:
+        assert shell.fails(3, "token", "sdk", "--role", "admin", "--lifetime", "1h").startswith(words)
     assert ("hush" in said, "allow_http" in said, shell.emulator.requests) == (False, False, [])
 
 
