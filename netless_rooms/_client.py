@@ -327,8 +327,8 @@ class AsyncRooms:
 
         Raises, besides the errors of ``walk()``, ``InvalidArgumentError`` for a checkpoint that is damaged or of
         another region, and ``CheckpointError`` for one of another account.  After an error you may iterate over
-        the same scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a scan
-        without ``resume`` could not start.
+        the same scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a
+        scan without ``resume`` could not start.
         """
         options: dict[str, Any] = {"resume": resume, "split_hint": split_hint, "on_invalid": on_invalid}
         return Scan(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)

@@ -119,8 +119,8 @@ class Room:
         """Return the room as new built-ins that ``json.dumps`` takes.
 
         By default the keys are the names of the fields, all of them, with ``extra`` as a dict of its own.  With
-        ``wire`` they are the service's names, with the unknown fields among them and without fields that are
-        ``None``: what the service sent.  ``created_at`` is a text such as ``2021-01-18T06:56:29.432Z``.
+        ``wire`` they are the service's names, with the unknown fields among them: what the service sent, but for
+        ``null``, which is left out.  ``created_at`` is a text such as ``2021-01-18T06:56:29.432Z``.
         """
         return Room._to_dict(self, wire)
 

@@ -144,6 +144,10 @@ BROKEN: list[tuple[Any, str]] = [
     ({**make_room().to_dict(), "extra": None}, "expected an object of unknown fields at $.extra"),
     ({**WIRE, "limit": "NETLESSSDK_s3cret"}, 'expected an integer, got "NETLESS…" at $.limit'),
     ({**WIRE, "createdAt": TIME}, "it cannot be written as JSON: TypeError"),
+    (
+        {**make_room().to_dict(), "extra": {"x": "\ud800"}},
+        'the unknown field "x" holds a text with half a surrogate pair at $',
+    ),
     ({**WIRE, "size": nan}, "it cannot be written as JSON: ValueError"),
 ]
 

@@ -308,7 +308,7 @@ def _flaw(value: Any, levels: int) -> str:
 
 def _to_dict(room: Room, wire: bool) -> dict[str, Any]:
     values = {name: getattr(room, name) for name in WIRE_NAMES} | {"created_at": format_time(room.created_at)}
-    extra = deepcopy(dict(room.extra))
+    extra = deepcopy(dict(room.extra)) if room.extra else {}
     if not wire:
         return {**values, "extra": extra}
     known = {WIRE_NAMES[name]: value for name, value in values.items() if value is not None}
@@ -337,7 +337,8 @@ def _from_dict(document: Mapping[str, Any]) -> Room:
         flaw = f"it cannot be written as JSON: {type(error).__name__}"
     except WireError as fault:
         name = fault.path.removeprefix("$.")
-        flaw = f"{fault.reason} at {fault.path if is_wire else f'$.{_FIELD_NAMES.get(name, name)}'}"
+        shown = name if is_wire else _FIELD_NAMES.get(name, name)
+        flaw = f"{fault.reason} at {fault.path.replace(name, shown)}"
     raise InvalidArgumentError(f"document must be what to_dict() returns: {redact(flaw[:EXCERPT])}")
 
 
