@@ -145,7 +145,7 @@ def test_the_log_is_shown_on_request(shell: Shell) -> None:
     shell.emulator.faults += [Failure(503)]
     lines = shell("scan", "-v").err.splitlines()
     found = [line for line in lines if line.startswith("netless-rooms: GET /v5/rooms?limit=1000: ")]
-    assert [line.split()[3] for line in found] == ["503", "200"]
+    assert [line.split()[3] for line in found] == ["503", "retry", "200"]
     assert shell("get", UUID).err.count("\n") == 1
 
 
