@@ -52,6 +52,11 @@ FormatFlag = Annotated[
 VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each request and retry on stderr.")]
 
 
+def unreadable(choices: str) -> Parameter:
+    """Return what describes ``--on-invalid``."""
+    return Parameter(help="What to do with unreadable rooms.", metavar=choices, show_choices=False)
+
+
 @Parameter(name="*")
 @frozen(kw_only=True)
 class ScanOptions:

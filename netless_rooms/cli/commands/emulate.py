@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
 REGION: Final = Region.US_SV.value
+QUIRK_HELP: Final = "Another behaviour, such as cursor=exclusive"
+FAULT_HELP: Final = "Fail a request, such as Failure=503,on=list"
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
+Texts = Annotated[tuple[str, ...], Parameter(negative="")]
 
 
 class RequestLog(list[Any]):
@@ -37,20 +41,10 @@ class RequestLog(list[Any]):
 async def emulate(
     *,
     rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
-    port: Annotated[
-        int, Parameter(alias="-p", validator=validators.Number(gte=0, lte=65535), help="0 picks a free one; 8765.")
-    ] = 8765,
+    port: Annotated[Port, Parameter(alias="-p", help="0 picks a free one; 8765.")] = 8765,
     host: Annotated[str, Parameter(help="The address to listen on; 127.0.0.1, this machine only.")] = "127.0.0.1",
-    quirk: Annotated[
-        tuple[str, ...],
-        Parameter(
-            negative="", metavar="NAME=VALUE", help="Another behaviour, such as cursor=exclusive; repeatable."
-        ),
-    ] = (),
-    fault: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", metavar="FAULT", help="Fail a request, such as Failure=503,on=list; repeatable."),
-    ] = (),
+    quirk: Annotated[Texts, Parameter(metavar="NAME=VALUE", help=f"{QUIRK_HELP}; repeatable.")] = (),
+    fault: Annotated[Texts, Parameter(metavar="FAULT", help=f"{FAULT_HELP}; repeatable.")] = (),
     verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
     key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT,
 ) -> None:

@@ -34,18 +34,11 @@ MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
 
 async def scan(
     *,
-    checkpoint: Annotated[
-        Path | None, Parameter(alias="-c", help="Resume from this file, and keep it up to date.")
-    ] = None,
-    output: Annotated[
-        Path | None, Parameter(alias="-o", help="Write to this file, as CSV if it is *.csv.")
-    ] = None,
+    checkpoint: Annotated[Path | None, Parameter(alias="-c", help="Resume from this file, or begin it.")] = None,
+    output: Annotated[Path | None, Parameter(alias="-o", help="Write here, as CSV if it is *.csv.")] = None,
     force: Annotated[bool, Parameter(negative="", help="Start again and overwrite both files.")] = False,
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
-    on_invalid: Annotated[
-        Literal["raise", "skip", "yield"],
-        Parameter(help="What to do with unreadable rooms.", metavar="raise|skip|yield", show_choices=False),
-    ] = "raise",
+    on_invalid: Annotated[Literal["raise", "skip", "yield"], flags.unreadable("raise|skip|yield")] = "raise",
     options: flags.ScanOptions = flags.DEFAULT_OPTIONS,
     filters: flags.Filters = flags.NO_FILTERS,
     settings: flags.Settings = flags.FROM_ENVIRONMENT,

@@ -8,7 +8,6 @@ from time import time
 from typing import Annotated, Literal
 
 from attrs import asdict
-from cyclopts import Parameter
 
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
@@ -22,10 +21,7 @@ FIGURES = 35  # cells for the figures and the gap
 async def stats(
     *,
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
-    on_invalid: Annotated[
-        Literal["raise", "skip"],
-        Parameter(help="What to do with unreadable rooms.", metavar="raise|skip", show_choices=False),
-    ] = "raise",
+    on_invalid: Annotated[Literal["raise", "skip"], flags.unreadable("raise|skip")] = "raise",
     options: flags.ScanOptions = flags.DEFAULT_OPTIONS,
     filters: flags.Filters = flags.NO_FILTERS,
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
