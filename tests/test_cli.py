@@ -7,8 +7,9 @@ import os
 import re
 import runpy
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import Mock
 
 import anyio
@@ -18,9 +19,10 @@ import pytest
 
 import netless_rooms.__main__
 from fakes import TOKEN, answer, room
-from netless_rooms import AsyncRooms, __version__
+from netless_rooms import AsyncRooms, Room, __version__
 from netless_rooms._api.environment import client_error
 from netless_rooms._api.transport import own_client
+from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Format, encode, encode_rooms, room_row
 from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
 from samples import UUID
 from selection import exhaustive
@@ -294,6 +296,34 @@ def test_a_name_acts_on_neither_a_terminal_nor_a_spreadsheet(name: str, shell: S
     assert shown in shell("list", "--format", "table").out
     ran = shell("get", uuid)
     assert (json.loads(ran.out)["name"], ran.out.isascii()) == (name, True)
+
+
+def test_a_page_is_encoded_as_its_rows_are() -> None:
+    texts = [None, "", "a,b", 'say "a"', "=1", "; -1", "\x7f\x1b\n/\\", "白板 😀\u2028", "\u00e9"]
+    times = [datetime(2024, 1, 2, 3, 4, 5, micro, tzinfo=UTC) for micro in (0, 1, 999, 1_000, 432_000, 999_999)]
+    rooms = [
+        Room(
+            uuid=f"-{number}",
+            team_uuid=text or "a",
+            app_uuid=text,
+            name=text,
+            is_record=number % 2 == 0,
+            is_ban=number % 3 == 0,
+            created_at=times[number % 6],
+            limit=number,
+            extra={"a": [text, 1.5, 10**30]} if number % 2 else {},
+        )
+        for number, text in enumerate(texts)
+    ]
+    rows = [room_row(room) for room in rooms]
+    for columns in (ROOM, ROOM_OR_INVALID):
+        for name in get_args(Format):
+            assert encode_rooms(rooms, columns, name) == encode(rows, columns, name)
+    assert list(map(json.loads, encode_rooms(rooms, ROOM, "jsonl").splitlines())) == rows
+    assert [row["limit"] for row in csv.DictReader(encode_rooms(rooms, ROOM, "csv").splitlines())] == list(
+        "012345678"
+    )
+    assert encode_rooms([], ROOM, "jsonl") == ""
 
 
 def test_an_output_that_is_full_or_that_nobody_reads(shell: Shell, tmp_path: Path) -> None:

@@ -66,9 +66,8 @@ def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | Non
         state = msgspec.convert(members, ScanState)
         datetime.fromtimestamp(state.began, UTC)  # or it raises
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, OSError):
-        raise CommandError(
-            ExitCode.FILE, f"{path} is not a checkpoint file of this release; name another file"
-        ) from None
+        wrong = f"{path} is not a checkpoint file of this release; name another file"
+        raise CommandError(ExitCode.FILE, wrong) from None
     _check_options(path, state.options, state.options if options is None else options)
     return state
 
@@ -135,21 +134,18 @@ class OutputFile:
         self._path = path
         try:
             self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
+            try:
+                self._take_over()
+            except BaseException:
+                self._file.close()
+                raise
         except FileExistsError:
-            raise CommandError(
-                ExitCode.FILE, f"{path} exists: name another file, pass its --checkpoint file, or --force"
-            ) from None
+            remedy = "name another file, pass its --checkpoint file, or --force"
+            raise CommandError(ExitCode.FILE, f"{path} exists: {remedy}") from None
         except FileNotFoundError as error:
             raise self._changed() if state.size else unusable(path, error) from None
         except OSError as error:
             raise unusable(path, error) from None
-        try:
-            self._take_over()
-        except BaseException as error:
-            self._file.close()
-            if isinstance(error, OSError):  # no regular file
-                raise unusable(path, error) from None
-            raise
 
     def _take_over(self) -> None:
         _lock(self._file, self._path)
@@ -159,11 +155,8 @@ class OutputFile:
         self._file.seek(self.size)
 
     def _changed(self) -> CommandError:
-        return CommandError(
-            ExitCode.FILE,
-            f"{self._path} does not begin with the {self.size} bytes that this scan wrote: it was changed or "
-            "removed; nothing is written to it",
-        )
+        wrong = f"does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"
+        return CommandError(ExitCode.FILE, f"{self._path} {wrong}; nothing is written to it")
 
     def write(self, text: str) -> None:
         """Append ``text`` and sync it."""
@@ -189,10 +182,10 @@ Writer: TypeAlias = StdoutWriter | OutputFile
 def _check_options(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
+            theirs, ours = (_format_option(name, options.get(name)) for options in (before, now))
+            remedy = "use the same options, or name another checkpoint file"
             raise CommandError(
-                ExitCode.FILE,
-                f"{path} is of a scan with {_format_option(name, before.get(name))}, and this one has "
-                f"{_format_option(name, now.get(name))}: use the same options, or name another checkpoint file",
+                ExitCode.FILE, f"{path} is of a scan with {theirs}, and this one has {ours}: {remedy}"
             )
 
 

@@ -183,7 +183,9 @@ def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str
     if header and len(widths) < len(columns.shown):
         left_out = ", ".join([*columns.shown][len(widths) :])
         say(f"columns left out: {left_out}; widen the terminal, or use --format jsonl")
-    cells = [[_format_cell(row.get(name)) for name in widths] for row in rows]
+    # The milliseconds of a time are left out; whatever else is cut ends with an ellipsis.
+    ends = {"created_at": columns.shown.get("created_at")}
+    cells = [[_format_cell(row.get(name))[: ends.get(name)] for name in widths] for row in rows]
     for place, (name, width) in enumerate(widths.items()):
         if not columns.shown[name]:
             widths[name] = min(width, max([len(name), *(cell_len(each[place]) for each in cells)]))
@@ -193,15 +195,13 @@ def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str
     lines = [styled(names, 1)] * header
     for *others, end in cells:
         start = "".join(f"{_fit(cell, width)}{' ' * GAP}" for cell, width in zip(others, fixed, strict=True))
-        parts = wrap(end, max(MIN_SHARED, last)) if columns.folds else [_fit(end, last)]
+        parts = (columns.folds and wrap(end, max(MIN_SHARED, last))) or [_fit(end, last)]
         lines += [f"{start}{parts[0]}", *(f"{' ' * indent}{part}" for part in parts[1:])]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _fit(text: str, width: int) -> str:
-    """Return ``text`` in ``width`` columns of a terminal; what is cut ends with an ellipsis, except in a time."""
-    is_cut = cell_len(text) > width
-    return f"{set_cell_size(text, width - 1)}…" if is_cut and text[10:11] != "T" else set_cell_size(text, width)
+    return f"{set_cell_size(text, width - 1)}…" if cell_len(text) > width else set_cell_size(text, width)
 
 
 def _format_cell(value: Any) -> str:

@@ -99,9 +99,8 @@ def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
     except OverflowError:
         raise ValueError(f"{text!r} is out of range") from None
     except ValueError:
-        raise ValueError(
-            f"{text!r} is no time: use 2024-01-31, 2024-01-31T08:00+02:00, or 7d for 7 days ago"
-        ) from None
+        usage = "use 2024-01-31, 2024-01-31T08:00+02:00, or 7d for 7 days ago"
+        raise ValueError(f"{text!r} is no time: {usage}") from None
     return ago or utc
 
 
@@ -238,7 +237,5 @@ def access_key_of(flags: KeyFlags) -> AccessKey | None:
 def _warn_of_secrets(settings: KeyFlags) -> None:
     for name in SECRETS:
         if getattr(settings, name, None) is not None:
-            say(
-                f"warning: --{name.replace('_', '-')} is visible to other users of this machine and stays in the "
-                f"shell's history; set NETLESS_{name.upper()} instead"
-            )
+            seen_by = "is visible to other users of this machine and stays in the shell's history"
+            say(f"warning: --{name.replace('_', '-')} {seen_by}; set NETLESS_{name.upper()} instead")
