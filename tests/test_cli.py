@@ -59,7 +59,7 @@ def test_help_lists_commands_in_their_order_and_flags_in_groups(shell: Shell) ->
     help_page = shell("--help").out
     assert help_page == shell().out
     assert "\x1b" not in help_page
-    lines = help_page.splitlines()[7:]
+    lines = help_page.splitlines()[8:]
     assert [line.split()[0] for line in lines] == [*COMMANDS, "--help,", "--version,"]
     assert lines[0] == "  create         Create a room."
     listed = shell("token", "--help").out.splitlines()[4:]

@@ -94,7 +94,8 @@ app: Final = App(
         "A setting comes from its flag, such as --region, or else from its variable:\n"
         "NETLESS_REGION; NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY;\n"
         "NETLESS_BASE_URL for another address of the service.\n\n"
-        "Example: netless-rooms list --region us-sv"
+        "Example: netless-rooms list --region us-sv\n"
+        "More: netless-rooms help COMMAND"
     ),
     help_format="plaintext",
     help_formatter=HelpFormatter(),
