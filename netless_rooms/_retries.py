@@ -165,7 +165,7 @@ def check_retry(value: object) -> RetryPolicy:
     return cast("RetryPolicy", value)
 
 
-@define
+@define(eq=False, repr=False)
 class RetryBudget:
     """The retries of all calls that are spent and not yet refunded."""
 
@@ -183,7 +183,7 @@ class RetryBudget:
         self.spent = max(0.0, self.spent - BUDGET_REFUND)
 
 
-@define
+@define(eq=False, repr=False)
 class RetryState:
     """The attempts of one call."""
 

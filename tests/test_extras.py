@@ -17,7 +17,7 @@ def run(code: str) -> list[str]:
 IMPORTS = """
 import sys
 import netless_rooms
-print({"starlette", "uvicorn", "rich", "trio", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
+print({"starlette", "uvicorn", "rich", "trio", "cattrs", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
 import netless_rooms.emulator
 print({"trio", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
 """

@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
+from functools import cache
 from math import isfinite
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 from attrs import NOTHING, fields
-from cattrs import ClassValidationError, Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, override
 
 from netless_rooms._auth.redaction import redact
 from netless_rooms._validation import check_type, is_token
@@ -191,8 +190,10 @@ def structure(document: Any, model: type[Model], *, max_members: int | None = No
 
 
 def _structure_room(document: Any, index: int | None = None) -> Room:
+    from cattrs import ClassValidationError
+
     try:
-        return _room_hook(document)
+        return _room_hook()(document)
     except (ClassValidationError, _WrongValueError) as error:
         fault = _explain(error, "$" if index is None else f"$[{index}]")
     raise fault  # outside ``except``, so that the cattrs error is not its ``__context__``
@@ -208,6 +209,8 @@ def _structure_member(document: Any, index: int) -> Room | InvalidRoom:
 
 
 def _explain(error: Exception, path: str) -> WireError:
+    from cattrs import transform_error
+
     problems = transform_error(error, path, lambda each, _: "missing" if isinstance(each, KeyError) else str(each))
     reason, _, place = problems[0].rpartition(" @ ")
     room, dot, attribute = place.rpartition(".")
@@ -256,7 +259,11 @@ def _uuid(value: Any, _: object = None) -> str:
     return str(value)
 
 
-def _make_room_hook() -> Callable[[Any], Room]:
+@cache
+def _room_hook() -> Callable[[Any], Room]:
+    from cattrs import Converter  # here, because it is slow to import and most programs never need it
+    from cattrs.gen import make_dict_structure_fn, override
+
     converter = Converter()
     converter.register_structure_hook(bool, _exactly(bool, "true or false"))
     converter.register_structure_hook(int, _exactly(int, "an integer"))
@@ -276,9 +283,6 @@ def _make_room_hook() -> Callable[[Any], Room]:
         return room
 
     return structure_room
-
-
-_room_hook: Final = _make_room_hook()
 
 
 def _unknown_fields(room: Mapping[str, Any]) -> dict[str, Any]:

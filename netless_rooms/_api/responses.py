@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from math import ceil, isnan, nan
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -242,6 +241,8 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def read_date(text: str) -> datetime | None:
     """Return the time in a header; ``None`` if it is not a time, or has no time zone."""
+    from email.utils import parsedate_to_datetime  # slow to import, and needed after failures only
+
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):  # not a date, or far out of range

@@ -31,7 +31,7 @@ def wall_clock() -> float:
     return time.time()
 
 
-@define
+@define(eq=False, repr=False)
 class _Attempt:
     """One attempt under way: when it began, by both clocks, and with which token it was sent, if it was."""
 
@@ -41,7 +41,7 @@ class _Attempt:
     token: Token | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Session:
     """What all requests of one service object share."""
 

@@ -59,7 +59,7 @@ def make_provider(source: TokenSource, clock: Clock) -> Provider:
     return StaticProvider(Token.parse(_check_token("token", source)))
 
 
-@define
+@define(eq=False, repr=False)
 class StaticProvider:
     """Always gives the same token."""
 
@@ -73,7 +73,7 @@ class StaticProvider:
         """Keep it: there is no other."""
 
 
-@define
+@define(eq=False, repr=False)
 class KeyProvider:
     """Signs tokens with the least role that a call needs."""
 
@@ -103,7 +103,7 @@ class KeyProvider:
         return issue_token(self._key, TokenKind.SDK, None, role, int(expires_at_ms))
 
 
-@define
+@define(eq=False, repr=False)
 class _Refresh:
     """One call of the user's function, shared by all tasks that wait for its token."""
 
@@ -117,7 +117,7 @@ class _Refresh:
 _REFRESHES: Final[ContextVar[tuple[_Refresh, ...]]] = ContextVar("netless_rooms_refreshes", default=())
 
 
-@define
+@define(eq=False, repr=False)
 class CallbackProvider:
     """Calls the user's function, in one task for all that need a token at the same time."""
 

@@ -101,7 +101,7 @@ def account_of(team_uuid: str) -> str:
     return sha256(team_uuid.encode()).hexdigest()[:12]
 
 
-@define
+@define(eq=False, repr=False)
 class SplitPointSampler:
     """Samples rooms of a list, evenly over what was observed of it, in bounded memory."""
 

@@ -39,7 +39,7 @@ OnInvalid: TypeAlias = Literal["raise", "skip", "yield"]
 Item = TypeVar("Item", Room, Room | InvalidRoom)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class RangeState:
     """One range of a scan in progress."""
 
@@ -49,7 +49,7 @@ class RangeState:
     is_done: bool = False  # the caller took all of it
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class FetchedPage:
     """Queue item: new rooms of a range, or its end if there are none."""
 
@@ -57,7 +57,7 @@ class FetchedPage:
     rooms: RoomPage | MixedPage
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class FailedRange:
     """Queue item: a request failed, and its range waits for a retry."""
 
