@@ -116,7 +116,7 @@ class Cursor:
 
         ``None`` stands for a room whose uuid cannot be read.
         """
-        if None in uuids:
+        if not all(uuids):  # much faster than a search for ``None``
             return self._advance_past_nameless(uuids)
         return self._advance(cast("Sequence[str]", uuids), is_all=True)
 
