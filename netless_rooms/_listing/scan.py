@@ -34,6 +34,7 @@ DRAIN_TIMEOUT: Final = 1.0  # seconds that leaving a scan waits for the requests
 MAX_SKIPPED_KEPT: Final = 1000  # of the rooms that were skipped
 MAX_PREFETCH: Final = 100  # pages; each is some megabyte
 MAX_SHARDS: Final = 1000
+STEPS_TO_A_CONNECTION: Final = 4  # of the event loop, until httpcore knows that a connection is taken
 
 OnInvalid: TypeAlias = Literal["raise", "skip", "yield"]
 Item = TypeVar("Item", Room, Room | InvalidRoom)
@@ -150,6 +151,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
             RangeState(new_cursor(after=part.after, last_uuid=part.last_uuid), part.after) for part in start.ranges
         ]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
+        self._turn = anyio.Lock()
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
         self._background = background(self._fetch_all, self._leave, shield=True)
         await self._background.__aenter__()
@@ -303,6 +305,11 @@ class Scan(AsyncWithOnly, Generic[Item]):
         """Return the next rooms of a range; none at its end."""
         page: RoomPage | MixedPage = RoomPage()
         while not page and not state.is_fetched:
+            if self._concurrency > 1:
+                # httpcore gives requests that begin together the same connection: all but one then start over.
+                async with self._turn:
+                    for _ in range(STEPS_TO_A_CONNECTION):
+                        await checkpoint()
             if self._is_left:
                 await anyio.sleep_forever()
             self._request_count += 1
