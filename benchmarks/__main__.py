@@ -1,4 +1,4 @@
-"""Measure, and write the page of figures: ``nox -s bench``; ``-- --quick`` takes two minutes and only prints."""
+"""Measure, and write the page of figures: ``nox -s bench``; ``-- --quick`` takes a minute and only prints."""
 
 import argparse
 import sys

@@ -5,10 +5,16 @@ A contender imports its libraries itself, so that no other one carries them.
 """
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -20,6 +26,16 @@ from stand_in import Listing, uuid_at
 PAGE: Final = 1_000  # rooms
 HEADERS: Final = {"token": "NETLESSSDK_bench", "region": "us-sv"}
 KEY: Final = AccessKey("bench", "secret")
+WIRE_NAMES: Final = {
+    "uuid": "uuid",
+    "team_uuid": "teamUUID",
+    "app_uuid": "appUUID",
+    "name": "name",
+    "is_record": "isRecord",
+    "is_ban": "isBan",
+    "created_at": "createdAt",
+    "limit": "limit",
+}
 UNKNOWN_FIELD: Final = (b'"limit":', b'"theme":"dark","limit":')
 
 Work: TypeAlias = Callable[[], Awaitable[Sequence[str]]]
@@ -27,101 +43,86 @@ Opened: TypeAlias = AsyncGenerator[Work, None]
 Decode: TypeAlias = Callable[[bytes], Sequence[Any]]
 
 
-# The list from its first room to its last
+@asynccontextmanager
+async def open_by_hand(url: str, library: str, decoded_by: str) -> AsyncGenerator[Callable[[], Any], None]:
+    """Yield a function that returns the pages, by the loop that one writes first: no checks, no retries."""
+    decode = globals()[f"decode_{decoded_by}"]()
+    client: Any = import_module(library)
+    client = client.ClientSession(headers=HEADERS) if library == "aiohttp" else client.AsyncClient(headers=HEADERS)
+
+    async def fetch(params: dict[str, Any]) -> Any:
+        if library == "aiohttp":
+            async with client.get(f"{url}/v5/rooms", params=params, raise_for_status=True) as response:
+                return decode(await response.read())
+        response = await client.get(f"{url}/v5/rooms", params=params)
+        response.raise_for_status()
+        return response.json() if decoded_by == "json" else decode(response.content)
+
+    async def pages() -> AsyncGenerator[Any, None]:
+        params: dict[str, str | int] = {"limit": PAGE}
+        while rooms := (await fetch(params))["beginUUID" in params :]:  # the first one was on the page before
+            yield rooms
+            params["beginUUID"] = rooms[-1]["uuid"] if decoded_by == "json" else rooms[-1].uuid
+
+    async with client:
+        yield pages
 
 
 @asynccontextmanager
-async def walk_httpx(url: str, library: str = "httpx") -> Opened:
-    """Yield the loop that one writes first: no types, no checks, no retries."""
+async def walk_by_hand(url: str, library: str = "httpx", decoded_by: str = "json") -> Opened:
+    """Yield a walk, over dicts unless the decoding has types."""
+    async with open_by_hand(url, library, decoded_by) as pages:
+
+        async def work() -> list[str]:
+            if decoded_by == "json":
+                return [room["uuid"] async for page in pages() for room in page]
+            return [room.uuid async for page in pages() for room in page]
+
+        yield work
+
+
+@asynccontextmanager
+async def get_by_hand(url: str, count: int, library: str = "httpx", concurrency: int = 0) -> Opened:
+    """Yield bare gets: one after the other, or with a semaphore and ``asyncio.gather``."""
+    uuids = some_uuids(url, count)
     async with import_module(library).AsyncClient(headers=HEADERS) as client:
+        permits = asyncio.Semaphore(concurrency or 1)
+
+        async def get(uuid: str) -> str:
+            async with permits:
+                response = await client.get(f"{url}/v5/rooms/{uuid}")
+            response.raise_for_status()
+            return str(response.json()["uuid"])
 
         async def work() -> list[str]:
-            uuids: list[str] = []
-            params: dict[str, str | int] = {"limit": PAGE}
-            while True:
-                response = await client.get(f"{url}/v5/rooms", params=params)
-                response.raise_for_status()
-                rooms = response.json()
-                if "beginUUID" in params:
-                    rooms = rooms[1:]  # the first one was on the page before
-                if not rooms:
-                    return uuids
-                for room in rooms:
-                    uuids.append(room["uuid"])
-                params["beginUUID"] = rooms[-1]["uuid"]
+            return await asyncio.gather(*map(get, uuids)) if concurrency else [await get(uuid) for uuid in uuids]
 
         yield work
 
 
 @asynccontextmanager
-async def walk_openai(url: str) -> Opened:
-    """Yield the paginator of openai-python, which is that of every client Stainless generates."""
-    from openai import AsyncOpenAI, BaseModel
-    from openai._base_client import PageInfo
-    from openai.pagination import AsyncCursorPage
-    from pydantic import Field
+async def export_by_hand(url: str, path: str = "") -> Opened:
+    """Yield a script that writes the same JSON lines as our command; it returns how many."""
 
-    class Room(BaseModel):
-        uuid: str
-        team_uuid: str = Field(alias="teamUUID")
-        app_uuid: str | None = Field(alias="appUUID", default=None)
-        name: str | None = None
-        is_record: bool = Field(alias="isRecord")
-        is_ban: bool = Field(alias="isBan")
-        created_at: datetime = Field(alias="createdAt")
-        limit: int
+    def line_of(room: Any) -> str:
+        row = {field: room.get(name) for field, name in WIRE_NAMES.items()} | {"extra": {}}
+        return json.dumps(row, separators=(",", ":")) + "\n"
 
-    class Page(AsyncCursorPage[Room]):
-        @classmethod
-        def build(cls, *, response: object, data: Any) -> "Page":  # noqa: ARG003  as it is called
-            return cls.construct(None, data=data)
+    with TemporaryDirectory() as folder:
+        file = Path(path or Path(folder, "rooms.jsonl"))
+        async with open_by_hand(url, "httpx", "json") as pages:
 
-        def _get_page_items(self) -> list[Room]:
-            return self.data[1:] if "beginUUID" in self._options.params else self.data
+            async def work() -> list[str]:
+                with file.open("w", encoding="utf-8") as output:  # noqa: ASYNC230  as a script does
+                    async for page in pages():
+                        output.writelines(map(line_of, page))
+                return [str(count_lines(file))]
 
-        def next_page_info(self) -> PageInfo:
-            return PageInfo(params={"beginUUID": self.data[-1].uuid})
-
-    async with AsyncOpenAI(api_key="bench", base_url=url, default_headers=HEADERS) as client:
-        options: Any = {"params": {"limit": PAGE}}
-
-        async def work() -> list[str]:
-            listed = client.get_api_list("/v5/rooms", model=Room, page=Page, options=options)
-            return [room.uuid async for room in listed]
-
-        yield work
+            yield work
 
 
 @asynccontextmanager
-async def walk_msgspec(url: str) -> Opened:
-    """Yield a fast loop with types, by hand: aiohttp and msgspec."""
-    import aiohttp
-
-    decode = DECODERS["msgspec"]()
-    async with aiohttp.ClientSession(headers=HEADERS, raise_for_status=True) as session:
-
-        async def work() -> list[str]:
-            uuids: list[str] = []
-            query = f"limit={PAGE}"
-            while True:
-                async with session.get(f"{url}/v5/rooms?{query}") as response:
-                    rooms = decode(await response.read())
-                if uuids:
-                    rooms = rooms[1:]
-                if not rooms:
-                    return uuids
-                for room in rooms:
-                    uuids.append(room.uuid)
-                query = f"limit={PAGE}&beginUUID={uuids[-1]}"
-
-        yield work
-
-
-# Ours
-
-
-@asynccontextmanager
-async def open_ours(url: str, over: str) -> AsyncGenerator[AsyncRooms, None]:
+async def open_ours(url: str, over: str = "httpx") -> AsyncGenerator[AsyncRooms, None]:
     """Open the package over a client with any number of connections."""
     if over == "aiohttp":
         from httpx_aiohttp import HttpxAiohttpClient
@@ -150,10 +151,11 @@ async def list_ours(
             count = 0
             scan: Any = rooms.scan(**options) if call == "scan" else aclosing(rooms.walk())
             async with scan as listed:
+                assert "shards" not in options or listed.mode == "shards"
                 async for room in listed:
-                    count += 1
                     if keep:
                         uuids.append(room.uuid)
+                    count += 1
                     if pause and count % PAGE == 0:
                         await anyio.sleep(pause)
             return uuids if keep else [f"{count}"]
@@ -161,70 +163,62 @@ async def list_ours(
         yield work
 
 
-# Single rooms
-
-
 @asynccontextmanager
-async def get_httpx(url: str, count: int, library: str = "httpx") -> Opened:
-    """Yield bare gets of the HTTP library, one after the other."""
-    uuids = some_uuids(url, count)
-    async with import_module(library).AsyncClient(headers=HEADERS) as client:
-
-        async def work() -> list[str]:
-            return [(await client.get(f"{url}/v5/rooms/{uuid}")).json()["uuid"] for uuid in uuids]
-
-        yield work
-
-
-@asynccontextmanager
-async def get_ours(url: str, count: int, over: str = "httpx") -> Opened:
-    """Yield ``get()``, one after the other."""
+async def get_ours(url: str, count: int, over: str = "httpx", concurrency: int = 0) -> Opened:
+    """Yield ``get()``, one after the other, or ``get_many()``."""
     uuids = some_uuids(url, count)
     async with open_ours(url, over) as rooms:
 
         async def work() -> list[str]:
-            return [(await rooms.get(uuid)).uuid for uuid in uuids]
-
-        yield work
-
-
-@asynccontextmanager
-async def gather_httpx(url: str, count: int, concurrency: int) -> Opened:
-    """Yield many calls as one writes them by hand: a semaphore and ``asyncio.gather``."""
-    import httpx
-
-    uuids = some_uuids(url, count)
-    async with httpx.AsyncClient(headers=HEADERS) as client:
-        permits = asyncio.Semaphore(concurrency)
-
-        async def get(uuid: str) -> str:
-            async with permits:
-                response = await client.get(f"{url}/v5/rooms/{uuid}")
-                response.raise_for_status()
-                got: str = response.json()["uuid"]
-                return got
-
-        async def work() -> list[str]:
-            return await asyncio.gather(*map(get, uuids))
-
-        yield work
-
-
-@asynccontextmanager
-async def get_many_ours(url: str, count: int, concurrency: int) -> Opened:
-    """Yield ``get_many()``."""
-    uuids = some_uuids(url, count)
-    async with open_ours(url, "httpx") as rooms:
-
-        async def work() -> list[str]:
-            got: list[str] = []
+            if not concurrency:
+                return [(await rooms.get(uuid)).uuid for uuid in uuids]
             async with rooms.get_many(uuids, concurrency=concurrency) as outcomes:
-                async for outcome in outcomes:
-                    assert outcome.room is not None, outcome.error
-                    got.append(outcome.room.uuid)
-            return got
+                return [outcome.result().uuid async for outcome in outcomes]
 
         yield work
+
+
+@asynccontextmanager
+async def export_ours(url: str, path: str = "", kind: str = "jsonl", *, checkpoint: bool = False) -> Opened:
+    """Yield our command, which writes all rooms into a file; it returns how many."""
+    environment = {"NETLESS_ACCESS_KEY": "bench", "NETLESS_SECRET_KEY": "secret", "NETLESS_REGION": "us-sv"}
+    with TemporaryDirectory() as folder:
+        file = Path(path or Path(folder, f"rooms.{kind}"))
+        command = [sys.executable, "-m", "netless_rooms", "scan", "--base-url", url, "--output", f"{file}"]
+        command += [f"--checkpoint={file}.checkpoint"] if checkpoint else []
+
+        async def work() -> list[str]:
+            subprocess.run(command, env=os.environ | environment, check=True)  # noqa: ASYNC221  nothing else runs
+            return [str(count_lines(file) - (kind == "csv"))]
+
+        yield work
+
+
+@asynccontextmanager
+async def scan_on_dask(url: str, workers: int, shards: int) -> Opened:
+    """Yield a scan of each shard by some Dask worker."""
+    from distributed import Client, LocalCluster
+
+    options: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    cluster: Any = LocalCluster(**options, asynchronous=True)  # type: ignore[no-untyped-call]
+    async with cluster, Client(cluster, asynchronous=True) as client:  # type: ignore[no-untyped-call]
+
+        async def work() -> list[str]:
+            async with open_ours(url) as rooms:
+                parts = client.map(scan_shard, await rooms.split(shards), url=url, pure=False)
+            return [uuid for part in await client.gather(parts) for uuid in part]
+
+        yield work
+
+
+def scan_shard(shard: str, url: str) -> list[str]:
+    """Return the uuids of a shard; runs in a worker."""
+
+    async def scan() -> list[str]:
+        async with open_ours(url) as rooms, rooms.scan(resume=shard) as listed:
+            return [room.uuid async for room in listed]
+
+    return anyio.run(scan)
 
 
 def some_uuids(url: str, count: int) -> list[str]:
@@ -233,10 +227,13 @@ def some_uuids(url: str, count: int) -> list[str]:
     return [uuid_at(place * total // count, total) for place in range(count)]
 
 
-# No network
+def count_lines(file: Path) -> int:
+    """Return the number of lines of a file."""
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
-def decode_httpx() -> Decode:
+def decode_json() -> Decode:
     """Return dicts, as a response of httpx decodes them."""
     import httpx
 
@@ -269,24 +266,30 @@ def decode_ours() -> Decode:
     return lambda body: parse_response(request, RawResponse(200, {}, body))
 
 
-DECODERS: Final[dict[str, Callable[[], Decode]]] = {
-    "httpx": decode_httpx,
-    "msgspec": decode_msgspec,
-    "ours": decode_ours,
-}
-
-
 @asynccontextmanager
 async def decode(by: str, times: int, *, unknown_fields: bool = False) -> Opened:
     """Yield the decoding of a page, ``times`` times, perhaps with a field in each room that is not documented."""
-    read, body = DECODERS[by](), b"[" + Listing(PAGE).page(b"", PAGE) + b"]"
+    read, body = globals()[f"decode_{by}"](), b"[" + Listing(PAGE).page(b"", PAGE) + b"]"
     if unknown_fields:
         body = body.replace(*UNKNOWN_FIELD)
-    uuids = [room["uuid"] if isinstance(room, dict) else room.uuid for room in read(body)]
 
     async def work() -> list[str]:
         for _ in range(times):
-            read(body)
-        return uuids
+            rooms = read(body)
+        return [room["uuid"] if isinstance(room, dict) else room.uuid for room in rooms]
 
     yield work
+
+
+@asynccontextmanager
+async def run_python(code: str) -> Opened:
+    """Yield a new interpreter that runs ``code`` in a folder with an empty test."""
+    with TemporaryDirectory() as folder:
+        Path(folder, "test_nothing.py").write_text("def test_nothing(): pass", "utf-8")  # noqa: ASYNC240
+
+        async def work() -> list[str]:
+            command = [sys.executable, "-I", "-c", code]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221
+            return []
+
+        yield work

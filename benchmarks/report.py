@@ -2,20 +2,20 @@
 
 import os
 import platform
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from math import log10
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from groups import Group, Target
-from measure import Row
 
 PACKAGES: Final = (
     *("netless-rooms", "httpx", "httpx2", "httpcore", "aiohttp", "httpx-aiohttp", "anyio", "attrs", "cattrs"),
-    *("msgspec", "pydantic", "openai", "uvloop"),
+    *("msgspec", "uvloop", "distributed", "pytest"),
 )
 CPUINFO: Final = Path("/proc/cpuinfo")
+BAR: Final = 12  # characters for a factor of ten in a plot
 
 
 def page(groups: Sequence[Group], *, is_quick: bool) -> str:
@@ -23,22 +23,18 @@ def page(groups: Sequence[Group], *, is_quick: bool) -> str:
     lines = ["A quick run; the figures are rough." if is_quick else "A full run.", "", *machine(), ""]
     lines += ["## Targets", "", *target_table([target for group in groups for target in group.targets])]
     for group in groups:
-        lines += ["", f"## {group.title}", "", *table(group)]
+        lines += ["", f"## {group.title}", "", *table(group), *(plots(group) if group.is_plotted else ())]
     return "\n".join(lines) + "\n"
 
 
 def machine() -> Iterator[str]:
     """Yield what it ran on."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    yield f"- {processor()}, {len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}"
-    yield f"- {platform.python_implementation()} {platform.python_version()}, {packages}"
-
-
-def processor() -> str:
-    """Return the name of the processor."""
     lines = CPUINFO.read_text("utf-8").splitlines() if CPUINFO.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine() or sys.platform)
+    processor = next(names, platform.machine())
+    yield f"- {processor}, {len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}"
+    yield f"- {platform.python_implementation()} {platform.python_version()}, {packages}"
 
 
 def target_table(targets: Sequence[Target]) -> Iterator[str]:
@@ -53,19 +49,32 @@ def target_table(targets: Sequence[Target]) -> Iterator[str]:
 
 
 def table(group: Group) -> Iterator[str]:
-    """Yield the rows of a group: wall and CPU time of the client, the ratio of wall times, and peak memory."""
-    yield f"| | {group.unit} | CPU | times as {'fast' if group.is_about_speed else 'long'} | middle half | MiB |"
-    yield "|---|--:|--:|--:|--:|--:|"
+    """Yield the rows of a group: wall and CPU time of the client, the ratio of one of them, and peak memory."""
+    heading = f"{'wall' if group.by == 'wall' else 'CPU'}: times as {'fast' if group.is_speed else 'long'}"
+    yield f"| | {group.unit} | CPU | {heading} | middle half |" + (" MiB |" if group.is_plotted else "")
+    yield "|---|--:|--:|--:|--:|" + ("--:|" if group.is_plotted else "")
     for row in group.rows:
-        ratio, middle = ratio_cells(row, is_about_speed=group.is_about_speed)
-        yield f"| {row.title} | {row.ms:.3g} | {row.cpu_ms:.3g} | {ratio} | {middle} | {row.peak:.0f} |"
+        ratios = (row.ratio, row.low, row.high)
+        ratio, low, high = (1 / row.ratio, 1 / row.high, 1 / row.low) if group.is_speed else ratios
+        middle = "" if low == high else f"{low:.2f} to {high:.2f}"
+        cells = [row.title, f"{row.wall * group.scale:.3g}", f"{row.cpu * group.scale:.3g}"]
+        cells += ["1", ""] if row.title == row.base else [f"{ratio:.2f}", middle]
+        cells += [f"{row.peak:.0f}"] if group.is_plotted else []
+        yield f"| {' | '.join(cells)} |"
 
 
-def ratio_cells(row: Row, *, is_about_speed: bool) -> tuple[str, str]:
-    """Return the ratio and its spread; no spread for a base."""
-    if row.title == row.base:
-        return "1", ""
-    ratio, low, high = row.ratio, row.low, row.high
-    if is_about_speed:
-        ratio, low, high = 1 / ratio, 1 / high, 1 / low
-    return f"{ratio:.2f}", f"{low:.2f} to {high:.2f}"
+def plots(group: Group) -> Iterator[str]:
+    """Yield bars of the seconds, the CPU seconds and the memory of each row, on a scale of powers of ten."""
+    figures: dict[str, Callable[[Any], float]] = {
+        "Seconds": lambda row: row.wall,
+        "Seconds of CPU": lambda row: row.cpu,
+        "MiB": lambda row: row.peak,
+    }
+    width = max(len(row.title) for row in group.rows)
+    for name, figure in figures.items():
+        least = min(map(figure, group.rows)) / 2
+        yield from ("", f"{name}; a bar that is {BAR} characters longer is ten times as much:", "", "```text")
+        for row in group.rows:
+            bar = "#" * round(BAR * log10(figure(row) / least))
+            yield f"{row.title:{width}}  {bar} {figure(row):.3g}"
+        yield "```"

@@ -1,13 +1,14 @@
 """The benchmarks compare what does the same work, and their page shows each target as met or missed."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import contenders
 from groups import Group, Target
-from measure import Run, make_row
+from measure import Contender, Run, make_row, measure
 from report import page
 from stand_in import respond, serving, uuid_at
 
@@ -16,58 +17,73 @@ UUIDS = [uuid_at(place, ROOMS) for place in range(ROOMS)]
 
 
 @pytest.mark.asyncio
-async def test_what_is_compared_returns_the_same_rooms() -> None:
+async def test_what_is_compared_returns_the_same_rooms(tmp_path: Path) -> None:
     with serving() as address:
         url = f"{address}/{ROOMS}/0"
-        ten = UUIDS[:: ROOMS // 10]
+        ten, count = UUIDS[:: ROOMS // 10], [f"{ROOMS}"]
+        exported = [{"path": f"{tmp_path / name}"} for name in ("by_hand", "ours.jsonl")]
         compared: list[tuple[str, dict[str, Any], list[str]]] = [
-            *(("walk_httpx", {}, UUIDS), ("list_ours", {}, UUIDS), ("list_ours", {"keep": False}, [f"{ROOMS}"])),
+            *(("walk_by_hand", {}, UUIDS), ("walk_by_hand", {"decoded_by": "ours"}, UUIDS)),
+            *(("list_ours", {}, UUIDS), ("list_ours", {"keep": False}, count)),
             ("list_ours", {"call": "scan", "shards": 4}, UUIDS),
-            *(("get_httpx", {"count": 10}, ten), ("get_ours", {"count": 10}, ten)),
-            ("get_many_ours", {"count": 10, "concurrency": 3}, ten),
+            *(("get_by_hand", {"count": 10}, ten), ("get_by_hand", {"count": 10, "concurrency": 3}, ten)),
+            *(("get_ours", {"count": 10}, ten), ("get_ours", {"count": 10, "concurrency": 3}, ten)),
+            *(("export_by_hand", exported[0], count), ("export_ours", exported[1], count)),
+            ("export_ours", {"kind": "csv", "checkpoint": True}, count),
         ]
         for name, options, uuids in compared:
             async with getattr(contenders, name)(url, **options) as work:
                 assert sorted(await work()) == uuids
+    by_hand, ours = (Path(each["path"]).read_bytes() for each in exported)  # noqa: ASYNC240
+    assert by_hand == ours
 
 
-@pytest.mark.asyncio
-async def test_what_is_compared_decodes_the_same_rooms() -> None:
-    for by in contenders.DECODERS.keys() - {"msgspec"}:
-        async with contenders.decode(by=by, times=1, unknown_fields=True) as work:
-            assert await work() == [uuid_at(place, 1000) for place in range(1000)]
+def test_what_is_compared_decodes_the_same_rooms_and_is_measured_in_rounds() -> None:
+    options = {"times": 1, "unknown_fields": True}
+    each = [Contender(by, "decode", options | {"by": by}) for by in ("json", "msgspec", "ours")]
+    rows = measure(each, rounds=3)
+    assert [(row.title, row.base, row.low <= row.ratio <= row.high) for row in rows] == [
+        *(("json", "json", True), ("msgspec", "json", True), ("ours", "json", True))
+    ]
 
 
 @pytest.mark.parametrize(
-    ("target", "status", "count"),
+    ("target", "first", "count"),
     [
-        ("", 200, 100),
-        ("?limit=1000", 200, 1000),
-        ("?limit=1001", 404, None),
-        (f"?limit=5&beginUUID={UUIDS[-2]}", 200, 2),
-        (f"/{UUIDS[7]}", 200, None),
-        (f"/{'f' * 32}", 404, None),
+        ("", UUIDS[0], 100),
+        ("?limit=1000", UUIDS[0], 1000),
+        (f"?limit=5&beginUUID={UUIDS[-2]}", UUIDS[-2], 2),
+        (f"?limit=5&beginUUID={UUIDS[-3][:-1]}d", UUIDS[-2], 2),
+        (f"/{UUIDS[7]}", UUIDS[7], None),
     ],
 )
-def test_the_stand_in_serves_pages_and_rooms(target: str, status: int, count: int | None) -> None:
-    _, (head, *parts) = respond(f"/{ROOMS}/0/v5/rooms{target}".encode())
-    assert int(bytes(head).split()[1]) == status
+def test_the_stand_in_serves_rooms_and_pages_from_a_uuid_or_the_next(
+    target: str, first: str, count: int | None
+) -> None:
+    _, (_, *parts) = respond(f"/{ROOMS}/0/v5/rooms{target}".encode())
     body = json.loads(b"".join(parts))
+    assert (body["uuid"] if count is None else body[0]["uuid"]) == first
     assert count is None or len(body) == count
 
 
 def test_the_page_shows_ratios_and_targets_met_or_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("report.version", lambda _: "1.0")  # not all packages that are measured are installed here
-    one, other = [Run(0.02, 0.01, 9.1)], [Run(0.01, 0.005, 9.1)]
-    rows = [make_row("one", one, "one", one), make_row("other", other, "one", one)]
+    one, other = Contender("one", "", units=1), Contender("other", "", units=1)
+    runs = {"one": [Run(0.02, 0.01, 9.1)], "other": [Run(0.01, 0.005, 9.1)]}
+    rows = [make_row(each, runs[each.title], one, runs["one"], "cpu") for each in (one, other)]
     targets = [Target("fast", 2, 2.0, at_least=True), Target("small", 6, 6.5, unit=" MiB")]
-    groups = [Group("Long", "ms", rows, targets), Group("Fast", "ms", rows, is_about_speed=True)]
+    groups = [
+        Group("Long", "ms", rows, targets),
+        Group("Fast", "s", rows, by="wall", is_speed=True, scale=1, is_plotted=True),
+    ]
     written = page(groups, is_quick=True)
     for line in (
         "| fast | at least 2 | 2.00 | met |",
         "| small | at most 6 MiB | 6.50 MiB | **missed** |",
-        "| one | 20 | 10 | 1 |  | 9 |",
-        "| other | 10 | 5 | 0.50 | 0.50 to 0.50 | 9 |",
-        "| other | 10 | 5 | 2.00 | 2.00 to 2.00 | 9 |",
+        "| one | 20 | 10 | 1 |  |",
+        "| other | 10 | 5 | 0.50 |  |",
+        "| other | 0.01 | 0.005 | 2.00 |  | 9 |",
+        "one    ####### 0.02",
+        "other  #### 0.01",
     ):
         assert line in written.splitlines()
