@@ -32,7 +32,7 @@ ADDED_BY_THE_BUILD = {".gitignore", "PKG-INFO"}
 KINDS = {
     ".github": {".yml"},
     "benchmarks": {".py"},
-    "docs": {".css", ".json", ".md", ".py", ".svg"},
+    "docs": {".css", ".md", ".py", ".svg"},
     "examples": {".md", ".py"},
     "netless_rooms": {".py", ".typed"},
     "tests": {".json", ".py"},
