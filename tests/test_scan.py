@@ -828,3 +828,28 @@ async def test_a_timeout_around_the_block_is_a_timeout(way: str) -> None:
                     async with asyncio.timeout(seconds):
                         await scanned(rooms, page_size=2)
             await checkpoint()  # nothing of the cancellation is left
+
+
+class Reconnecting(httpx.AsyncBaseTransport):
+    """Counts requests that begin before the one before has its connection, which httpcore makes start over."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._inner = emulator.transport()
+        self.beginning = self.repeated = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.repeated += self.beginning > 0
+        self.beginning += 1
+        await checkpoint()  # for the locks of the connection and of its state
+        await checkpoint()
+        self.beginning -= 1
+        return await self._inner.handle_async_request(request)
+
+
+async def test_the_requests_of_shards_begin_one_after_the_other() -> None:
+    transport = Reconnecting(emulator := Emulator(rooms=3000))
+    opened = rooms_of(transport, token=emulator.key, clock=emulator.clock)
+    async with opened as rooms, rooms.scan(shards=8, page_size=100) as scan:
+        transport.repeated = 0  # before that the list was split, by requests that begin together
+        assert len(await uuids_of(scan)) == 3000
+    assert transport.repeated == 0
