@@ -21,8 +21,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="measure these groups")
     chosen = parser.parse_args()
 
-    began = perf_counter()
-    groups = []
+    began, groups = perf_counter(), []
     with serving() as server:
         for measure in GROUPS:
             if measure.__name__ in chosen.only:

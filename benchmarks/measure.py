@@ -74,10 +74,8 @@ def measure(
         if len({runs[each.title][-1].digest for each in chosen if each.arguments.get("url") == url}) > 1:
             raise ValueError(f"the contenders returned different rooms of {url}")
     bases = [next(base for base in chosen if base.title == (each.base or chosen[0].title)) for each in chosen]
-    return [
-        make_row(each, runs[each.title], base, runs[base.title], by)
-        for each, base in zip(chosen, bases, strict=True)
-    ]
+    pairs = zip(chosen, bases, strict=True)
+    return [make_row(each, runs[each.title], base, runs[base.title], by) for each, base in pairs]
 
 
 def make_row(

@@ -2,11 +2,11 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from math import log10
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from groups import Group, Target
 
@@ -65,16 +65,11 @@ def table(group: Group) -> Iterator[str]:
 
 def plots(group: Group) -> Iterator[str]:
     """Yield bars of the seconds, the CPU seconds and the memory of each row, on a scale of powers of ten."""
-    figures: dict[str, Callable[[Any], float]] = {
-        "Seconds": lambda row: row.wall,
-        "Seconds of CPU": lambda row: row.cpu,
-        "MiB": lambda row: row.peak,
-    }
     width = max(len(row.title) for row in group.rows)
-    for name, figure in figures.items():
-        least = min(map(figure, group.rows)) / 2
+    for name, figure in (("Seconds", "wall"), ("Seconds of CPU", "cpu"), ("MiB", "peak")):
+        figures = [getattr(row, figure) for row in group.rows]
+        least = min(figures) / 2
         yield from ("", f"{name}; a bar that is {BAR} characters longer is ten times as much:", "", "```text")
-        for row in group.rows:
-            bar = "#" * round(BAR * log10(figure(row) / least))
-            yield f"{row.title:{width}}  {bar} {figure(row):.3g}"
+        for row, value in zip(group.rows, figures, strict=True):
+            yield f"{row.title:{width}}  {'#' * round(BAR * log10(value / least))} {value:.3g}"
         yield "```"
