@@ -195,13 +195,12 @@ class Transport:
     def _failure(self, error: Exception, redact: Redact) -> TransportError:
         """Return what an exception means; one that is not of a network may have been raised after sending too."""
         said = f"{type(error).__name__}: {excerpt(str(error), redact)}".removesuffix(": ")
-        is_library_error = isinstance(error, self._library.RequestError)
-        is_network = is_library_error or isinstance(error, OSError) or _is_of_aiohttp(error)
+        is_network = isinstance(error, (self._library.RequestError, OSError)) or _is_of_aiohttp(error)
         # httpx-aiohttp raises ``ConnectTimeout`` for every connection that broke, even after the request was read.
         cause = error.__cause__
         names = _names(cause if cause is not None and _is_of_aiohttp(cause) else error)
         was_sent = not is_network or NEVER_SENT.isdisjoint(names)
-        if is_library_error and self._client.is_closed:
+        if self._client.is_closed:  # aiohttp may fail with an AttributeError then
             return _unusable(f"it has been closed meanwhile, {type(error).__name__}", was_sent=was_sent)
         if type(error) is RuntimeError and _UNUSABLE.search(str(error)):
             return _unusable(said, was_sent=True)

@@ -12,7 +12,7 @@ import pytest
 
 def exhaustive(values: Iterable[Any]) -> list[Any]:
     """Return ``values`` as parameters that are tested with ``--exhaustive`` only."""
-    each = [value.values if isinstance(value, pytest.ParameterSet) else [value] for value in values]
+    each = [value.values if hasattr(value, "marks") else [value] for value in values]
     return [pytest.param(*values, marks=pytest.mark.exhaustive) for values in each]
 
 
