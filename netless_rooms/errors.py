@@ -20,13 +20,12 @@ RoomsError
 └── InvalidArgumentError           an argument has a wrong value; a ``ValueError`` too
     └── InvalidArgumentTypeError   an argument has a wrong type; a ``TypeError`` too
 
-No error text contains a token, a secret or a header.  Errors can be pickled and copied, and rebuilt by
-``type(error)(*error.args)``, as Celery's JSON backend does.  As with every Python exception, ``__cause__`` and the
-traceback are lost then.
+No error text contains a token, a secret or a header.  Errors can be pickled, copied and rebuilt by
+``type(error)(*error.args)``, as Celery's JSON backend does; their ``__cause__`` and traceback are lost then.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -57,7 +56,11 @@ class RoomsError(Exception):
     # Sentry prefers an attribute ``message`` to the text, which would lose the request: none has that name.
     summary: str
     """What failed, without the request, the hint and the attempts."""
-    checkpoint: str | None
+    method: str | None
+    """The method of the request; ``None`` without one."""
+    path: str | None
+    """The path and query of the request; ``None`` without one."""
+    checkpoint: str | None = None
     """Where to resume a walk or a scan; ``None`` from other calls.
 
     From a walk it is a uuid, for ``walk(after=checkpoint)``: the last room returned.  Before the first room it is
@@ -65,37 +68,20 @@ class RoomsError(Exception):
     ``scan(resume=checkpoint)``: the scan's own checkpoint.  If the scan could not start, it is its ``resume``;
     ``None`` if there was none.  If it is ``None``, start again with the same arguments.
     """
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...] = ()
     """All failed attempts in order, the last included; empty if no request was sent."""
-    stop_reason: str | None
+    stop_reason: str | None = None
     """Why a retryable failure was not retried; ``None`` if it is not retryable, or all attempts were used."""
 
-    args: tuple[Any, ...]
+    args: tuple[Any, ...]  # what ``__init__`` takes, the request last, so that ``cls(*args)`` rebuilds an error
 
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
-        # Every class keeps its arguments, the request last, in ``args``, so that ``cls(*args)`` rebuilds an error.
         super().__init__(summary, method, path)
-        self.summary = summary
-        self.checkpoint = self.stop_reason = None
-        self.attempts = ()
+        self.summary, self.method, self.path = summary, method, path
 
-    @property
-    def method(self) -> str | None:
-        """The method of the request; ``None`` without one."""
-        return cast("str | None", self.args[-2])
-
-    @method.setter
-    def method(self, method: str | None) -> None:
-        self.args = (*self.args[:-2], method, self.path)
-
-    @property
-    def path(self) -> str | None:
-        """The path and query of the request; ``None`` without one."""
-        return cast("str | None", self.args[-1])
-
-    @path.setter
-    def path(self, path: str | None) -> None:
-        self.args = (*self.args[:-1], path)
+    def _add_request(self, method: str, path: str) -> None:
+        self.method, self.path = method, path
+        self.args = (*self.args[:-2], method, path)
 
     def __str__(self) -> str:
         # Built when it is read: the session adds the request, the attempts and the stop reason later.
@@ -138,16 +124,11 @@ class TransportError(RoomsError):
 class TimedOutError(TransportError):
     """A timeout passed: to connect, send, read or wait for a free connection, or the deadline of the call."""
 
-    hint = (
-        "allow more time: with_options(timeout=...), the client's own timeout, or the deadline of the RetryPolicy"
-    )
+    hint = "allow more time: with_options(timeout=...), the client's timeout, or the deadline of the RetryPolicy"
 
 
 class ClientUnusableError(TransportError, RuntimeError):
-    """The HTTP client is closed, or belongs to another event loop.
-
-    It is a ``RuntimeError`` too, as HTTP libraries raise in this case, since the program must change.
-    """
+    """The HTTP client is closed, or belongs to another event loop; a ``RuntimeError`` too, as of HTTP libraries."""
 
     hint = "open the client in the event loop that uses it, and keep it open while calls are made"
 

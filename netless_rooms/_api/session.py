@@ -173,6 +173,6 @@ class Session:
 def _complete(error: RoomsError, request: ApiRequest[Any], state: RetryState) -> RoomsError:
     """Add to ``error`` what only the loop knows: the request, its attempts, and why there are no more."""
     if error.method is None:
-        error.method, error.path = request.method, request.path_and_query
+        error._add_request(request.method, request.path_and_query)
     error.attempts, error.stop_reason = tuple(state.attempts), state.stop_reason
     return error
