@@ -7,16 +7,13 @@ is awaited while it moves to the next, so that leaving or cancelling loses none:
                               \-> in doubt
 
 Waiting, begun and ready together hold at most ``concurrency`` inputs.  So no input is pulled before its call can
-begin, and a caller that takes no outcomes stops the calls.
-
-A cancellation of the caller cancels the task that starts calls, but not the calls: each has a shield, until the
-deadline that leaving sets.  So has a pull from an async iterable: a generator that is cancelled is exhausted, and
-would look as if it had yielded everything.  A call whose task had no step before a stop does not begin.
+begin, and a caller that takes no outcomes stops the calls.  A cancellation of the caller cancels the task that
+starts calls, but not the calls: each has a shield, until the deadline that leaving sets.  So has a pull from an
+async iterable: a generator that is cancelled is exhausted, and would look as if it had yielded everything.
 """
 
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from enum import IntEnum
 from math import inf
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
@@ -27,12 +24,7 @@ from attrs import field, frozen
 
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background
 from netless_rooms._validation import check_count, check_type, check_uuid
-from netless_rooms.errors import (
-    InvalidArgumentError,
-    InvalidArgumentTypeError,
-    RoomsError,
-    TooManyFailuresError,
-)
+from netless_rooms.errors import InvalidArgumentError, InvalidArgumentTypeError, RoomsError, TooManyFailuresError
 from netless_rooms.models import Room
 
 CONCURRENCY: Final = 8  # httpx gets slower beyond ten requests at once
@@ -42,7 +34,7 @@ INPUT_TIMEOUT: Final = 5.0  # seconds that a pending pull from an async iterable
 Input = TypeVar("Input")  # a uuid, or a position
 
 
-def _shown(error: Exception | None) -> str:
+def _show_error(error: Exception | None) -> str:
     # The exception of an event hook may hold the headers that the hook was given.
     return repr(error) if isinstance(error, RoomsError | None) else type(error).__name__
 
@@ -57,7 +49,7 @@ class Outcome:
     """The uuid that was given; of a create, the new room's, and ``None`` if there is an error."""
     room: Room | None = None
     """The room as the service returned it; ``None`` if there is an error."""
-    error: Exception | None = field(default=None, repr=_shown)
+    error: Exception | None = field(default=None, repr=_show_error)
     """What the single call would have raised; ``None`` if there is a room."""
 
     def __attrs_post_init__(self) -> None:
@@ -71,13 +63,6 @@ class Outcome:
         return cast("Room", self.room)
 
 
-def _check_rate(rate: float | None) -> float | None:
-    check_type("rate", rate, int | float | None, "a number of calls a second or None")
-    if rate is not None and not 0 < rate < inf:
-        raise InvalidArgumentError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
-    return rate
-
-
 def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | AsyncIterator[str]:
     """Return all of ``uuids`` if each can name a room; those of an async iterable are checked when pulled."""
     if isinstance(uuids, AsyncIterable):
@@ -86,57 +71,6 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
         raise InvalidArgumentTypeError("uuids must be several, such as a list, not one string")
     check_type("uuids", uuids, Iterable, "an iterable or an async iterable")
     return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
-
-
-class _Source(Generic[Input]):
-    """Where inputs are pulled from: a sequence, or an async iterator of uuids."""
-
-    def __init__(self, inputs: Sequence[Input] | AsyncIterator[Input]) -> None:
-        self._given: Sequence[Input] = inputs if isinstance(inputs, Sequence) else ()
-        self._stream = inputs if isinstance(inputs, AsyncIterator) else None
-        self.total = len(inputs) if isinstance(inputs, Sequence) else None
-        self._pull: CancelScope | None = None
-        self.pulled = 0
-        self.end: Exception | None = None  # what the last pull raised; StopAsyncIteration if all were pulled
-        self.is_cancelled = False
-
-    @property
-    def rest(self) -> Sequence[Input]:
-        """The inputs that were not pulled, as far as they are known."""
-        return self._given[self.pulled :]
-
-    async def pull_into(self, waiting: dict[int, Input]) -> bool:
-        """Move the next input to ``waiting``; return ``False`` if there is no other one."""
-        with CancelScope(shield=True) as self._pull:
-            try:
-                waiting[self.pulled] = await self._next()
-            except Exception as error:  # whatever the iterable raises when it is cancelled, it was not exhausted
-                self.end = None if self._pull.cancel_called else error
-            else:
-                self.pulled += 1
-                return True
-        self.is_cancelled = self._pull.cancel_called
-        return False
-
-    async def _next(self) -> Input:
-        if self._stream is not None:
-            pulled = await anext(self._stream)
-            check_uuid(f"uuids[{self.pulled}]", cast("str", pulled))
-            return pulled
-        if self.pulled == len(self._given):
-            raise StopAsyncIteration
-        return self._given[self.pulled]
-
-    def cancel_in(self, seconds: float) -> None:
-        """Cancel a pull under way after so many seconds, unless it is to be cancelled earlier."""
-        if self._pull is not None:
-            self._pull.deadline = min(self._pull.deadline, current_time() + seconds)
-
-
-class _Stage(IntEnum):
-    RUNNING = 0
-    STOPPED = 1  # no other call begins
-    LEFT = 2  # and no outcome comes out any more
 
 
 class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
@@ -163,6 +97,18 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
     """
 
+    total: int | None
+    """The number of inputs; ``None`` if they come from an async iterable."""
+    done: int
+    """The number of outcomes that were returned."""
+    failed: int
+    """The number of these that have an error."""
+    input_cancelled: bool
+    """Whether the async iterable was cancelled while a pull from it was pending.
+
+    A generator is exhausted then, whatever it had left: resume with another one over the same source.
+    """
+
     def __init__(
         self,
         name: str,
@@ -175,16 +121,25 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         self._usage = f"async with rooms.{name}(...) as outcomes: async for outcome in outcomes: ..."
         self._call = call
         self._concurrency = check_count("concurrency", concurrency, at_least=1)
-        self._rate = _check_rate(rate)
+        check_type("rate", rate, int | float | None, "a number of calls a second or None")
+        if rate is not None and not 0 < rate < inf:
+            raise InvalidArgumentError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
+        self._rate = rate
         self._max_failures = inf if max_failures is None else check_count("max_failures", max_failures, at_least=1)
-        self._source = _Source(inputs)
+        self._given: Sequence[Input] = inputs if isinstance(inputs, Sequence) else ()
+        self._stream = inputs if isinstance(inputs, AsyncIterator) else None
+        self.total = len(inputs) if isinstance(inputs, Sequence) else None
+        self.done = self.failed = self._pulled = self._failures = 0
+        self.input_cancelled = False
+        self._pull: CancelScope | None = None  # around the last pull
+        self._end: Exception | None = None  # what it raised; StopAsyncIteration if all were pulled
         self._waiting: dict[int, Input] = {}
         self._begun: dict[int, CancelScope] = {}
         self._ready: deque[Outcome] = deque()
         self._in_doubt: dict[int, Input] = {}
-        self._done = self._failed = self._failures = 0
         self._last_failure: Exception | None = None  # the one that reached max_failures
-        self._stage = _Stage.RUNNING
+        self._is_stopped = False  # no other call begins
+        self._is_left = False  # and no outcome is returned any more
         self._is_over = False  # no call is left, and none will begin
         self._changes = Notifier()
         self._background = background(self._run, self._leave)
@@ -199,22 +154,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         await self._background.__aexit__(*raised)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(done={self._done}, failed={self._failed}, total={self.total})"
-
-    @property
-    def total(self) -> int | None:
-        """The number of inputs; ``None`` if they come from an async iterable."""
-        return self._source.total
-
-    @property
-    def done(self) -> int:
-        """The number of outcomes that were returned."""
-        return self._done
-
-    @property
-    def failed(self) -> int:
-        """The number of these that have an error."""
-        return self._failed
+        return f"{type(self).__name__}(done={self.done}, failed={self.failed}, total={self.total})"
 
     @property
     def not_attempted(self) -> tuple[Input, ...]:
@@ -222,7 +162,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
 
         Uuids, ready for another call; of ``create_many`` positions, so its length is the ``count`` that is left.
         """
-        return (*self._waiting.values(), *self._source.rest)
+        return (*self._waiting.values(), *self._given[self._pulled :])
 
     @property
     def unread(self) -> tuple[Outcome, ...]:
@@ -237,14 +177,6 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         """
         return tuple(given for _, given in sorted(self._in_doubt.items()))
 
-    @property
-    def input_cancelled(self) -> bool:
-        """Whether the async iterable was cancelled while a pull from it was pending.
-
-        A generator is exhausted then, whatever it had left: resume with another one over the same source.
-        """
-        return self._source.is_cancelled
-
     def __aiter__(self) -> Self:
         self._check_entered()
         return self
@@ -254,26 +186,26 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         self._check_entered()
         await checkpoint()
         await self._changes.wait_for(lambda: bool(self._ready) or self._is_over)
-        if self._ready and self._stage < _Stage.LEFT:
+        if self._ready and not self._is_left:
             outcome = self._ready.popleft()
-            self._done += 1
-            self._failed += outcome.error is not None
+            self.done += 1
+            self.failed += outcome.error is not None
             self._notify()
             return outcome
-        end = self._source.end
-        if not isinstance(end, StopAsyncIteration | None):
-            raise end
+        if not isinstance(self._end, StopAsyncIteration | None):
+            raise self._end
         if self._last_failure is not None:
-            begun = self._source.pulled - len(self._waiting)
+            begun = self._pulled - len(self._waiting)
             raise TooManyFailuresError(self._failures, attempted=begun, total=self.total) from self._last_failure
-        if end is None or self._ready or self._waiting or self._in_doubt:
+        if self._end is None or self._ready or self._waiting or self._in_doubt:
             raise RuntimeError("the calls have been stopped: see unread, not_attempted and in_doubt")
         raise StopAsyncIteration
 
     def _notify(self) -> None:
-        if self._stage >= _Stage.STOPPED and not self._begun:
-            self._starting.cancel()  # it may be waiting for the source or for the rate
-            self._source.cancel_in(INPUT_TIMEOUT)
+        if self._is_stopped and not self._begun:
+            self._starting.cancel()  # it may be waiting for an input or for the rate
+            if self._pull is not None:
+                self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
         self._changes.notify()
 
     async def _run(self) -> None:
@@ -286,7 +218,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
             self._notify()
 
     async def _leave(self) -> None:
-        self._stage = _Stage.LEFT
+        self._is_stopped = self._is_left = True
         for call in self._begun.values():
             call.deadline = current_time() + DRAIN_TIMEOUT
         self._notify()
@@ -296,19 +228,39 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         earliest = -inf
         while True:
             await self._changes.wait_for(self._has_capacity)
-            if self._stage >= _Stage.STOPPED or not await self._source.pull_into(self._waiting):
+            if self._is_stopped or not await self._pull_next():
                 return
             if self._rate is not None:
                 await sleep(max(0.0, earliest - current_time()))
                 earliest = current_time() + 1 / self._rate
-            calls.start_soon(self._make_call, self._source.pulled - 1)
+            calls.start_soon(self._make_call, self._pulled - 1)
 
     def _has_capacity(self) -> bool:
         return len(self._waiting) + len(self._begun) + len(self._ready) < self._concurrency
 
+    async def _pull_next(self) -> bool:
+        """Move the next input to ``_waiting``; return ``False`` if there is no other one."""
+        with CancelScope(shield=True) as self._pull:
+            try:
+                if self._stream is not None:
+                    pulled = await anext(self._stream)
+                    check_uuid(f"uuids[{self._pulled}]", cast("str", pulled))
+                elif self._pulled < len(self._given):
+                    pulled = self._given[self._pulled]
+                else:
+                    raise StopAsyncIteration
+            except Exception as error:  # whatever the iterable raises when it is cancelled, it was not exhausted
+                self._end = None if self._pull.cancel_called else error
+            else:
+                self._waiting[self._pulled] = pulled
+                self._pulled += 1
+                return True
+        self.input_cancelled = self._pull.cancel_called
+        return False
+
     async def _make_call(self, index: int) -> None:
         await checkpoint()  # where a cancellation that came before the first step ends it
-        if self._stage >= _Stage.STOPPED:
+        if self._is_stopped:
             return
         given = self._waiting.pop(index)
         self._begun[index] = shield = CancelScope(shield=True)
@@ -318,19 +270,18 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
                 try:  # no variable is the outcome, or it, its error and this frame would be a cycle
                     room = await self._call(given)
                 except Exception as error:
-                    self._end(Outcome(index=index, uuid=uuid, error=error))
+                    self._finish(Outcome(index=index, uuid=uuid, error=error))
                 else:
-                    self._end(Outcome(index=index, uuid=uuid or room.uuid, room=room))
+                    self._finish(Outcome(index=index, uuid=uuid or room.uuid, room=room))
         finally:
             if self._begun.pop(index, None) is not None:
                 self._in_doubt[index] = given
                 self._notify()
 
-    def _end(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: Outcome) -> None:
         del self._begun[outcome.index]
         self._ready.append(outcome)
         self._failures += outcome.error is not None
         if outcome.error is not None and self._failures >= self._max_failures:
-            self._last_failure = outcome.error
-            self._stage = max(self._stage, _Stage.STOPPED)
+            self._last_failure, self._is_stopped = outcome.error, True
         self._notify()

@@ -5,37 +5,28 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from types import EllipsisType
-from typing import Any, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar, overload
+from typing import Any, Literal, NoReturn, Self, TypeAlias, TypeVar, cast, overload
 
 from attrs import evolve
 
-from netless_rooms._api import transport
-from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
+from netless_rooms import _validation
+from netless_rooms._api import requests, transport
 from netless_rooms._api.responses import MAX_BODY_SIZE
 from netless_rooms._api.session import Session, wall_clock
 from netless_rooms._auth.environment import find_base_url, find_settings
 from netless_rooms._auth.providers import Clock, TokenSource, make_provider
-from netless_rooms._bulk import Outcomes, check_uuids
+from netless_rooms._bulk import CONCURRENCY, Outcomes, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
 from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
 from netless_rooms._tasks import AsyncWithOnly, awaited_only
-from netless_rooms._validation import (
-    DEFAULT_BASE_URL,
-    MAX_PAGE_SIZE,
-    check_base_url,
-    check_count,
-    check_flag,
-    check_region,
-    check_time,
-    check_timeout,
-    check_type,
-)
+from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_flag
 from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import InvalidRoom, RegionName, Room, RoomPage
 
 Rooms = TypeVar("Rooms", bound="AsyncRooms")
+Rate: TypeAlias = float | None
 Timeout: TypeAlias = float | EllipsisType | None
 Uuids: TypeAlias = Iterable[str] | AsyncIterable[str]
 
@@ -45,8 +36,8 @@ class AsyncRooms:
 
     The client is borrowed: never closed, never configured.  None of its auth, cookies, default headers, query
     parameters or base URL is sent, and no redirect is followed.  Its transport, proxies, TLS, limits, timeouts,
-    event hooks and instrumentation apply as always, and its cookie jar may keep what the service sets, for that
-    host.  One object serves any number of tasks at once, on asyncio and Trio.
+    event hooks and instrumentation apply, and its cookie jar may keep what the service sets, for that host.
+    One object serves any number of tasks at once, on asyncio and Trio.
 
     - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open, and used on one event loop only.
     - ``token``: an ``AccessKey``, a token, or an async function without arguments that returns a token.  With an
@@ -74,14 +65,11 @@ class AsyncRooms:
     - a ``StatusError`` for a failure status: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
       ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
     - ``DecodeError`` if the status is a success, but the body is not as documented;
-    - whatever the client's event hooks raise, except that the ``HTTPStatusError`` of a hook that calls
-      ``raise_for_status()`` becomes a ``StatusError``.
+    - whatever the client's event hooks raise, except that an ``HTTPStatusError`` becomes a ``StatusError``.
 
-    An error is raised when the policy allows no further attempt; its ``attempts`` has all of them.  A create that
-    may have taken effect is never retried.
-
-    The logger ``netless_rooms`` gets each request at ``DEBUG``: method, path, status, seconds, attempt; and each
-    retry at ``INFO``: method, path, wait, reason.
+    It is raised when the policy allows no further attempt; its ``attempts`` has all of them.  The logger
+    ``netless_rooms`` gets each request at ``DEBUG``: method, path, status, seconds, attempt; and each retry at
+    ``INFO``: method, path, wait, reason.
     """
 
     def __init__(
@@ -98,17 +86,17 @@ class AsyncRooms:
         clock: Clock = wall_clock,
         max_body_size: int = MAX_BODY_SIZE,
     ) -> None:
-        address = check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
-        check_type("clock", clock, Callable, "a function")
+        address = _validation.check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
+        _validation.check_type("clock", clock, Callable, "a function")
         self._session = Session(
             transport=transport.Transport(client, address),
             provider=make_provider(token, clock),
-            region=check_region(region),
+            region=_validation.check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=clock,
             retry=check_retry(retry),
-            timeout=check_timeout(timeout),
-            max_body_size=check_count("max_body_size", max_body_size, at_least=1),
+            timeout=_validation.check_timeout(timeout),
+            max_body_size=_validation.check_count("max_body_size", max_body_size, at_least=1),
         )
 
     def __repr__(self) -> str:
@@ -172,18 +160,17 @@ class AsyncRooms:
         Arguments and errors are those of the class, and what is not given stays.  Siblings share signed and
         returned tokens unless they have another ``token``.
         """
-        options: dict[str, tuple[Any, Callable[[Any], object]]] = {
-            "provider": (token, lambda source: make_provider(source, self._session.clock)),
-            "region": (region, check_region),
-            "timeout": (timeout, check_timeout),
-            "retry": (retry, check_retry),
-            "check_token": (check_token, partial(check_flag, "check_token")),
-        }
-        changes: dict[str, Any] = {
-            name: check(given) for name, (given, check) in options.items() if given is not ...
-        }
+        old = self._session
+        session = evolve(
+            old,
+            provider=old.provider if token is ... else make_provider(token, old.clock),
+            region=old.region if region is ... else _validation.check_region(region),
+            timeout=old.timeout if timeout is ... else _validation.check_timeout(timeout),
+            retry=old.retry if retry is ... else check_retry(retry),
+            check_token=old.check_token if check_token is ... else check_flag("check_token", check_token),
+        )
         sibling = type(self).__new__(type(self))
-        vars(sibling).update(vars(self), _session=evolve(self._session, **changes))
+        vars(sibling).update(vars(self), _session=session)
         return sibling
 
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
@@ -198,16 +185,16 @@ class AsyncRooms:
         Not safe to repeat: it is retried only if it was certainly not received, or was refused with 429.  Raises
         ``CreateOutcomeUnknownError`` if the response was lost, unreadable or a server error (5xx); then use
         ``find_created_between()``.  A ``TransportError`` means that the request was not sent.  After a
-        cancellation the outcome is unknown too, without an error.
+        cancellation the outcome is unknown, without an error.
         """
-        return await self._session.request(create_room(limit=limit, is_record=is_record))
+        return await self._session.request(requests.create_room(limit=limit, is_record=is_record))
 
     async def get(self, uuid: str) -> Room:
         """Return the room ``uuid``: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
 
         Needs an SDK token or a token of that room, writer or admin.
         """
-        return await self._session.request(get_room(uuid))
+        return await self._session.request(requests.get_room(uuid))
 
     @awaited_only("list() returns one page: await it; for all rooms, use async for room in rooms.walk()")
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
@@ -217,9 +204,8 @@ class AsyncRooms:
         - ``limit``: the most rooms to return, 1 to 1000; the service's default is 100.
 
         Needs an SDK token, writer or admin.  For all rooms use ``walk()``: a short page does not prove the end.
-        ``async for`` over the call raises a ``TypeError`` that says so.
         """
-        return await self._session.request(list_rooms(begin_uuid=begin_uuid, limit=limit))
+        return await self._session.request(requests.list_rooms(begin_uuid=begin_uuid, limit=limit))
 
     async def disable(self, uuid: str) -> Room:
         """Disable the room and return it: ``PATCH /v5/rooms/{uuid}``.  Safe to repeat.
@@ -227,11 +213,11 @@ class AsyncRooms:
         Removes all participants and blocks joining until the room is enabled.  Needs an SDK token or a token of
         that room, admin.  Raises ``DecodeError`` if the service returns another room, or one that is not disabled.
         """
-        return await self._session.request(ban_room(uuid, is_ban=True))
+        return await self._session.request(requests.ban_room(uuid, is_ban=True))
 
     async def enable(self, uuid: str) -> Room:
         """Undo ``disable`` and return the room; everything else as in ``disable``."""
-        return await self._session.request(ban_room(uuid, is_ban=False))
+        return await self._session.request(requests.ban_room(uuid, is_ban=False))
 
     def walk(
         self,
@@ -257,8 +243,8 @@ class AsyncRooms:
         contrary to the documentation, it also keeps the uuids seen.  A room that leaves the list while the walk
         stands at it may end the walk in an error; disabling removes none, as far as is known.
 
-        Raises, besides the errors of every call, ``PaginationError`` if the list repeats, stalls, jumps back or
-        ignores the cursor.  To resume after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
+        Raises ``PaginationError`` too, if the list repeats, stalls, jumps back or ignores the cursor.  To resume
+        after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
         """
         return each_room(self._session, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
 
@@ -355,17 +341,17 @@ class AsyncRooms:
         Promises and errors are those of ``walk()``.  Raises ``InvalidArgumentError`` if a time has no zone, or
         ``start`` is after ``end``.
         """
-        if check_time("start", start) > check_time("end", end):
+        if _validation.check_time("start", start) > _validation.check_time("end", end):
             raise InvalidArgumentError(f"start must not be after end, and {start} is after {end}")
         return await created_between(self._session, start, end)
 
     def get_many(
-        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
+        self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
 
-        Returns an async context manager for one use.  Iterate over ``outcomes``: each call's ``Outcome``, with the
-        room or the error, comes when the call has ended, in no certain order.  Safe to repeat.
+        Returns an async context manager for one use.  Iterate over it: each call's ``Outcome``, with the room or
+        the error, comes when the call has ended, in no certain order.  Safe to repeat.
 
         - ``uuids``: an iterable, read and checked at once, or an async iterable.  From that a uuid is pulled when
           its call can begin; closing it is up to you.  A repeated uuid is requested again.
@@ -376,28 +362,27 @@ class AsyncRooms:
         - ``max_failures``: begin no further call after so many failures, 1 or more; then the iteration raises
           ``TooManyFailuresError`` after the outcomes of the calls that began.  ``None`` for no limit.
 
-        An error of a call is the ``error`` of its outcome.  ``Outcomes`` says what the iteration raises, and what
-        happens when you leave early.  Raises ``InvalidArgumentError`` for a wrong argument, with the
-        position of a wrong uuid, before anything is sent.
+        ``Outcomes`` says what the iteration raises, and what happens when you leave early.  Raises
+        ``InvalidArgumentError`` for a wrong argument, with the position of a wrong uuid, before anything is sent.
         """
-        return self._call_many("get_many", get_room, uuids, concurrency, rate, max_failures)
+        return self._call_many("get_many", requests.get_room, uuids, concurrency, rate, max_failures)
 
     def disable_many(
-        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
+        self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``disable`` for many rooms; everything else as in ``get_many``."""
-        disable = partial(ban_room, is_ban=True)
+        disable = partial(requests.ban_room, is_ban=True)
         return self._call_many("disable_many", disable, uuids, concurrency, rate, max_failures)
 
     def enable_many(
-        self, uuids: Uuids, *, concurrency: int = 8, rate: float | None = None, max_failures: int | None = None
+        self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``enable`` for many rooms; everything else as in ``get_many``."""
-        enable = partial(ban_room, is_ban=False)
+        enable = partial(requests.ban_room, is_ban=False)
         return self._call_many("enable_many", enable, uuids, concurrency, rate, max_failures)
 
     def _call_many(
-        self, name: str, request: Callable[[str], ApiRequest[Room]], uuids: Uuids, *limits: Any
+        self, name: str, request: Callable[[str], requests.ApiRequest[Room]], uuids: Uuids, *limits: Any
     ) -> Outcomes[str]:
         return Outcomes(name, lambda uuid: self._session.request(request(uuid)), check_uuids(uuids), *limits)
 
@@ -407,8 +392,8 @@ class AsyncRooms:
         *,
         limit: int | None = None,
         is_record: bool | None = None,
-        concurrency: int = 8,
-        rate: float | None = None,
+        concurrency: int = CONCURRENCY,
+        rate: Rate = None,
         max_failures: int | None = None,
     ) -> Outcomes[int]:
         """Call ``create`` ``count`` times, 0 or more, with the same ``limit`` and ``is_record``.
@@ -417,14 +402,14 @@ class AsyncRooms:
         ``CreateOutcomeUnknownError``.  If it was cancelled after you left, its position is in ``in_doubt``.
         Everything else as in ``get_many``.
         """
-        create = create_room(limit=limit, is_record=is_record)
-        positions = range(check_count("count", count, at_least=0))
+        create = requests.create_room(limit=limit, is_record=is_record)
+        positions = range(_validation.check_count("count", count, at_least=0))
         return Outcomes(
             "create_many", lambda _: self._session.request(create), positions, concurrency, rate, max_failures
         )
 
 
-class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms], Generic[Rooms]):
+class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms]):
     """What ``open()`` returns."""
 
     _usage = "async with AsyncRooms.open(...) as rooms: ..."
@@ -434,10 +419,8 @@ class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms], Generic[Rooms]
 
     async def __aenter__(self) -> Rooms:
         self._enter_once()
-        client: Any = transport.own_client()
-        rooms = self._make_rooms(client)  # raises for a wrong argument, while no connection is open yet
-        self._client = client
-        return rooms
+        self._client = client = cast("Any", transport.own_client())
+        return self._make_rooms(client)  # raises for a wrong argument, while no connection is open yet
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()

@@ -6,7 +6,7 @@ scopes around it (PEP 789).  So ``background`` holds the task group, and an exce
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from functools import update_wrapper
+from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from types import MethodType
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -76,9 +76,7 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
     def __init__(
         self, work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]], *, shield: bool = False
     ) -> None:
-        self._work = work
-        self._leave = leave
-        self._shield = shield
+        self._work, self._leave, self._shield = work, leave, shield
 
     async def __aenter__(self) -> None:
         self._entered_by: object = get_current_task().coro  # an id could be used again by a later task
@@ -90,9 +88,8 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
     async def __aexit__(self, *raised: object) -> None:
         if get_current_task().coro is not self._entered_by:
             self._scope.cancel()
-            raise RuntimeError(
-                "this was entered in one task and left in another, as generators and fixtures do; use one task"
-            )
+            advice = "as generators and fixtures do; use one task"
+            raise RuntimeError(f"this was entered in one task and left in another, {advice}")
         self._entered_by = None
         # What is raised from here on would replace what the body raised, so a cancel scope outside must wait.
         self._group.cancel_scope.shield = True
@@ -130,10 +127,7 @@ class _AwaitedOnly:
     """To ``inspect`` and to mocks it is the async function itself, by the attributes of one."""
 
     def __init__(self, function: Any, advice: str) -> None:
-        update_wrapper(self, function)
-        vars(self).update(
-            {name: getattr(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
-        )
+        update_wrapper(self, function, (*WRAPPER_ASSIGNMENTS, "__code__", "__defaults__", "__kwdefaults__"))
         self._function, self._advice = function, advice
 
     def __get__(self, instance: object, _: object = None) -> Any:

@@ -128,7 +128,7 @@ class TimedOutError(TransportError):
 
 
 class ClientUnusableError(TransportError, RuntimeError):
-    """The HTTP client is closed, or belongs to another event loop; a ``RuntimeError`` too, as of HTTP libraries."""
+    """The HTTP client is closed, or belongs to another event loop.  It is a ``RuntimeError`` too."""
 
     hint = "open the client in the event loop that uses it, and keep it open while calls are made"
 
