@@ -19,7 +19,7 @@ from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import CodeBlockParser
 
 from contract_targets import from_variables
-from hypothesis_profiles import THOROUGH, is_thorough, table
+from hypothesis_profiles import THOROUGH
 from recordings import play, tidy
 from selection import exhaustive
 
@@ -27,7 +27,7 @@ pytest_plugins = ["pytester"]  # only a conftest at the top may enable it
 
 # How long an example takes depends on what else the machine does.  The same examples in each run, so that neither
 # the result nor the coverage changes.
-settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
 # New examples in each run, and many of them.
 settings.register_profile(THOROUGH, derandomize=False, deadline=None, print_blob=True)
 
@@ -47,15 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
             from_variables()
         except ValueError as lacking:
             raise pytest.UsageError(f"--live: {lacking}") from None
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what a thorough run has tried."""
-    if is_thorough():
-        failed = sum(len(terminalreporter.getreports(outcome)) for outcome in ("failed", "error"))
-        terminalreporter.section("what was tried")
-        for line in table(failed):
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])

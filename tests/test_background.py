@@ -67,6 +67,7 @@ async def test_a_cancellation_from_outside_disturbs_neither_leave_nor_what_the_b
     assert left == [True]
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_leaving_in_another_task_is_an_error_and_ends_the_work() -> None:
     ended = anyio.Event()
 

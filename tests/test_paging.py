@@ -151,10 +151,7 @@ WALKS: list[tuple[dict[str, Any], str]] = [
     ({"page_size": 1}, "-1 | a: 1 a2 | bc: 1 b2 | bc: 1 c2"),  # never more than the page size
     ({"page_size": 1}, "-1 | b: 1 b2 | ba: 0 -1000 | b: 0 b2"),  # starts over when the order changes
     ({"page_size": 1, "after": "x"}, "x2 | y: 1 y2 | ya: 0 x1000"),
-    (
-        {"page_size": 1},
-        "-1 | b: 1 b2 | c: 1 c2 | ca: 0 -1000 | b: 0 b1000 | bcax: 0 c2",
-    ),  # no more than c
+    ({"page_size": 1}, "-1 | b: 1 b2 | c: 1 c2 | ca: 0 -1000 | b: 0 b1000 | bcax: 0 c2"),  # no more than c
     ({}, "-9 | ba: 2 a10"),  # any order on the first page
     ({"after": "b"}, "b10 | ba: 1 a10"),
     ({"last_uuid": "b"}, "-9 | abc: 2 end"),

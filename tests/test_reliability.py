@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from cancelling import Stepped, running_tasks
 from faulty_transport import Exchange, FaultyTransport, Unreachable, session
-from hypothesis_profiles import count, examples
+from hypothesis_profiles import examples
 from invariants import REFUND, Ending, Meaning, Spent, check_call, is_limit, meaning_of
 from netless_rooms import AsyncRooms, RetryPolicy, Room, RoomsError, errors
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
@@ -163,8 +163,6 @@ async def make(call: Callable[[], Awaitable[Result]], cancel: Cancel | None, loo
         with anyio.CancelScope() as scope:
             scope.deadline = anyio.current_time() + when if how == "time" else inf
             await (Stepped(settle(), int(when), scope.cancel) if how in {"scope", "task"} else settle())
-    if outcome.was_interrupted:
-        count("cancellations", {"scope": "by a scope", "task": "of the task", "time": "after a time"}[how])
     return outcome
 
 
@@ -215,7 +213,6 @@ class Proof(stateful.RuleBasedStateMachine):
         key = self.emulator.key
         self.rooms = AsyncRooms(client, token=key, region="sg", retry=self.policy, clock=self.clock)
         self.tasks = self.portal.call(running_tasks)
-        count("machines", f"on {self.loop}, with {library.__name__}")
 
     def teardown(self) -> None:
         with self.closing:
@@ -236,9 +233,8 @@ class Proof(stateful.RuleBasedStateMachine):
         assert len(self.emulator.requests) == sum(one.was_received for one in self.transport.log)
         return outcome
 
-    def call(self, name: str, call: Callable[[], Awaitable[Result]], chance: Random) -> Outcome[Result]:
+    def call(self, call: Callable[[], Awaitable[Result]], chance: Random) -> Outcome[Result]:
         """Make a call of one operation, and check the requests it sent."""
-        count("calls", name)
         outcome = self.do(call, draw_faults(chance), draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)
         self.check_rooms(outcome.values)
@@ -266,33 +262,27 @@ class Proof(stateful.RuleBasedStateMachine):
     def create(self, seed: int) -> None:
         chance = self.chance(seed)
         limit = chance.choice([None, chance.randint(0, 50)])
-        outcome = self.call("create", lambda: self.rooms.create(limit=limit), chance)
+        outcome = self.call(lambda: self.rooms.create(limit=limit), chance)
         new = [uuid for uuid in self.emulator.uuids() if uuid not in self.banned]
         possible = sum(one.may_have_worked for one in self.transport.log)
         assert possible <= 1, "a create was asked again that may have been done"
         assert len(new) <= possible
         self.banned.update(dict.fromkeys(new, False))
-        made = "room there" if new else "no room"
-        if outcome.was_interrupted:
-            count("creates", f"cancelled, {made}")
-        elif outcome.error is None:
+        if outcome.values:
             assert [(room.uuid, room.limit) for room in outcome.values] == [(new[0], limit or 0)]
-            count("creates", "returned")
         elif isinstance(outcome.error, errors.CreateOutcomeUnknownError):
-            count("creates", f"in doubt, {made}")
             # Rooms are dated to the millisecond, and by the service's clock, which never dates two backwards.
             start = outcome.error.started_at - timedelta(seconds=1)
             found = self.find(start, outcome.error.ended_at + timedelta(seconds=1 + MOST_SKEW))
             assert found.error is not None or set(new) <= {room.uuid for room in found.values[0]}
-        else:
+        elif not outcome.was_interrupted:
             assert new == []
-            count("creates", "failed for certain")
 
     @stateful.rule(seed=seeds)
     def get(self, seed: int) -> None:
         chance = self.chance(seed)
         uuid = chance.choice(list(self.banned)) if self.banned and chance.random() < 0.9 else NOWHERE
-        outcome = self.call("get", lambda: self.rooms.get(uuid), chance)
+        outcome = self.call(lambda: self.rooms.get(uuid), chance)
         assert all(room.uuid == uuid for room in outcome.values)
         assert uuid != NOWHERE or not outcome.values
         met_404 = any(one.status == 404 and one.fault is not None for one in self.transport.log)
@@ -303,7 +293,7 @@ class Proof(stateful.RuleBasedStateMachine):
         chance = self.chance(seed)
         limit = chance.choice([None, chance.randint(1, 9)])
         begin_uuid = chance.choice(list(self.banned)) if self.banned and chance.random() < 0.6 else None
-        outcome = self.call("list", lambda: self.rooms.list(begin_uuid=begin_uuid, limit=limit), chance)
+        outcome = self.call(lambda: self.rooms.list(begin_uuid=begin_uuid, limit=limit), chance)
         for page in outcome.values:
             there = list(self.emulator.uuids())
             first = 0 if begin_uuid is None else there.index(begin_uuid) + (not self.inclusive)
@@ -316,7 +306,7 @@ class Proof(stateful.RuleBasedStateMachine):
         chance = self.chance(seed)
         uuid, is_ban = chance.choice(list(self.banned)), chance.random() < 0.5
         change = self.rooms.disable if is_ban else self.rooms.enable
-        outcome = self.call("disable" if is_ban else "enable", lambda: change(uuid), chance)
+        outcome = self.call(lambda: change(uuid), chance)
         now = self.emulator.room(uuid)["isBan"]
         if outcome.values:
             assert now is outcome.values[0].is_ban is is_ban
@@ -331,7 +321,6 @@ class Proof(stateful.RuleBasedStateMachine):
         start = round(self.clock()) - chance.choice([chance.randint(0, 300), 300_000_000])
         since = datetime.fromtimestamp(start, UTC)
         until = since + timedelta(seconds=chance.choice([chance.randint(0, 100), 300_000_000]))
-        count("calls", "find_created_between")
         self.find(since, until, draw_faults(chance), draw_cancel(chance))
 
     def find(self, start: datetime, end: datetime, *met: Any) -> Outcome[tuple[Room, ...]]:
@@ -420,14 +409,11 @@ class Proof(stateful.RuleBasedStateMachine):
                         return most is None or len(rooms) < most
             return False
 
-        count("calls", name)
         skew, self.skew = self.skew, self.skew if drawn else 0.0
         outcome = self.do(go, leg.faults, leg.cancel)
         self.skew = skew
         self.check_rooms(rooms)
         seen += [room.uuid for room in rooms]
-        stopped = "cancelled" if outcome.was_interrupted else "left" if outcome.error is None else "failed"
-        count(f"{name}s", "complete" if outcome.values == [True] else f"{stopped}, then resumed")
         return outcome, rooms, entered
 
     def check_requests_of_walk(self, ending: Ending) -> None:
@@ -455,7 +441,6 @@ class Proof(stateful.RuleBasedStateMachine):
 
         async def one(number: int) -> None:
             session.set(number)
-            count("calls", f"{names[number]}, several at once")
             outcomes[number] = await make(calls[names[number]], None if number else cancel, self.loop)
 
         async def all_of_them() -> None:

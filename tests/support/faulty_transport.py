@@ -14,7 +14,6 @@ import httpx2
 from anyio.lowlevel import checkpoint
 from attrs import define, field, frozen
 
-from hypothesis_profiles import count
 from netless_rooms.emulator import Closed, Emulator, Failure, Fault, GatewayPage, Hang
 
 Fate = Literal["under way", "answered", "lost", "never received", "interrupted"]
@@ -85,8 +84,6 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
             began=anyio.current_time(),
         )
         self.log.append(exchange)
-        if fault is not None:
-            count("faults", named(fault))
         library = sys.modules[type(request).__module__.partition(".")[0]]
         try:
             await checkpoint()
@@ -122,13 +119,3 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing open."""
-
-
-def named(fault: Fault | Unreachable) -> str:
-    """Return what the figures call a fault."""
-    if isinstance(fault, Unreachable):
-        return "no connection"
-    name = type(fault).__name__
-    if isinstance(fault, Failure | GatewayPage | Closed | Hang):
-        return f"{name}, work {'done' if fault.work_done else 'not done'}"
-    return name

@@ -13,7 +13,6 @@ from typing import Final
 from attrs import define
 
 from faulty_transport import Exchange
-from hypothesis_profiles import count
 from netless_rooms import (
     CreateOutcomeUnknownError,
     DecodeError,
@@ -60,13 +59,7 @@ ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
     Meaning.BROKEN_FOR_GOOD: ServerError,
     Meaning.LOST: TransportError,
 }
-IN_DOUBT: Final = {
-    Meaning.UNREADABLE,
-    Meaning.UNSETTLED,
-    Meaning.BROKEN,
-    Meaning.BROKEN_FOR_GOOD,
-    Meaning.LOST,
-}
+IN_DOUBT: Final = {Meaning.UNREADABLE, Meaning.UNSETTLED, Meaning.BROKEN, Meaning.BROKEN_FOR_GOOD, Meaning.LOST}
 FINAL_ANSWER: Final = {Meaning.EXPIRED, Meaning.DENIED, Meaning.UNSETTLED, Meaning.BROKEN_FOR_GOOD}
 
 
@@ -139,7 +132,6 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
             renewed = True
             assert waited <= pace
             assert following.began - tries[0].began < deadline + GRACE * spent.is_paced
-            count("further tries", "with a new token")
             continue
         assert meaning in repeated, f"another try after {one}"
         limits += is_limit(one)
@@ -151,7 +143,6 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert following.began - tries[0].began < deadline + TINY + GRACE * spent.is_paced
         if not is_limit(one):
             spent.take(policy.budget)
-        count("further tries", f"of {'a create' if creates else 'what is safe to repeat'}")
     last, tried = tries[-1], len(tries) - renewed
     is_last_limit = is_limit(last)
     waits = _asked_for(last) + _longest_wait(policy, tried) + pace
