@@ -20,14 +20,14 @@ from fake_services import UNKNOWN, Service, Unknown, World, hexes, in_turn
 from fakes import ONCE, TOKEN
 from hypothesis_profiles import is_thorough
 from netless_rooms import AsyncRooms, InvalidRoom, Room, Scan, ScanMode, errors
-from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
+from netless_rooms._listing.checkpoints import Checkpoint, next_uuid, read_checkpoint
 from netless_rooms.emulator import BadRoom, Closed, Emulator, Failure, Fault, Hang, Quirks
 from selection import exhaustive
 from virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
 
-MODES: Final[list[dict[str, Any]]] = [
+MODES: Final[list[Any]] = [
     {"shards": shards, "prefetch": ahead} for shards, ahead in [(1, 0), (1, 2), (4, 0), (4, 1)]
 ]
 SEEDS: Final = range(20 if is_thorough() else 4)
@@ -60,9 +60,9 @@ def emulated(emulator: Emulator) -> Any:
     return rooms_of(emulator.transport(), token=emulator.key, clock=emulator.clock)
 
 
-async def uuids_of(scan: Scan[Any], most: int | None = None) -> list[str]:
-    """Iterate to the end of ``scan``, or until it has returned that many rooms."""
-    seen: list[str] = []
+async def uuids_of(scan: Scan[Any], most: int | None = None, seen: list[str] | None = None) -> list[str]:
+    """Iterate to the end of ``scan``, or until there are ``most`` rooms in ``seen``, which gets and has them."""
+    seen = [] if seen is None else seen
     if most != 0:
         async for found in scan:
             seen.append(found.uuid)
@@ -76,20 +76,14 @@ async def scanned(rooms: AsyncRooms, **options: Any) -> list[str]:
         return await uuids_of(scan)
 
 
-async def collect(scan: Scan[Any], seen: list[str]) -> None:
-    async for found in scan:
-        seen.append(found.uuid)
-
-
 async def error_of(scan: Scan[Any], seen: list[str]) -> errors.RoomsError | None:
     """Iterate to the end of ``scan``, adding to ``seen``, and return what it raises."""
-    raised = None
     try:
-        await collect(scan, seen)
+        await uuids_of(scan, None, seen)
     except errors.RoomsError as error:
-        raised = error
-    assert raised is None or raised.checkpoint == scan.checkpoint
-    return raised
+        assert error.checkpoint == scan.checkpoint  # noqa: PT017  no error is as good
+        return error
+    return None
 
 
 def exactly(seen: list[str], uuids: list[str]) -> bool:
@@ -403,11 +397,8 @@ async def test_the_account_is_known_from_readable_rooms_only_and_unknown_without
 
 
 async def test_a_wrong_argument_is_refused_at_the_call() -> None:
-    service = Service(World([]))
+    service, known = Service(World([])), str(Checkpoint(region="sg"))
     async with rooms_of(service) as rooms:
-        async with rooms.scan() as scan:
-            known = scan.checkpoint
-        service.asked.clear()
         eu = rooms.with_options(region="eu")
         wrong: list[tuple[dict[str, Any], str]] = [
             *(({"page_size": size}, "page_size must be 1 to 1000") for size in (0, 1001)),
@@ -515,7 +506,7 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
         service.listing = lambda *_: httpx.Response(503)
         for _ in range(10):
             with pytest.raises(errors.ServerError):
-                await collect(scan, seen)  # of the pages ahead
+                await uuids_of(scan, None, seen)  # of the pages ahead
             await anyio.sleep(1)
         requests = len(service.asked)
         for _ in range(3):
@@ -528,22 +519,14 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
 
 
 @pytest.mark.parametrize("error", [KeyError("k"), StopAsyncIteration(), ExceptionGroup("g", [ValueError()])])
-async def test_what_a_hook_raises_is_raised_unchanged(error: Exception) -> None:
-    left, world = [error], World(hexes(20))
-    service = Service(world)
-
-    async def hook(_: httpx.Request) -> None:
-        if left and len(service.asked) == 3:
-            raise left.pop()
-
-    async with httpx.AsyncClient(transport=service, event_hooks={"request": [hook]}, trust_env=False) as client:
-        rooms = AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE)
-        async with rooms.scan(page_size=5) as scan:
-            seen = await uuids_of(scan, 15)
-            with pytest.raises(Exception) as caught:  # noqa: PT011  may be wrapped
-                await anext(scan)
-            assert error in (caught.value, caught.value.__cause__)
-            assert seen + await uuids_of(scan) == world.uuids
+async def test_what_is_raised_in_a_request_is_raised_unchanged(error: Exception) -> None:
+    world = World(hexes(20))
+    async with rooms_of(Service(in_turn(world, None, None, error))) as rooms, rooms.scan(page_size=5) as scan:
+        seen = await uuids_of(scan, 10)
+        with pytest.raises(Exception) as caught:  # noqa: PT011  may be wrapped
+            await anext(scan)
+        assert error in (caught.value, caught.value.__cause__)
+        assert seen + await uuids_of(scan) == world.uuids
 
 
 @in_every_mode
@@ -687,7 +670,7 @@ async def test_rooms_that_were_returned_are_not_kept(options: dict[str, Any]) ->
 
 
 async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
-    """Run ``work``, cancelled at its ``step``-th suspension; return whether that was reached."""
+    """Run ``work``, cancelled at its ``step``-th suspension or turn; return whether that was reached."""
     reached = False
 
     def interrupt() -> None:
@@ -695,14 +678,19 @@ async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
         reached = True
         scope.cancel() if way == "scope" else task.cancel()
 
-    async def run() -> None:
-        await Stepped(work(), step, interrupt)
-
     if way == "scope":
         with anyio.CancelScope() as scope:
-            await run()
+            await Stepped(work(), step, interrupt)
         return reached
+
+    async def run() -> None:
+        await Stepped(work(), step if way == "task" else 0, interrupt)
+
     task = asyncio.create_task(run())
+    if way == "turn":  # of the loop: the task may be about to run then
+        for _ in range(step):
+            await asyncio.sleep(0)
+        reached = task.cancel()
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
@@ -742,43 +730,23 @@ async def test_a_scan_cancelled_at_any_suspension_leaves_no_task_and_an_exact_ch
         assert step > 10
 
 
-@in_every_mode
+@pytest.mark.parametrize("options", [MODES[-2], MODES[-1], *exhaustive(MODES[:-2])], ids=repr)
 @pytest.mark.parametrize("seconds", [0.3, *exhaustive([0.0])])
-@cancelled_in_every_way
+@pytest.mark.parametrize(("anyio_backend", "way"), [*WAYS, ("asyncio", "turn")], indirect=["anyio_backend"])
 async def test_a_scan_whose_wait_was_cancelled_continues_with_nothing_lost(
     options: dict[str, Any], seconds: float, way: str
 ) -> None:
     world = World(hexes(12), cap=5)
-    async with rooms_of(Service(world, seconds=seconds)) as rooms:
-        for step in range(1, 30):
+    async with rooms_of(Service(world, seconds=0.0 if way == "turn" else seconds)) as rooms:
+        for step in range(1, 40):
             seen: list[str] = []
             async with rooms.scan(page_size=4, **options) as scan:
-                work = partial(collect, scan, seen)
+                work = partial(uuids_of, scan, None, seen)
                 reached = [await interrupted(work, step + further, way) for further in range(3)]
                 await work()
             assert exactly(seen, world.uuids)
             if not any(reached):
                 break
-
-
-@pytest.mark.parametrize("options", [{"shards": 4, "prefetch": 0}, *exhaustive(MODES)], ids=repr)
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels no task that is about to run
-@pytest.mark.parametrize("turns", range(40) if is_thorough() else range(0, 40, 3))
-async def test_a_task_cancelled_as_a_page_arrives_loses_nothing(options: dict[str, Any], turns: int) -> None:
-    world = World(hexes(12), cap=5)
-    async with rooms_of(Service(world)) as rooms:
-        for starts_first in (True, False):
-            seen: list[str] = []
-            async with rooms.scan(page_size=4, **options) as scan:
-                if starts_first:
-                    await asyncio.sleep(0)
-                task = asyncio.create_task(collect(scan, seen))
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                task.cancel()
-                await asyncio.wait([task])
-                await collect(scan, seen)
-            assert exactly(seen, world.uuids)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # nobody can raise the exception of Trio
@@ -789,7 +757,7 @@ async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> No
         async with rooms.scan(page_size=4) as scan:
             for _ in range(2):
                 with pytest.raises(RuntimeError, match="something cancelled a request of it"):
-                    await collect(scan, seen)
+                    await uuids_of(scan, None, seen)
         assert seen + await scanned(rooms, resume=scan.checkpoint) == world.uuids
 
 
@@ -815,18 +783,13 @@ async def test_a_task_cancelled_while_it_leaves_still_waits_one_second(
     assert service.cancelled == cut
 
 
-@cancelled_in_every_way
-async def test_a_timeout_around_the_block_is_a_timeout(way: str) -> None:
-    service = Service(World(hexes(12)), seconds=1)
-    async with rooms_of(service) as rooms:
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_timeout_around_the_block_is_a_timeout() -> None:
+    async with rooms_of(Service(World(hexes(12)), seconds=1)) as rooms:
         for seconds in (0.5, 1.0, 1.5, 2.5):
             with pytest.raises(TimeoutError):
-                if way == "scope":
-                    with anyio.fail_after(seconds):
-                        await scanned(rooms, page_size=2)
-                else:
-                    async with asyncio.timeout(seconds):
-                        await scanned(rooms, page_size=2)
+                async with asyncio.timeout(seconds):
+                    await scanned(rooms, page_size=2)
             await checkpoint()  # nothing of the cancellation is left
 
 
