@@ -6,16 +6,14 @@ command that runs is imported.
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from inspect import iscoroutinefunction
 from io import StringIO
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
 from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
-from rich.console import Console
-from rich.text import Text
 
 from netless_rooms._version import __version__
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message
@@ -23,8 +21,8 @@ from netless_rooms.cli.output import hang, open_closed_streams, put, say
 from netless_rooms.errors import RoomsError
 
 if TYPE_CHECKING:
-    from cyclopts.help import HelpEntry, HelpPanel
-    from rich.console import ConsoleOptions
+    from cyclopts.help import HelpPanel
+    from rich.console import Console
 
 COMMANDS: Final = (
     ("create", "rooms:create", "Create a room.", "create --limit 5"),
@@ -45,46 +43,44 @@ ADVICE: Final = {
     "--csv": "use --format csv",
     **dict.fromkeys(("delete", "remove", "rm"), "rooms cannot be deleted: use disable"),
 }
-SECRET_SUGGESTION: Final = re.compile(r" Did you mean --(token|secret-key)\?")
-Shell: TypeAlias = Literal["bash", "zsh", "fish"]
+Shell = Annotated[Literal["bash", "zsh", "fish"], Parameter(help="bash, zsh or fish.", show_choices=False)]
 
 
 class HelpFormatter:
     """Draws ``--help`` without frames, so that each page fits a screen of 80 columns and 24 lines."""
 
-    def render_usage(self, console: Console, _: "ConsoleOptions", usage: Any) -> None:
+    def render_usage(self, console: "Console", _: object, usage: object) -> None:
         """Draw the first line."""
-        console.print(Text(f"Usage: {str(usage).strip()}", style="bold"))
+        console.out(f"Usage: {str(usage).strip()}", style="bold")
 
-    def render_description(self, console: Console, _: "ConsoleOptions", description: Any) -> None:
+    def render_description(self, console: "Console", _: object, description: object) -> None:
         """Draw what the command does."""
-        lines = [line.rstrip() for line in _plain(console, description).splitlines()]
-        console.print(Text("\n".join(filter(None, lines))))
+        lines = map(str.rstrip, _plain(console, description).splitlines())
+        console.out("\n".join(filter(None, lines)), highlight=False)
 
-    def __call__(self, console: Console, options: "ConsoleOptions", panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
+    def __call__(self, console: "Console", options: object, panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
         """Draw commands or flags, one per line; the settings, which every command has, close together."""
         if not panel.entries:
             return
-        console.print(Text(f"{panel.title}:", style="bold"))
+        console.out(f"{panel.title}:", style="bold")
         if str(panel.title).startswith("Settings"):
-            console.print(Text("  " + "  ".join(", ".join(entry.display_labels) for entry in panel.entries)))
+            flags = [", ".join(entry.display_labels) for entry in panel.entries]
+            console.out("", *flags, sep="  ", highlight=False)
             return
-        labels = [f"  {_labels(entry)}" for entry in panel.entries]
+        labels = [
+            "  " + ", ".join((*entry.display_labels_with_metavar, *entry.shorts * (not entry.names)))
+            for entry in panel.entries
+        ]
         width = max(map(len, labels))
         for label, entry in zip(labels, panel.entries, strict=True):
-            console.print(
-                Text(hang(label, _plain(console, entry.description or ""), width, console.width)), end=""
-            )
+            text = hang(label, _plain(console, entry.description or ""), width, console.width)
+            console.out(text, end="", highlight=False)
 
 
-def _plain(console: Console, text: Any) -> str:
+def _plain(console: "Console", text: object) -> str:
     with console.capture() as captured:
         console.print(text)
     return captured.get()
-
-
-def _labels(entry: "HelpEntry") -> str:
-    return ", ".join((*entry.display_labels_with_metavar, *entry.shorts * (not entry.names)))
 
 
 app: Final = App(
@@ -103,13 +99,13 @@ app: Final = App(
     version_flags=["--version", "-V"],
 )
 for _key, (_name, _path, _help, _example) in enumerate(COMMANDS, 1):
-    _options = {"usage": f"netless-rooms {_name} [OPTIONS] [UUID...]"} if _path.startswith("bulk:") else {}
-    _text = f"{_help}\n\nExample: netless-rooms {_example}"
-    app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_text, **_options)
+    _usage = {"usage": f"netless-rooms {_name} [OPTIONS] [UUID...]"} if _path.startswith("bulk:") else {}
+    _help += f"\n\nExample: netless-rooms {_example}"
+    app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_help, **_usage)
 
 
 @app.command(sort_key=len(COMMANDS) + 1)
-def completion(shell: Annotated[Shell, Parameter(help="bash, zsh or fish.", show_choices=False)], /) -> None:
+def completion(shell: Shell, /) -> None:
     """Print shell completion.
 
     Example: netless-rooms completion fish
@@ -123,42 +119,38 @@ def run(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words[:1] in (["help"], ["version"]):
         words = [*words[1:], f"--{words[0]}"]
-    # What cyclopts prints is written by ``put``, which reports what cannot be written.
-    console = Console(file=(drawn := StringIO()), force_terminal=sys.stdout.isatty())
     try:
-        command, bound, _ = app.parse_args(words, console=console, exit_on_error=False, print_error=False)
-        code = _call(partial(command, *bound.args, **bound.kwargs), is_async=iscoroutinefunction(command))
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        drawn = StringIO()  # what cyclopts prints; ``put`` reports what cannot be written
+        if "console" in bound.arguments:
+            from rich.console import Console  # slow, so only for help
+
+            bound.arguments["console"] = Console(file=drawn, force_terminal=sys.stdout.isatty())
+        call = partial(command, *bound.args, **bound.kwargs)
+        code = anyio.run(call) if iscoroutinefunction(command) else call()
         put(drawn.getvalue())
-        return code
+        return code or ExitCode.DONE
     except CycloptsError as error:
-        return _fail(ExitCode.USAGE, f"{_usage_error(error)}; see --help")
+        code, text = ExitCode.USAGE, f"{_usage_error(error)}; see --help"
     except CommandError as error:
-        return _fail(error.code, str(error))
+        code, text = error.code, str(error)
     except RoomsError as error:
-        return _fail(exit_code(error), message(error))
+        code, text = exit_code(error), message(error)
     except BrokenPipeError:
         return ExitCode.BROKEN_PIPE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-
-
-def _call(command: Callable[[], Any], *, is_async: bool) -> int:
-    code = anyio.run(command) if is_async else command()
-    return ExitCode.DONE if code is None else code
+    say(text)
+    return code
 
 
 def _usage_error(error: CycloptsError) -> str:
     """Return what is wrong with the arguments, without "tokens", which are something else here."""
-    words = getattr(error, "unused_tokens", None) or [getattr(getattr(error, "token", None), "keyword", None)]
-    if not isinstance(error, UnusedCliTokensError) and words[0] in ADVICE:
-        return ADVICE[words[0]]
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"too many arguments, from {error.unused_tokens[0]!r}"
+    unused: Any = error.unused_tokens or [getattr(getattr(error, "token", None), "keyword", None)]
+    if isinstance(error, UnusedCliTokensError):
+        return f"too many arguments, from {unused[0]!r}"
     if isinstance(error, RepeatArgumentError):
         return f"{error.token.keyword} conflicts with another flag or is repeated"
-    return SECRET_SUGGESTION.sub("", str(error)).removesuffix(".")
-
-
-def _fail(code: int, text: str) -> int:
-    say(text)
-    return code
+    return ADVICE.get(unused[0]) or re.sub(r" Did you mean --(token|secret-key)\?", "", str(error)).removesuffix(
+        "."
+    )

@@ -13,25 +13,22 @@ import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from zlib import crc32
 
 import msgspec
-from attrs import asdict, fields_dict, frozen
 
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.output import cut_back, put, write_whole
+from netless_rooms.cli.output import cut_back, is_file, put, write_whole
 
 MAX_SIZE: Final = 1 << 20  # characters to read; a checkpoint of the most shards has fewer
 KIND: Final = "netless-rooms scan 1"
 
 
-@frozen(kw_only=True)
-class ScanState:
+class ScanState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag=KIND):
     """How far a scan is."""
 
     options: Mapping[str, Any]  # those that must stay the same
@@ -42,7 +39,8 @@ class ScanState:
     rooms: int = 0  # how many rooms the scan returned
     rows: int = 0  # how many were written, without the line of names
     skipped: int = 0  # how many unreadable rooms were left out
-    began: int = 0  # when the first run began, in seconds since the epoch; filters such as 7d count back from it
+    # When the first run began, in seconds since the epoch; filters such as 7d count back from it.
+    began: Annotated[int, msgspec.Meta(ge=0, le=10**11)] = 0
 
 
 def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | None:
@@ -60,29 +58,32 @@ def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | Non
     except (OSError, ValueError) as error:
         raise unusable(path, error) from None
     try:
-        members = json.loads(text)
-        if members.pop("kind") != KIND or members.keys() - fields_dict(ScanState):
-            raise ValueError
-        state = msgspec.convert(members, ScanState)
-        datetime.fromtimestamp(state.began, UTC)  # or it raises
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, OSError):
+        state = msgspec.convert(json.loads(text), ScanState)
+    except (ValueError, RecursionError):
         wrong = f"{path} is not a checkpoint file of this release; name another file"
         raise CommandError(ExitCode.FILE, wrong) from None
-    _check_options(path, state.options, state.options if options is None else options)
+    before, now = state.options, state.options if options is None else options
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            theirs, ours = (_format_option(name, each.get(name)) for each in (before, now))
+            remedy = "use the same options, or name another checkpoint file"
+            wrong = f"{path} is of a scan with {theirs}, and this one has {ours}: {remedy}"
+            raise CommandError(ExitCode.FILE, wrong)
     return state
 
 
 def write_state(path: Path, state: ScanState, *, is_first: bool = False) -> None:
     """Replace the file as a whole and sync it; ``is_first`` refuses a file that exists meanwhile."""
     target = path.resolve()  # a link stays, and what it leads to is replaced
-    content = json.dumps({"kind": KIND, **asdict(state)}, indent=1)
+    content = json.dumps(msgspec.to_builtins(state), indent=1)
     try:
         # A unique name, created exclusively and for this user only: nothing is overwritten, no link is followed.
         descriptor, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with FileIO(descriptor, "w") as file:
                 write_whole(file, f"{content}\n".encode(), sync=True)
-            _keep_mode(target, name)
+            with suppress(FileNotFoundError):
+                os.chmod(name, stat.S_IMODE(target.stat().st_mode))  # noqa: PTH101  mkstemp returns no Path
             _put_in_place(name, target, is_first=is_first)
         finally:
             with suppress(FileNotFoundError):
@@ -102,11 +103,7 @@ def unusable(path: Path, error: Exception) -> CommandError:
 class StdoutWriter:
     """Writes to stdout, where a later run can take nothing back."""
 
-    size: Final = 0
-    crc: Final = 0
-
-    def __init__(self) -> None:
-        self._written = 0
+    size = crc = _written = 0
 
     def write(self, text: str) -> None:
         """Write ``text``, and sync it if stdout is a file."""
@@ -123,14 +120,9 @@ class StdoutWriter:
 class OutputFile:
     """A file that holds exactly what its checkpoint file covers, and then new rows."""
 
-    size: int
-    """How many bytes a later run can rely on."""
-    crc: int
-    """The CRC-32 of these bytes."""
-
     def __init__(self, path: Path, state: ScanState, *, is_new: bool) -> None:
-        """Open the file of ``state`` and cut off what that does not cover; or create a file."""
-        self.size, self.crc = state.size, state.crc
+        """Open the file of ``state``, or create one.  What it has beyond ``state`` stays until the first write."""
+        self.size, self.crc = state.size, state.crc  # of what a later run can rely on
         self._path = path
         try:
             self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
@@ -148,20 +140,22 @@ class OutputFile:
             raise unusable(path, error) from None
 
     def _take_over(self) -> None:
+        if not is_file(self._file):
+            raise CommandError(ExitCode.FILE, f"{self._path} is not a regular file")
         _lock(self._file, self._path)
         if _crc_of(self._file, self.size) != self.crc:
             raise self._changed()
-        self._file.truncate(self.size)
-        self._file.seek(self.size)
 
     def _changed(self) -> CommandError:
         wrong = f"does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"
         return CommandError(ExitCode.FILE, f"{self._path} {wrong}; nothing is written to it")
 
     def write(self, text: str) -> None:
-        """Append ``text`` and sync it."""
+        """Cut off what the state before does not cover, append ``text`` and sync it."""
         content = text.encode("utf-8", "replace")
         try:
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
             write_whole(self._file, content, sync=True)
         except OSError as error:
             raise unusable(self._path, error) from None
@@ -179,16 +173,6 @@ class OutputFile:
 Writer: TypeAlias = StdoutWriter | OutputFile
 
 
-def _check_options(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
-            theirs, ours = (_format_option(name, options.get(name)) for options in (before, now))
-            remedy = "use the same options, or name another checkpoint file"
-            raise CommandError(
-                ExitCode.FILE, f"{path} is of a scan with {theirs}, and this one has {ours}: {remedy}"
-            )
-
-
 def _format_option(name: str, value: Any) -> str:
     flag = name.replace("_", "-")
     if value is None:
@@ -196,11 +180,6 @@ def _format_option(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--not-{flag}"
     return f"--{flag} {value}"
-
-
-def _keep_mode(target: Path, name: str) -> None:
-    with suppress(FileNotFoundError):
-        os.chmod(name, stat.S_IMODE(target.stat().st_mode))  # noqa: PTH101  mkstemp returns no Path
 
 
 def _put_in_place(name: str, target: Path, *, is_first: bool) -> None:

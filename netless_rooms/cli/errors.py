@@ -1,28 +1,14 @@
 """Exit codes and one-line error messages."""
 
-import os
 import re
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
+from netless_rooms import errors
+from netless_rooms._auth.environment import from_environment
 from netless_rooms._auth.redaction import redact
 from netless_rooms._validation import ROOMS_PATH
-from netless_rooms.errors import (
-    CheckpointError,
-    ClientUnusableError,
-    CreateOutcomeUnknownError,
-    ForbiddenError,
-    InvalidArgumentError,
-    NotFoundError,
-    PaginationError,
-    RoomsError,
-    TimedOutError,
-    TokenError,
-    TooManyFailuresError,
-    TransportError,
-    UnauthorizedError,
-)
 
 
 class ExitCode(IntEnum):
@@ -51,62 +37,60 @@ class CommandError(Exception):
         self.code = code
 
 
-EXIT_CODES: Final[tuple[tuple[type[RoomsError], ExitCode], ...]] = (
-    (UnauthorizedError, ExitCode.TOKEN),
-    (ForbiddenError, ExitCode.TOKEN),
-    (TokenError, ExitCode.TOKEN),
-    (NotFoundError, ExitCode.NOT_FOUND),
-    (ClientUnusableError, ExitCode.SETTINGS),  # here only if the environment does not let a client be made
-    (TransportError, ExitCode.NETWORK),
-    (TooManyFailuresError, ExitCode.PARTLY),
-    (CreateOutcomeUnknownError, ExitCode.IN_DOUBT),
-    (CheckpointError, ExitCode.FILE),
-    (InvalidArgumentError, ExitCode.USAGE),
-    (RoomsError, ExitCode.SERVICE),
-)
-
-# The library's hints, in terms of the command line.
-HINTS: Final[dict[type[RoomsError], str]] = {
-    TimedOutError: "try again later, or from a machine nearer to the service",
-    TransportError: "check --base-url and the network",
-    PaginationError: "the rooms so far are correct; the service's list does not behave as documented",
-    CheckpointError: "use a token of the account that was scanned, or start again with another checkpoint file",
-    TooManyFailuresError: "fix the cause, then retry the rest",
+EXIT_CODES: Final = {
+    errors.UnauthorizedError: ExitCode.TOKEN,
+    errors.ForbiddenError: ExitCode.TOKEN,
+    errors.TokenError: ExitCode.TOKEN,
+    errors.NotFoundError: ExitCode.NOT_FOUND,
+    errors.ClientUnusableError: ExitCode.SETTINGS,  # here only if the environment does not let a client be made
+    errors.TransportError: ExitCode.NETWORK,
+    errors.TooManyFailuresError: ExitCode.PARTLY,
+    errors.CreateOutcomeUnknownError: ExitCode.IN_DOUBT,
+    errors.CheckpointError: ExitCode.FILE,
+    errors.InvalidArgumentError: ExitCode.USAGE,
+    errors.RoomsError: ExitCode.SERVICE,
 }
-NO_ROOM: Final = re.compile(rf"{ROOMS_PATH}(\?limit=\d+)?")
-UNCHECKED: Final = " (check_token=False skips this check)"
+# The library's hints, in terms of the command line.
+HINTS: Final[dict[type[errors.RoomsError], str]] = {
+    errors.TimedOutError: "try again later, or from a machine nearer to the service",
+    errors.TransportError: "check --base-url and the network",
+    errors.PaginationError: "the rooms so far are correct; the service's list does not behave as documented",
+    errors.CheckpointError: "use a token of the account that was scanned, or start again with another file",
+    errors.TooManyFailuresError: "fix the cause, then retry the rest",
+}
 ANSWERED: Final = re.compile("^the service answered ([0-9]+):? ")
-OVER_HTTP: Final = "; allow_http=True permits it"
-USER_IN_URL: Final = re.compile(r"(?<=://)[^\s/?#]*@")
 
 
-def exit_code(error: RoomsError) -> ExitCode:
+def exit_code(error: errors.RoomsError) -> ExitCode:
     """Return the exit code for an error of the library."""
     if _is_without_service(error):
         return ExitCode.SERVICE
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
-def message(error: RoomsError) -> str:
+def message(error: errors.RoomsError) -> str:
     """Return the message of an error of the library, the reason first, with a hint that fits the command line."""
-    text = str(error).replace(UNCHECKED, "")
-    if error.hint:
-        text = text.replace(f"({error.hint})", f"({_hint(error)})")
+    text = str(error).replace(" (check_token=False skips this check)", "")
+    if isinstance(error, errors.CreateOutcomeUnknownError):
+        text = text.replace(error.hint, may_exist(error.started_at))
+    elif error.hint:
+        hint = "check --base-url" if _is_without_service(error) else HINTS.get(type(error), error.hint)
+        text = text.replace(f"({error.hint})", f"({hint})")
     request = f"{error.method} {error.path}"
     end = f" [{request}]" if text.startswith(f"{request}: ") else ""
     return redact_message(ANSWERED.sub(r"\1 ", text.removeprefix(f"{request}: "), count=1) + end)
 
 
-def reason(error: RoomsError) -> str:
+def reason(error: errors.RoomsError) -> str:
     """Return only what failed, such as ``404 room not found``."""
     return redact_message(ANSWERED.sub(r"\1 ", error.summary, count=1))
 
 
 def redact_message(text: str) -> str:
     """Return ``text`` without tokens, the secrets of the environment, and credentials in a URL."""
-    for name in ("NETLESS_TOKEN", "NETLESS_SECRET_KEY"):
-        text = redact(text, os.environ.get(name, ""))
-    return USER_IN_URL.sub("…@", text)
+    for name in ("token", "secret_key"):
+        text = redact(text, from_environment(name) or "")
+    return re.sub(r"(?<=://)[^\s/?#]*@", "…@", text)
 
 
 def may_exist(started_at: datetime) -> str:
@@ -115,14 +99,7 @@ def may_exist(started_at: datetime) -> str:
     return f"the room may exist: check with netless-rooms scan --created-after {start} before you create again"
 
 
-def _is_without_service(error: RoomsError) -> bool:
+def _is_without_service(error: errors.RoomsError) -> bool:
     """Whether a 404 is about an address without a room, so that no uuid can be wrong."""
-    return isinstance(error, NotFoundError) and NO_ROOM.fullmatch(error.path or "") is not None
-
-
-def _hint(error: RoomsError) -> str:
-    if isinstance(error, CreateOutcomeUnknownError):
-        return may_exist(error.started_at)
-    if _is_without_service(error):
-        return "check --base-url"
-    return HINTS.get(type(error), error.hint)
+    is_list = re.fullmatch(rf"{ROOMS_PATH}(\?limit=\d+)?", error.path or "") is not None
+    return isinstance(error, errors.NotFoundError) and is_list

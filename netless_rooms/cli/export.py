@@ -19,7 +19,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from attrs import frozen
-from rich.cells import cell_len, set_cell_size
 
 from netless_rooms._api.decoding import format_time
 from netless_rooms._auth.redaction import redact
@@ -179,6 +178,8 @@ def _quote_cell(text: str) -> str:
 
 
 def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str:
+    from rich.cells import cell_len
+
     widths = columns.widths(get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH)
     if header and len(widths) < len(columns.shown):
         left_out = ", ".join([*columns.shown][len(widths) :])
@@ -201,6 +202,8 @@ def _encode_table(rows: Sequence[Row], columns: Columns, *, header: bool) -> str
 
 
 def _fit(text: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
     return f"{set_cell_size(text, width - 1)}…" if cell_len(text) > width else set_cell_size(text, width)
 
 

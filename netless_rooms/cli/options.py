@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -13,12 +13,12 @@ from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter, Token, validators
 
 from netless_rooms._api.decoding import format_time
-from netless_rooms._auth.environment import find_base_url, find_key, find_settings
+from netless_rooms._auth.environment import find_key, find_settings
 from netless_rooms._auth.tokens import AccessKey
 from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import MAX_PREFETCH, MAX_SHARDS, Scan
 from netless_rooms._validation import MAX_PAGE_SIZE, check_uuid
-from netless_rooms.cli.errors import OVER_HTTP, CommandError, ExitCode, redact_message
+from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
 from netless_rooms.cli.export import Format
 from netless_rooms.cli.output import count, say, shown_log
 from netless_rooms.errors import InvalidArgumentError
@@ -27,9 +27,8 @@ from netless_rooms.models import InvalidRoom, Room
 FILTERS: Final = Group("Filters", sort_key=50)
 SETTINGS: Final = Group("Settings, by flags or else by NETLESS_REGION, NETLESS_TOKEN and so on", sort_key=99)
 KEY: Final = Group("Access key, by flags or else by NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
-UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 GC_THRESHOLD: Final = 50_000  # objects; some ten pages of rooms
-SECRETS: Final = ("token", "secret_key")
 
 
 def _check_uuid(_: object, value: str | None) -> None:
@@ -44,11 +43,9 @@ Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_SHA
 Prefetch = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_PREFETCH))]
 AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
-FORMATS: Final = "table|jsonl|csv"
 FORMAT_HELP: Final = "Default: table in a terminal, else jsonl."
-FormatFlag = Annotated[
-    Format | None, Parameter(name=("--format", "-f"), metavar=FORMATS, show_choices=False, help=FORMAT_HELP)
-]
+FORMATS: Final = Parameter(alias="-f", metavar="table|jsonl|csv", show_choices=False, help=FORMAT_HELP)
+FormatFlag = Annotated[Format | None, FORMATS]
 VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each request and retry on stderr.")]
 
 
@@ -83,7 +80,7 @@ def seen(scan: Scan[Any]) -> tuple[str, int]:
 def parse_duration(text: str) -> timedelta | None:
     """Return the length of time that ``text`` names, such as ``7d``; ``None`` if it names none."""
     found = re.fullmatch("([1-9][0-9]{0,5})([smhd])", text)
-    return found and timedelta(**{UNITS[found[2]]: int(found[1])})
+    return found and timedelta(seconds=int(found[1]) * SECONDS[found[2]])
 
 
 def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
@@ -154,15 +151,14 @@ class Filters:
     def to_dict(self) -> dict[str, Any]:
         """Return the filters that were given, ready for JSON and without secrets."""
         given = asdict(self, filter=lambda _, value: value is not None)
-        return {name: _to_json(value) for name, value in given.items()}
+        return {name: TO_JSON.get(type(value), bool)(value) for name, value in given.items()}
 
 
-def _to_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():.0f}s"
-    return redact_message(value) if isinstance(value, str) else value
+TO_JSON: Final[dict[type, Callable[[Any], Any]]] = {
+    datetime: format_time,
+    timedelta: lambda value: f"{value.total_seconds():.0f}s",
+    str: redact_message,
+}
 
 
 NO_FILTERS: Final = Filters()
@@ -195,7 +191,8 @@ KEY_FROM_ENVIRONMENT: Final = KeyFlags()
 @asynccontextmanager
 async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
     """Open the rooms of these settings; ``CommandError`` if one is missing or wrong."""
-    if settings.token is not None and (settings.access_key is not None or settings.secret_key is not None):
+    key = settings.access_key, settings.secret_key
+    if settings.token is not None and key != (None, None):
         raise CommandError(ExitCode.USAGE, "use --token, or --access-key and --secret-key, not both")
     async with AsyncExitStack() as stack:
         if settings.verbose:
@@ -204,25 +201,17 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GC_THRESHOLD)
         try:
-            token, region = find_settings(
-                settings.token, settings.region, settings.access_key, settings.secret_key
-            )
+            token, region = find_settings(settings.token, settings.region, *key)
             _warn_of_secrets(settings)
-            rooms = await stack.enter_async_context(
-                AsyncRooms.open(token=token, region=region, base_url=base_url_of(settings))
-            )
+            opening = AsyncRooms.open(token=token, region=region, base_url=settings.base_url)
+            rooms = await stack.enter_async_context(opening)
         except InvalidArgumentError as error:
-            text = error.summary.replace(OVER_HTTP, "")
+            text = error.summary.replace("; allow_http=True permits it", "")
             if error.hint:  # settings are missing
                 extra = "" if find_spec("uvicorn") else "pip install 'netless-rooms[emulator]', then "
                 text += f" (without an account: {extra}`netless-rooms emulate` prints settings to try)"
             raise CommandError(ExitCode.SETTINGS, text) from None
         yield rooms
-
-
-def base_url_of(settings: Settings) -> str:
-    """Return the address of the service."""
-    return settings.base_url if settings.base_url is not None else find_base_url()
 
 
 def access_key_of(flags: KeyFlags) -> AccessKey | None:
@@ -235,7 +224,7 @@ def access_key_of(flags: KeyFlags) -> AccessKey | None:
 
 
 def _warn_of_secrets(settings: KeyFlags) -> None:
-    for name in SECRETS:
+    for name in ("token", "secret_key"):
         if getattr(settings, name, None) is not None:
             seen_by = "is visible to other users of this machine and stays in the shell's history"
             say(f"warning: --{name.replace('_', '-')} {seen_by}; set NETLESS_{name.upper()} instead")

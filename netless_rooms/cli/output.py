@@ -19,8 +19,6 @@ from time import perf_counter
 from typing import Any, Final, TextIO, TypeAlias
 from unicodedata import category
 
-from rich.console import Console
-
 from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
 
 ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
@@ -160,6 +158,7 @@ def progress(*, is_wanted: bool = True) -> Iterator[Update]:
     if not (is_wanted and sys.stderr.isatty()) or logger.isEnabledFor(DEBUG):
         yield lambda *_: None
         return
+    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.text import Text
 

@@ -10,22 +10,17 @@ from time import time
 from typing import Annotated, Any, Final, Literal
 
 import anyio
-from attrs import Factory, asdict, define, evolve, field
+import msgspec
+from attrs import Factory, asdict, define, field
 from cyclopts import Parameter
 
+from netless_rooms._auth.environment import find_base_url
 from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import Scan
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.checkpoint_file import OutputFile, ScanState, StdoutWriter, Writer, read_state, write_state
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message, redact_message
-from netless_rooms.cli.export import (
-    ROOM,
-    ROOM_OR_INVALID,
-    Columns,
-    Format,
-    encode_rooms,
-    format_for,
-)
+from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Columns, Format, encode_rooms, format_for
 from netless_rooms.cli.output import count, is_file, is_pipe, progress, say
 from netless_rooms.errors import DecodeError, RoomsError
 
@@ -51,7 +46,7 @@ async def scan(
         fixed = {
             "format": chosen,
             "output": output and redact_message(str(output.resolve())),
-            "base_url": flags.base_url_of(settings),
+            "base_url": settings.base_url or find_base_url(),
             "on_invalid": "yield" if has_invalid_column else None,
             **filters.to_dict(),
         }
@@ -90,9 +85,8 @@ class Recorder:
     def save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
         """Write the rooms that ``scan`` has just returned, then the checkpoint; ``ended`` if no room follows."""
         rooms, is_first = self.filters.select(page), self.state.checkpoint is None
-        if rooms or is_first:
-            self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first))
-        self.state = evolve(
+        self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first))
+        self.state = msgspec.structs.replace(
             self.state,
             checkpoint=scan.checkpoint,
             ended=ended,
