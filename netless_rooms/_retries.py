@@ -1,7 +1,6 @@
 """Decide whether and when to retry; time and randomness are arguments.  Pure.
 
-``classify`` is the one place that decides what a failure means for the request: renew the token, retry, raise, or
-declare a create in doubt.  ``RetryState`` follows one call and limits the retries, in this order:
+``RetryState`` follows one call.  It is the one place that decides what a failure means, in this order:
 
 1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
 2. An expired token that can be replaced: retry at once, the first time, before the deadline.  It does not count as
@@ -12,75 +11,35 @@ declare a create in doubt.  ``RetryState`` follows one call and limits the retri
 6. The wait would end after the deadline: raise.
 7. The budget that all calls share is used up: raise.
 
-A response that limits the rate, 429 or 503 with ``Retry-After``, counts for neither 4 nor 7, and the throttle says
-how long to wait and bounds the requests, unless the policy does not wait for limits.
+A response that limits the rate, 429 or 503 with ``Retry-After``, counts for neither 4 nor 7: the throttle says how
+long to wait and bounds the requests, unless the policy does not wait for limits.
 
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
-together do not return together.  ``Retry-After`` is added to it.
-
-The budget bounds the load during an outage.  Each retry takes 1 from it.  Each call with a final response refunds
-a fifth, whether success or refusal, since a service that refuses is healthy.  So n calls make at most
-n + budget + n/5 requests, and n + budget while nothing is answered.
-
-Retryable failures: no usable response (unless a retry cannot help, as after a refused redirect or an untrusted
-certificate), 429, 500, 502, 503 and 504.  A create is retried only if it provably was not received, or was refused
-with 429.
+together do not return together.  ``Retry-After`` is added to it.  The budget bounds the load during an outage: n
+calls make at most n + budget + n/5 requests, and n + budget while nothing is answered.
 """
 
 import re
-from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
-from attrs import define, field, frozen
+from attrs import Attribute, define, field, frozen
 
+from netless_rooms import errors
 from netless_rooms._validation import check_type
-from netless_rooms.errors import (
-    Attempt,
-    DecodeError,
-    InvalidArgumentError,
-    RoomsError,
-    StatusError,
-    TransportError,
-    UnauthorizedError,
-)
-
-if TYPE_CHECKING:
-    from attrs import Attribute
+from netless_rooms.errors import RoomsError, StatusError, TransportError
 
 RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 AMBIGUOUS_STATUSES: Final = frozenset({408, 499})  # a client or gateway did not wait for the end
 BUDGET_REFUND: Final = 0.2  # of a retry, for each final response
 MAX_SETTING: Final = 1_000_000  # of each number in a policy; more would overflow somewhere below
-MAX_DOUBLINGS: Final = 40  # far beyond every bound
 RATE_LIMITED: Final = "the service limits the rate of requests"
-
-
-class Action(Enum):
-    """What follows a failed attempt, before the limits of the policy."""
-
-    RENEW = auto()  # get another token, then retry
-    RETRY = auto()
-    RAISE = auto()
-    IN_DOUBT = auto()  # raise: a create may have taken effect
-
-
-def classify(error: RoomsError, *, is_repeatable: bool, can_renew: bool) -> Action:
-    """Return what follows ``error``; ``can_renew`` says that another token can be had."""
-    if not is_repeatable and _may_have_taken_effect(error):
-        return Action.IN_DOUBT
-    if isinstance(error, StatusError):
-        if can_renew and is_token_expired(error.status, error.reason):
-            return Action.RENEW
-        return Action.RETRY if error.status in RETRYABLE_STATUSES else Action.RAISE
-    is_retryable = isinstance(error, TransportError) and error.is_transient
-    return Action.RETRY if is_retryable else Action.RAISE
 
 
 def _may_have_taken_effect(error: RoomsError) -> bool:
     if isinstance(error, StatusError):
         return not is_refusal(error.status)
-    return error.was_sent if isinstance(error, TransportError) else isinstance(error, DecodeError)
+    return error.was_sent if isinstance(error, TransportError) else isinstance(error, errors.DecodeError)
 
 
 def is_refusal(status: int) -> bool:
@@ -89,10 +48,7 @@ def is_refusal(status: int) -> bool:
 
 
 def is_token_expired(status: int, reason: str | None) -> bool:
-    """Whether the service refused the token because it has expired.
-
-    The documented reason is "expired token"; the status that carries it is not documented.
-    """
+    """Whether the reason is the documented "expired token"; the status that carries it is not documented."""
     words = re.findall("[a-z]+", (reason or "").lower())
     return 400 <= status < 500 and {"expired", "token"} <= set(words)
 
@@ -100,7 +56,7 @@ def is_token_expired(status: int, reason: str | None) -> bool:
 def is_token_refused(error: RoomsError) -> bool:
     """Whether the token that was sent is of no more use."""
     return isinstance(error, StatusError) and (
-        isinstance(error, UnauthorizedError) or is_token_expired(error.status, error.reason)
+        isinstance(error, errors.UnauthorizedError) or is_token_expired(error.status, error.reason)
     )
 
 
@@ -111,12 +67,12 @@ def is_rate_limited(error: RoomsError) -> TypeGuard[StatusError]:
     )
 
 
-def _at_least(least: float, kinds: tuple[type, ...]) -> Any:
+def _at_least(least: float, *kinds: type) -> Any:
     def check(_: object, attribute: "Attribute[float]", value: float | None) -> None:
         names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
         check_type(attribute.name, value, kinds, names)
         if value is not None and not least <= value <= MAX_SETTING:
-            raise InvalidArgumentError(f"{attribute.name} must be {least} to {MAX_SETTING:_}, not {value}")
+            raise errors.InvalidArgumentError(f"{attribute.name} must be {least} to {MAX_SETTING:_}, not {value}")
 
     return check
 
@@ -134,19 +90,18 @@ class RetryPolicy:
     Raises ``InvalidArgumentError`` for a wrong value.
     """
 
-    attempts: int = field(default=4, validator=_at_least(1, (int,)))
+    attempts: int = field(default=4, validator=_at_least(1, int))
     """Attempts in all, the first included; 1 never retries."""
-    wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, (int, float)))
+    wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, int, float))
     """The longest wait before the second attempt, in seconds; the bound doubles with each attempt."""
-    wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, (int, float)))
+    wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))
     """The largest value of that bound, in seconds."""
-    retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, (int, float)))
+    retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, int, float))
     """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises the error at once, and holds
     back no other call."""
-    deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, (int, float, type(None))))
-    """Seconds for the whole call, all attempts and waits together, those for rate limits too; ``None`` is no
-    limit."""
-    budget: int = field(default=50, kw_only=True, validator=_at_least(0, (int,)))
+    deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, int, float, type(None)))
+    """Seconds for the whole call, with all attempts and waits, those for rate limits too; ``None`` is no limit."""
+    budget: int = field(default=50, kw_only=True, validator=_at_least(0, int))
     """Retries that all calls of one service object and its siblings share; each call that gets a final response,
     even a refusal, refunds a fifth of a retry."""
 
@@ -190,16 +145,12 @@ class RetryState:
     policy: RetryPolicy
     budget: RetryBudget
     is_repeatable: bool
-    attempts: list[Attempt] = field(factory=list)
-    wait: float = 0.0
-    """Seconds to wait before the next attempt."""
+    attempts: list[errors.Attempt] = field(factory=list)
+    wait: float = 0.0  # seconds before the next attempt
     renewed: bool = False
-    limits: int = 0
-    """Attempts that count for nothing, since the service limited the rate."""
-    in_doubt: bool = False
-    """Whether the last failure left a create in doubt."""
-    stop_reason: str | None = None
-    """Why there is no retry although one might help."""
+    limits: int = 0  # attempts that count for nothing, since the service limited the rate
+    in_doubt: bool = False  # whether the last failure left a create in doubt
+    stop_reason: str | None = None  # why there is no retry although one might help
 
     @property
     def number(self) -> int:
@@ -215,25 +166,30 @@ class RetryState:
         """Record an attempt that failed."""
         status = error.status if isinstance(error, StatusError) else None
         failure = None if status is not None else type(error).__name__
-        self.attempts.append(Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
+        self.attempts.append(errors.Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))
 
     def should_retry(
         self, error: RoomsError, *, elapsed: float, jitter: float, can_renew: bool, hold: float = 0.0
     ) -> bool:
         """Whether to retry after ``error``; if so, ``wait`` says when.
 
-        ``elapsed`` is in seconds since the call began, ``jitter`` is from 0 to 1, ``can_renew`` says that an
-        expired token can be replaced, and ``hold`` is for how long the throttle holds back all requests.
+        ``elapsed`` is in seconds since the call began, ``jitter`` from 0 to 1, ``hold`` the time for which the
+        throttle holds back all requests.
         """
-        can_renew = can_renew and not self.renewed and elapsed < self.deadline
-        action = classify(error, is_repeatable=self.is_repeatable, can_renew=can_renew)
-        self.in_doubt = action is Action.IN_DOUBT
-        if action is Action.RENEW:
-            self.renewed, self.wait = True, 0.0
-            return True
-        if action is Action.RAISE and isinstance(error, StatusError):
-            self.budget.refund()
-        return action is Action.RETRY and self.stop_reason is None and self._may_wait(error, elapsed, jitter, hold)
+        if not self.is_repeatable and _may_have_taken_effect(error):
+            self.in_doubt = True
+            return False
+        if isinstance(error, StatusError):
+            is_expired = is_token_expired(error.status, error.reason)
+            if is_expired and can_renew and not self.renewed and elapsed < self.deadline:
+                self.renewed, self.wait = True, 0.0
+                return True
+            is_retryable = error.status in RETRYABLE_STATUSES
+            if not is_retryable:
+                self.budget.refund()
+        else:
+            is_retryable = isinstance(error, TransportError) and error.is_transient
+        return is_retryable and self.stop_reason is None and self._may_wait(error, elapsed, jitter, hold)
 
     def _may_wait(self, error: RoomsError, elapsed: float, jitter: float, hold: float) -> bool:
         policy, is_limit = self.policy, self.policy.waits_for_limits and is_rate_limited(error)
@@ -242,7 +198,7 @@ class RetryState:
         if attempts >= policy.attempts:
             return False
         retry_after = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
-        bound = min(policy.wait_max, policy.wait_initial * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
+        bound = min(policy.wait_max, policy.wait_initial * 2.0 ** min(attempts - 1, 40))
         self.wait = 0.0 if is_limit else retry_after + jitter * bound  # the throttle makes it wait
         if retry_after > policy.retry_after_max:
             self.stop_reason = f"the policy waits {policy.retry_after_max:g} s at most when asked to"
