@@ -13,10 +13,8 @@ from netless_rooms.models import Region, is_uuid
 DEFAULT_BASE_URL: Final = "https://api.netless.link"
 ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
-MAX_TIMEOUT: Final = 1_000_000  # seconds; more would overflow somewhere below
 # In any case, because a host name is shown in lower case.
 TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
-_HOST: Final = re.compile("[0-9a-z.:_-]+")
 
 
 def check_type(name: str, value: object, kind: Any, expected: str) -> None:
@@ -27,12 +25,10 @@ def check_type(name: str, value: object, kind: Any, expected: str) -> None:
 
 def check_uuid(name: str, value: str) -> str:
     """Return ``value`` if it can name a room, in a path as well as in a query."""
-    check_type(name, value, str, "a string")
-    _refuse_token(name, value)
+    _check_no_token(name, value)
     if not is_uuid(value):
-        raise InvalidArgumentError(
-            f"{name} must be letters, digits, '-' and '_', 1 to 128 of them, not {value[:128]!r}"
-        )
+        allowed = "letters, digits, '-' and '_', 1 to 128 of them"
+        raise InvalidArgumentError(f"{name} must be {allowed}, not {value[:128]!r}")
     return str.__str__(value)  # an enum member that is also text would be put by its name
 
 
@@ -56,16 +52,22 @@ def check_header(name: str, value: str) -> str:
 def check_region(value: str) -> str:
     """Return ``value`` if it can be a region, known or not, but not a known one with a typing error."""
     region = check_header("region", value)
-    _refuse_token("region", region)
+    _check_no_token("region", region)
     plain = region.lower().replace("_", "-")
-    if region not in list(Region) and (meant := [known for known in Region if _is_alike(plain, known)]):
-        raise InvalidArgumentError(f"region must not be {region!r}; did you mean {str(meant[0])!r}?")
+    meant = next((known for known in Region if _is_alike(plain, known)), None)
+    if meant is not None and region not in list(Region):
+        raise InvalidArgumentError(f"region must not be {region!r}; did you mean {str(meant)!r}?")
     return region
 
 
 def _is_alike(one: str, other: str) -> bool:
-    """Whether the texts differ by one character at most, which is changed, added or missing."""
+    """Whether the texts differ by one character at most: changed, added or missing.
+
+    Two letters of which one is changed are another name, such as ``au`` for ``eu``.
+    """
     short, long = sorted((one, other), key=len)
+    if len(long) == 2:
+        return short in (long, *long)
     return any(long[:at] + long[at + 1 :] in (short, short[:at] + short[at + 1 :]) for at in range(len(long)))
 
 
@@ -74,7 +76,7 @@ def check_timeout(seconds: float | EllipsisType | None) -> float | EllipsisType 
     if seconds is None or isinstance(seconds, EllipsisType):
         return seconds
     check_type("timeout", seconds, (int, float), "a number of seconds or None")
-    if not 0 < seconds <= MAX_TIMEOUT:
+    if not 0 < seconds <= 1_000_000:  # more would overflow somewhere below
         raise InvalidArgumentError(
             "timeout must be above 0 and at most a million seconds, or None to wait forever"
         )
@@ -100,23 +102,20 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
 
     An ``http`` address will do if it is of this machine, or with ``allow_http``.
     """
-    check_type("base_url", value, str, "a string")
-    _refuse_token("base_url", value)
+    _check_no_token("base_url", value)
     trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
     if not re.fullmatch("[!-~]+", value) or "\\" in value:
         raise InvalidArgumentError(f"{trouble}, in printable ASCII")
     try:
         parts = urlsplit(value)
-        plain = parts.port != 0 and not any(mark in value for mark in "@?#")
+        host = "" if parts.port == 0 or any(mark in value for mark in "@?#") else parts.hostname or ""
     except ValueError:  # a port that is no number, an unclosed bracket
-        plain = False
-    if not plain or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
+        host = ""
+    if not re.fullmatch("[0-9a-z.:_-]+", host) or parts.scheme not in {"http", "https"}:
         raise InvalidArgumentError(trouble)
-    if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname or "")):
-        raise InvalidArgumentError(
-            "base_url must be https, since over http everybody on the way could read the token; "
-            "allow_http=True permits it"
-        )
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        reason = "since over http everybody on the way could read the token; allow_http=True permits it"
+        raise InvalidArgumentError(f"base_url must be https, {reason}")
     address = value.rstrip("/")
     if address.endswith(("/v5", ROOMS_PATH)):
         raise InvalidArgumentError(f"base_url must end before {ROOMS_PATH}, which is added to it")
@@ -130,8 +129,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _refuse_token(name: str, value: str) -> None:
+def _check_no_token(name: str, value: str) -> None:
     # A token in the wrong place would go out in an address, and show in a repr or an error.
+    check_type(name, value, str, "a string")
     if is_token(value):
         raise InvalidArgumentError(f"{name} must not be or hold a token; were two arguments swapped?")
 

@@ -66,7 +66,7 @@ class Region(StrEnum):
 
     Every ``region`` argument also takes another string and sends it unchanged, because the service has renamed a
     region before: Europe was ``gb-lon`` until July 2023.  A string that differs from a known region only by case,
-    ``_`` or one letter is refused as a typing error.
+    ``_`` or one letter is refused as a typing error; but two other letters, such as ``au``, are another region.
     """
 
     US_SV = "us-sv"

@@ -153,6 +153,9 @@ def test_a_misspelt_region_is_refused_with_the_right_spelling() -> None:
     for wrong in ("us_sv", "US-SV", "us-sw", "ussv", "us-svv", "Us_S"):
         with pytest.raises(ValueError, match=rf"^region must not be '{wrong}'; did you mean 'us-sv'\?$"):
             check_region(wrong)
+    for wrong in ("EU", "e", "eu-", "eur", "EU_"):
+        with pytest.raises(ValueError, match="did you mean 'eu'"):
+            check_region(wrong)
 
 
 def test_a_right_argument_is_returned() -> None:
@@ -161,7 +164,7 @@ def test_a_right_argument_is_returned() -> None:
     assert [check_timeout(seconds) for seconds in (None, 0.001, 1_000_000)] == [None, 0.001, 1_000_000]
     for zone in (UTC, timezone(timedelta(hours=8))):
         assert checks.check_time("start", datetime(2026, 1, 1, tzinfo=zone)) == datetime(2026, 1, 1, tzinfo=zone)
-    for value in (*Region, "gb-lon", "us", "eu-de", "!~", Name.EUROPE):
+    for value in (*Region, "gb-lon", "us", "au", "se", "eu-de", "!~", Name.EUROPE):
         for checked in (check_header("token", value), check_region(value)):
             assert (type(checked), checked) == (str, str.__str__(value))
 
