@@ -33,7 +33,6 @@ def check_uuid(name: str, value: str) -> str:
 
 
 def check_count(name: str, value: int, *, at_least: int, at_most: int | None = None) -> int:
-    """Return ``value`` if it is an integer, and not a boolean, in the range; both ends are inclusive."""
     check_type(name, value, int, "an integer")
     if value < at_least or (at_most is not None and value > at_most):
         span = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
@@ -61,13 +60,10 @@ def check_region(value: str) -> str:
 
 
 def _is_alike(one: str, other: str) -> bool:
-    """Whether the texts differ by one character at most: changed, added or missing.
-
-    Two letters of which one is changed are another name, such as ``au`` for ``eu``.
-    """
+    """Whether the texts differ by one character at most, which is changed, added or missing."""
     short, long = sorted((one, other), key=len)
-    if len(long) == 2:
-        return short in (long, *long)
+    if len(short) == len(long) == 2:
+        return short == long  # with one letter changed it is another name, such as ``au`` and ``eu``
     return any(long[:at] + long[at + 1 :] in (short, short[:at] + short[at + 1 :]) for at in range(len(long)))
 
 
@@ -92,7 +88,6 @@ def check_time(name: str, value: datetime) -> datetime:
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Return ``value`` if it is ``True`` or ``False``."""
     check_type(name, value, bool, "True or False")
     return value is True
 

@@ -8,21 +8,14 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from inspect import isawaitable
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import anyio
 from attrs import define, field
 
+from netless_rooms._auth import tokens
 from netless_rooms._auth.redaction import leaks, redact
-from netless_rooms._auth.tokens import (
-    MAX_EXPIRY_MS,
-    AccessKey,
-    Role,
-    Token,
-    TokenKind,
-    issue_token,
-    paste_artifact,
-)
+from netless_rooms._auth.tokens import AccessKey, Role, Token
 from netless_rooms._validation import check_header, check_type
 from netless_rooms.errors import InvalidArgumentError, TokenError
 
@@ -36,14 +29,10 @@ TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
 class Provider(Protocol):
     """Gives the token for each call."""
 
-    can_renew: bool
-    """Whether another token can be had after ``drop``."""
+    can_renew: bool  # whether another token can be had after ``drop``
 
     async def token_for(self, role: Role) -> Token:
-        """Return a token that is good for ``role``, the same one as long as it is valid.
-
-        Raises ``TokenError``, without a method and path, if none can be had.
-        """
+        """Return a token that is good for ``role``, or raise a ``TokenError`` without a method and path."""
 
     def drop(self, token: Token) -> None:
         """Return another token from now on, if possible."""
@@ -84,23 +73,20 @@ class KeyProvider:
 
     async def token_for(self, role: Role) -> Token:
         # No await between reading and storing, so that concurrent tasks share one token.
-        now = self._clock()
+        now, lifetime = self._clock(), LIFETIME.total_seconds()
         token = self._tokens.get(role)
         # With more than a lifetime left, the clock was set back, and the true time left is unknown.
-        if token is None or not EXPIRY_MARGIN <= token.seconds_left(now) <= LIFETIME.total_seconds():
-            token = self._tokens[role] = self._issue(role, now)
+        if token is None or not EXPIRY_MARGIN <= token.seconds_left(now) <= lifetime:
+            end = (now + lifetime) * 1000
+            if not 0 <= end <= tokens.MAX_EXPIRY_MS:
+                clock = f"this machine's clock shows {now!r} s since 1970"
+                raise TokenError(f"no token can be issued, because {clock}; correct it")
+            token = tokens.issue_token(self._key, tokens.TokenKind.SDK, None, role, int(end))
+            self._tokens[role] = token
         return token
 
     def drop(self, token: Token) -> None:
         self._tokens = {role: kept for role, kept in self._tokens.items() if kept is not token}
-
-    def _issue(self, role: Role, now: float) -> Token:
-        expires_at_ms = (now + LIFETIME.total_seconds()) * 1000
-        if not 0 <= expires_at_ms <= MAX_EXPIRY_MS:
-            raise TokenError(
-                f"no token can be issued, because this machine's clock shows {now!r} s since 1970; correct it"
-            )
-        return issue_token(self._key, TokenKind.SDK, None, role, int(expires_at_ms))
 
 
 @define(eq=False, repr=False)
@@ -153,12 +139,17 @@ class CallbackProvider:
         refresh = self._refresh = _Refresh()
         reset = _REFRESHES.set((*_REFRESHES.get(), refresh))
         try:
-            refresh.token = self._token = Token.parse(await _call(self._function))
-        except _InvalidTokenError as error:
-            refresh.failure = str(error)
+            result = self._function()
+            text: Any = await result if isawaitable(result) else None
         except Exception as error:
             refresh.failure = f"raised {type(error).__name__}"
             refresh.cause = None if leaks(error, redact) else error
+        else:
+            try:
+                refresh.token = self._token = Token.parse(_check_token("it", text))
+            except InvalidArgumentError as error:
+                is_async = isawaitable(result)
+                refresh.failure = f"returned an invalid token: {error}" if is_async else "is not async"
         finally:
             self._refresh = None
             refresh.ended.set()
@@ -166,23 +157,8 @@ class CallbackProvider:
         return refresh
 
 
-class _InvalidTokenError(Exception):
-    pass
-
-
-async def _call(function: Callable[[], Awaitable[str]]) -> str:
-    result = function()
-    if not isawaitable(result):
-        raise _InvalidTokenError("is not async")
-    text = await result  # outside the try: an error of the function's own is not about the text
-    try:
-        return _check_token("it", text)
-    except InvalidArgumentError as error:
-        raise _InvalidTokenError(f"returned an invalid token: {error}") from None
-
-
 def _check_token(name: str, text: str) -> str:
     """Return ``text`` if it can be sent as a token.  No error shows it."""
-    if isinstance(text, str) and (artifact := paste_artifact(text)):
+    if isinstance(text, str) and (artifact := tokens.paste_artifact(text)):
         raise InvalidArgumentError(f"{name} must be without {artifact}")
     return check_header(name, text)
