@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from contextlib import AsyncExitStack, nullcontext
 from traceback import extract_tb
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from cancelling import running_tasks
 from netless_rooms import AsyncRooms
 from netless_rooms import _tasks as background_module
-from netless_rooms._tasks import Notifier, background
+from netless_rooms._tasks import background
 from netless_rooms.emulator import Emulator
 from selection import on_both_loops
 
@@ -89,45 +88,21 @@ async def test_leaving_in_another_task_is_an_error_and_ends_the_work() -> None:
     await ended.wait()
 
 
-notifier = Notifier()  # outside any event loop, and used in several
+USES = {"scan": "async with rooms.scan(...) as scan: async for room in scan"}
+for many in ("get_many", "disable_many", "enable_many", "create_many"):
+    USES[many] = f"async with rooms.{many}(...) as outcomes: async for outcome in outcomes"
+each = pytest.mark.parametrize("name", USES)
 
 
-@on_both_loops
-async def test_a_notifier_wakes_every_task_until_its_predicate_holds() -> None:
-    reached, woken = 0, list[int]()
-
-    async def wait(least: int) -> None:
-        await notifier.wait_for(lambda: reached >= least)
-        woken.append(least)
-
-    async with anyio.create_task_group() as tasks:
-        for least in (0, 1, 2, 2):
-            tasks.start_soon(wait, least)
-        for reached in range(3):
-            notifier.notify()
-            await anyio.wait_all_tasks_blocked()
-            assert sorted(woken) == [least for least in (0, 1, 2, 2) if least <= reached]
-        tasks.start_soon(wait, 9)
-        await anyio.wait_all_tasks_blocked()
-        tasks.cancel_scope.cancel()
-
-
-OUTCOMES = "async with rooms.{}(...) as outcomes: async for outcome in outcomes"
-TO_BE_ENTERED: dict[str, Callable[[AsyncRooms], Any]] = {
-    "async with rooms.scan(...) as scan: async for room in scan": lambda rooms: rooms.scan(),
-    OUTCOMES.format("get_many"): lambda rooms: rooms.get_many([]),
-    OUTCOMES.format("disable_many"): lambda rooms: rooms.disable_many([]),
-    OUTCOMES.format("enable_many"): lambda rooms: rooms.enable_many([]),
-    OUTCOMES.format("create_many"): lambda rooms: rooms.create_many(0),
-}
-each = pytest.mark.parametrize("use", TO_BE_ENTERED)
+def made_by(rooms: AsyncRooms, name: str) -> Any:
+    return getattr(rooms, name)(*{"scan": (), "create_many": (0,)}.get(name, ([],)))
 
 
 @each
 async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
-    use: str, rooms: AsyncRooms, emulator: Emulator
+    name: str, rooms: AsyncRooms, emulator: Emulator
 ) -> None:
-    made = TO_BE_ENTERED[use](rooms)
+    made, use = made_by(rooms, name), USES[name]
     with pytest.raises(TypeError) as iterated:
         async for _ in made:
             pass
@@ -144,9 +119,8 @@ async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
     with pytest.raises(RuntimeError) as after:
         async with made:
             pass
-    assert str(inside.value) == str(after.value)
-    assert str(after.value).startswith("this can be entered only once; make a new one: ")
-    assert use in str(after.value)
+    once = f"this can be entered only once; make a new one: {use}: ..."
+    assert (str(inside.value), str(after.value)) == (once, once)
     assert {request.method for request in emulator.requests} <= {"GET"}
 
 
@@ -158,9 +132,9 @@ async def test_a_scan_that_is_not_entered_has_no_mode(rooms: AsyncRooms) -> None
 
 
 @each
-async def test_what_a_body_raises_has_no_frame_but_its_own(use: str, rooms: AsyncRooms) -> None:
+async def test_what_a_body_raises_has_no_frame_but_its_own(name: str, rooms: AsyncRooms) -> None:
     with pytest.raises(ZeroDivisionError) as raised:
-        async with TO_BE_ENTERED[use](rooms):
+        async with made_by(rooms, name):
             raise ZeroDivisionError
     assert [frame.filename for frame in extract_tb(raised.value.__traceback__)] == [__file__]
 
