@@ -13,16 +13,7 @@ from typing import Final
 from attrs import define
 
 from faulty_transport import Exchange
-from netless_rooms import (
-    CreateOutcomeUnknownError,
-    DecodeError,
-    RetryPolicy,
-    RoomsError,
-    ServerError,
-    StatusError,
-    TimedOutError,
-    TransportError,
-)
+from netless_rooms import CreateOutcomeUnknownError, RetryPolicy, RoomsError, errors
 from netless_rooms.emulator import BadRoom, Failure, GatewayPage
 
 GRACE: Final = 0.1 + 0.001  # seconds that a call may outlast its deadline, with what its last try has at least
@@ -49,15 +40,15 @@ class Meaning(Enum):
 SAFE_FOR_ALL: Final = {Meaning.NEVER_RECEIVED, Meaning.BUSY}
 RETRYABLE_STATUSES: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
 ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
-    Meaning.UNREADABLE: DecodeError,
-    Meaning.NEVER_RECEIVED: TransportError,
-    Meaning.BUSY: StatusError,
-    Meaning.EXPIRED: StatusError,
-    Meaning.DENIED: StatusError,
-    Meaning.UNSETTLED: StatusError,
-    Meaning.BROKEN: ServerError,
-    Meaning.BROKEN_FOR_GOOD: ServerError,
-    Meaning.LOST: TransportError,
+    Meaning.UNREADABLE: errors.DecodeError,
+    Meaning.NEVER_RECEIVED: errors.TransportError,
+    Meaning.BUSY: errors.StatusError,
+    Meaning.EXPIRED: errors.StatusError,
+    Meaning.DENIED: errors.StatusError,
+    Meaning.UNSETTLED: errors.StatusError,
+    Meaning.BROKEN: errors.ServerError,
+    Meaning.BROKEN_FOR_GOOD: errors.ServerError,
+    Meaning.LOST: errors.TransportError,
 }
 IN_DOUBT: Final = {Meaning.UNREADABLE, Meaning.UNSETTLED, Meaning.BROKEN, Meaning.BROKEN_FOR_GOOD, Meaning.LOST}
 FINAL_ANSWER: Final = {Meaning.EXPIRED, Meaning.DENIED, Meaning.UNSETTLED, Meaning.BROKEN_FOR_GOOD}
@@ -118,7 +109,7 @@ class Spent:
 def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, ending: Ending) -> None:
     """Check the tries of one call, all of them and in order, and keep account of the budget."""
     if not tries:  # or it waited for its turn until its deadline
-        assert ending.was_interrupted or isinstance(ending.error, TimedOutError)
+        assert ending.was_interrupted or isinstance(ending.error, errors.TimedOutError)
         return
     creates = tries[0].method == "POST"
     assert {(one.method, one.target) for one in tries} == {(tries[0].method, tries[0].target)}
@@ -184,9 +175,9 @@ def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange])
     assert isinstance(error, CreateOutcomeUnknownError) is (creates and meaning in IN_DOUBT)
     cause = error.__cause__ if isinstance(error, CreateOutcomeUnknownError) else error
     assert isinstance(cause, ERRORS[meaning])
-    if isinstance(cause, StatusError):
+    if isinstance(cause, errors.StatusError):
         assert cause.status == tries[-1].status
-    if isinstance(cause, TransportError):
+    if isinstance(cause, errors.TransportError):
         assert cause.was_sent is (meaning is Meaning.LOST)
     answered = [
         None if meaning_of(one) in {Meaning.UNREADABLE, Meaning.LOST, Meaning.NEVER_RECEIVED} else one.status
