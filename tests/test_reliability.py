@@ -39,10 +39,11 @@ NOWHERE: Final = "00000000000011ea0000000000000000"
 Result = TypeVar("Result")
 Loop = Literal["asyncio", "trio"]
 Met: TypeAlias = Fault | Unreachable | None  # what a request meets
-
-
 How = Literal["scope", "task", "time"]
 Cancel = tuple[How, float]  # at a suspension by its number, or after some seconds
+
+
+seeds = st.integers(0, 2**32 - 1)
 
 
 @frozen
@@ -128,9 +129,6 @@ def draw_quirks(chance: Random) -> Quirks:
         envelope=chance.random() < 0.5,
         unknown_begin=chance.choice(["seek", "bad_request", "not_found"]),
     )
-
-
-seeds = st.integers(0, 2**32 - 1)
 
 
 @define

@@ -182,18 +182,18 @@ def test_a_policy_out_of_range_is_refused() -> None:
     out_of_range |= {name: [-1] for name in ("wait_max", "retry_after_max", "deadline", "budget")}
     for name, values in out_of_range.items():
         for wrong in values:
-            with pytest.raises(
-                ValueError, match=f"^{name} must be {+(name == 'attempts')} to 1_000_000, not {wrong}$"
-            ):
+            words = f"^{name} must be {1 if name == 'attempts' else 0} to 1_000_000, not {wrong}$"
+            with pytest.raises(ValueError, match=words):
                 RetryPolicy(**{name: wrong})
-    for name, wrong, text in (
+    wrong_types: list[tuple[str, Any, str]] = [
         ("attempts", 2.0, "int, not float"),
         ("attempts", True, "int, not bool"),
         ("wait_max", "8", "int or float, not str"),
         ("retry_after_max", None, "int or float, not NoneType"),
         ("deadline", "soon", "int or float or None, not str"),
         ("budget", 1.5, "int, not float"),
-    ):
+    ]
+    for name, wrong, text in wrong_types:
         with pytest.raises(TypeError, match=f"^{name} must be {text}$"):
             RetryPolicy(**{name: wrong})
 

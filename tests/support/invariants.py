@@ -5,7 +5,7 @@ how often, what a call may end with, and when it may give up.
 """
 
 from collections.abc import Sequence
-from enum import Enum, auto
+from enum import Enum
 from itertools import pairwise
 from math import ceil, inf
 from typing import Final
@@ -22,33 +22,18 @@ TINY: Final = 1e-6  # what floats may be off
 REFUND: Final = 0.2  # of the budget, for each call that gets a final response
 
 
-class Meaning(Enum):
-    """What the caller can conclude from a response."""
-
-    GOOD = auto()
-    UNREADABLE = auto()
-    NEVER_RECEIVED = auto()
-    BUSY = auto()  # 429
-    EXPIRED = auto()
-    DENIED = auto()  # any other 4xx, but for these two:
-    UNSETTLED = auto()  # 408, 499
-    BROKEN = auto()  # a 5xx that may pass
-    BROKEN_FOR_GOOD = auto()  # any other 5xx
-    LOST = auto()  # no answer, or not all of it
-
-
+# What the caller can conclude from a response: BUSY is 429, UNSETTLED 408 or 499, DENIED any other 4xx; BROKEN a
+# 5xx that may pass; LOST no answer, or not all of it.
+Meaning = Enum(
+    "Meaning", "GOOD UNREADABLE NEVER_RECEIVED BUSY EXPIRED DENIED UNSETTLED BROKEN BROKEN_FOR_GOOD LOST"
+)
 SAFE_FOR_ALL: Final = {Meaning.NEVER_RECEIVED, Meaning.BUSY}
 RETRYABLE_STATUSES: Final = SAFE_FOR_ALL | {Meaning.BROKEN, Meaning.LOST}
 ERRORS: Final[dict[Meaning, type[RoomsError]]] = {
+    **dict.fromkeys([Meaning.BUSY, Meaning.EXPIRED, Meaning.DENIED, Meaning.UNSETTLED], errors.StatusError),
+    **dict.fromkeys([Meaning.BROKEN, Meaning.BROKEN_FOR_GOOD], errors.ServerError),
+    **dict.fromkeys([Meaning.NEVER_RECEIVED, Meaning.LOST], errors.TransportError),
     Meaning.UNREADABLE: errors.DecodeError,
-    Meaning.NEVER_RECEIVED: errors.TransportError,
-    Meaning.BUSY: errors.StatusError,
-    Meaning.EXPIRED: errors.StatusError,
-    Meaning.DENIED: errors.StatusError,
-    Meaning.UNSETTLED: errors.StatusError,
-    Meaning.BROKEN: errors.ServerError,
-    Meaning.BROKEN_FOR_GOOD: errors.ServerError,
-    Meaning.LOST: errors.TransportError,
 }
 IN_DOUBT: Final = {Meaning.UNREADABLE, Meaning.UNSETTLED, Meaning.BROKEN, Meaning.BROKEN_FOR_GOOD, Meaning.LOST}
 FINAL_ANSWER: Final = {Meaning.EXPIRED, Meaning.DENIED, Meaning.UNSETTLED, Meaning.BROKEN_FOR_GOOD}
@@ -67,18 +52,14 @@ def meaning_of(exchange: Exchange) -> Meaning:
     if status in {408, 499}:
         return Meaning.UNSETTLED
     if status >= 400:
-        return Meaning.EXPIRED if _says_expired(exchange) else Meaning.DENIED
+        # All tokens here are good, so what the emulator itself refuses with 401 has expired.
+        itself = status == 401 and not isinstance(fault, GatewayPage)
+        is_expired = fault.message == "expired token" if isinstance(fault, Failure) else itself
+        return Meaning.EXPIRED if is_expired else Meaning.DENIED
     if isinstance(fault, BadRoom):
         is_there = -len(exchange.rooms) <= fault.index < len(exchange.rooms)
         return Meaning.UNREADABLE if is_there else Meaning.GOOD
     return Meaning.UNREADABLE if isinstance(fault, GatewayPage) else Meaning.GOOD
-
-
-def _says_expired(exchange: Exchange) -> bool:
-    if isinstance(exchange.fault, Failure):
-        return exchange.fault.message == "expired token"
-    # All tokens here are good, so what the emulator itself refuses with 401 has expired.
-    return exchange.status == 401 and not isinstance(exchange.fault, GatewayPage)
 
 
 @define
@@ -95,8 +76,7 @@ class Spent:
 
     least: float = 0.0
     most: float = 0.0
-    is_paced: bool = False
-    """Whether the service limited the rate, so that requests wait for their turn too."""
+    is_paced: bool = False  # the service limited the rate, so requests wait for their turn too
 
     def take(self, budget: int) -> None:
         assert self.least + 1 <= budget + TINY, "a retry without budget"
@@ -127,23 +107,21 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert meaning in repeated, f"another try after {one}"
         limits += is_limit(one)
         tried, asked_for = number - renewed, _asked_for(one)
-        assert tried - limits < policy.attempts
-        assert policy.attempts > 1
+        assert policy.attempts > max(1, tried - limits)
         assert asked_for <= policy.retry_after_max
         assert asked_for - TINY <= waited <= asked_for + _longest_wait(policy, tried) + pace + TINY
         assert following.began - tries[0].began < deadline + TINY + GRACE * spent.is_paced
         if not is_limit(one):
             spent.take(policy.budget)
-    last, tried = tries[-1], len(tries) - renewed
-    is_last_limit = is_limit(last)
+    last, tried, took = tries[-1], len(tries) - renewed, tries[-1].ended - tries[0].began
+    meaning, is_last_limit = meaning_of(last), is_limit(last)
     waits = _asked_for(last) + _longest_wait(policy, tried) + pace
-    assert last.ended - tries[0].began <= deadline + GRACE + TINY
-    meaning = meaning_of(last)
+    assert took <= deadline + GRACE + TINY
     gives_up = (
         tried - limits - is_last_limit >= policy.attempts
         or (is_last_limit and policy.attempts == 1)
         or _asked_for(last) > policy.retry_after_max
-        or last.ended - tries[0].began + waits >= deadline - TINY
+        or took + waits >= deadline - TINY
         or (not is_last_limit and spent.most + 1 > policy.budget - TINY)
     )
     if ending.was_interrupted:
@@ -153,38 +131,32 @@ def check_call(tries: Sequence[Exchange], policy: RetryPolicy, spent: Spent, end
         assert meaning is Meaning.GOOD, f"returned after {last}"
         spent.refund()
     elif ending.error.stop_reason == "the service limits the rate of requests":
-        assert last.ended - tries[0].began + waits >= deadline  # it waited for its turn until then
+        assert took + waits >= deadline  # it waited for its turn until then
         if meaning in repeated and not is_last_limit:
             spent.take(policy.budget)
     else:
         assert gives_up or meaning not in repeated, f"no other try after {last}"
-        assert meaning is not Meaning.EXPIRED or renewed or last.ended - tries[0].began >= deadline - pace
-        _check_refusal(ending.error, meaning, tries, spent)
+        assert meaning is not Meaning.EXPIRED or renewed or took >= deadline - pace
+        _check_error(ending.error, meaning, tries, spent)
 
 
-def _check_refusal(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange], spent: Spent) -> None:
-    if meaning in {Meaning.DENIED, Meaning.EXPIRED, Meaning.BROKEN_FOR_GOOD}:
+def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange], spent: Spent) -> None:
+    if meaning in FINAL_ANSWER - {Meaning.UNSETTLED}:
         spent.least = max(0.0, spent.least - REFUND)  # a service that refuses is well: that may count too
-    _check_error(error, meaning, tries)
-    if meaning in FINAL_ANSWER and not isinstance(error, CreateOutcomeUnknownError):
-        spent.refund()
-
-
-def _check_error(error: RoomsError, meaning: Meaning, tries: Sequence[Exchange]) -> None:
-    creates = tries[0].method == "POST"
-    assert isinstance(error, CreateOutcomeUnknownError) is (creates and meaning in IN_DOUBT)
-    cause = error.__cause__ if isinstance(error, CreateOutcomeUnknownError) else error
+    is_in_doubt = isinstance(error, CreateOutcomeUnknownError)
+    assert is_in_doubt is (tries[0].method == "POST" and meaning in IN_DOUBT)
+    cause = error.__cause__ if is_in_doubt else error
     assert isinstance(cause, ERRORS[meaning])
     if isinstance(cause, errors.StatusError):
         assert cause.status == tries[-1].status
     if isinstance(cause, errors.TransportError):
         assert cause.was_sent is (meaning is Meaning.LOST)
-    answered = [
-        None if meaning_of(one) in {Meaning.UNREADABLE, Meaning.LOST, Meaning.NEVER_RECEIVED} else one.status
-        for one in tries
-    ]
+    without_status = {Meaning.UNREADABLE, Meaning.LOST, Meaning.NEVER_RECEIVED}
+    answered = [None if meaning_of(one) in without_status else one.status for one in tries]
     assert [attempt.status for attempt in error.attempts] == answered
     assert (error.method, error.path) == (tries[-1].method, tries[-1].target)
+    if meaning in FINAL_ANSWER and not is_in_doubt:
+        spent.refund()
 
 
 def is_limit(exchange: Exchange) -> bool:
