@@ -17,6 +17,7 @@ import anyio
 import httpx
 import httpx2
 import pytest
+from anyio.from_thread import start_blocking_portal
 from attrs import define, field, frozen
 from hypothesis import note, stateful
 from hypothesis import strategies as st
@@ -203,7 +204,8 @@ class Proof(stateful.RuleBasedStateMachine):
         self.emulator = Emulator(rooms=rooms, quirks=quirks, clock=lambda: self.clock() + self.skew)
         self.banned = {uuid: self.emulator.room(uuid)["isBan"] for uuid in self.emulator.uuids()}
         self.inclusive = quirks.cursor == "inclusive"
-        self.portal = self.closing.enter_context(self.time.portal(self.loop))
+        self.portal = self.closing.enter_context(start_blocking_portal(self.loop, self.time.options(self.loop)))
+        self.closing.callback(self.portal.call, self.portal.stop, True)  # of a client that left tasks too
         self.transport = FaultyTransport(self.emulator)
         client = library.AsyncClient(transport=self.transport, timeout=chance.choice([0.5, 5.0]), trust_env=False)
         self.closing.callback(self.portal.call, client.aclose)

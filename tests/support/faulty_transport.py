@@ -76,13 +76,8 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: Any) -> Any:
         fault = self.script.popleft() if self.script else None
-        exchange = Exchange(
-            session=session.get(),
-            method=request.method,
-            target=request.url.raw_path.decode(),
-            fault=fault,
-            began=anyio.current_time(),
-        )
+        target = request.url.raw_path.decode()
+        exchange = Exchange(session.get(), request.method, target, fault, anyio.current_time())
         self.log.append(exchange)
         library = sys.modules[type(request).__module__.partition(".")[0]]
         try:

@@ -6,15 +6,12 @@ outside such a loop may be waited for with a time limit: the clock would not let
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, TypeVar
 
 import anyio
 import trio
-from anyio.from_thread import BlockingPortal
 from attrs import define, frozen
 
 Returned = TypeVar("Returned")
@@ -35,29 +32,6 @@ class VirtualTime:
         if loop == "trio":  # not by anyio, which before 4.14 forgets the clock
             return trio.run(function, *args, clock=_TrioClock(self))
         return anyio.run(function, *args, backend=loop, backend_options=self.options(loop))
-
-    @contextmanager
-    def portal(self, loop: str) -> Iterator[BlockingPortal]:
-        """Start a loop of that kind with this clock in a thread of its own, for calls from this one."""
-        started: Future[BlockingPortal] = Future()
-
-        async def serve() -> None:
-            async with BlockingPortal() as portal:
-                started.set_result(portal)
-                await portal.sleep_until_stopped()
-
-        with ThreadPoolExecutor(1) as threads:
-            served = threads.submit(self.run, loop, serve)
-            either: list[Future[Any]] = [started, served]
-            wait(either, return_when=FIRST_COMPLETED)
-            if served.done():
-                served.result()
-            portal = started.result()
-            try:
-                yield portal
-            finally:
-                portal.call(portal.stop, True)
-            served.result()
 
 
 @frozen
