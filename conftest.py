@@ -117,6 +117,6 @@ def end_page(namespace: dict[str, Any]) -> None:
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare), CodeBlockParser("console", play)],
     patterns=["README.md", "docs/**/*.md", "docs/*.md"],
-    excludes=["docs/_build/**"],
+    excludes=["docs/_build/**", "docs/performance/*.md"],
     teardown=end_page,
 ).pytest()
