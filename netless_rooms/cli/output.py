@@ -12,7 +12,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import RawIOBase
-from logging import DEBUG, Handler, LogRecord, getLogger
+from logging import DEBUG, LogRecord, getLogger
 from pathlib import Path
 from textwrap import fill
 from time import perf_counter
@@ -30,32 +30,28 @@ Update: TypeAlias = Callable[..., None]  # takes a text and, if it counts rooms,
 logger: Final = getLogger("netless_rooms")
 
 
-class SayHandler(Handler):
-    """Shows a log on stderr."""
-
-    def emit(self, record: LogRecord) -> None:
-        """Show one record."""
-        say(record.getMessage())
-
-
 @contextmanager
 def shown_log() -> Iterator[None]:
     """Show the library's log on stderr meanwhile: each request and retry."""
-    handler, level = SayHandler(), logger.level
-    logger.addHandler(handler)
+
+    def show(record: LogRecord) -> bool:
+        say(record.getMessage())
+        return False
+
+    level = logger.level
+    logger.addFilter(show)
     logger.setLevel(DEBUG)
     try:
         yield
     finally:
         logger.setLevel(level)
-        logger.removeHandler(handler)
+        logger.removeFilter(show)
 
 
 def visible(text: str) -> str:
     """Return ``text`` with the replacement character for whatever a terminal or an editor may act on.
 
-    Names of rooms are untrusted.  An escape sequence could repaint the screen, a line break could fake a line of
-    ours, a mark of direction could reverse the text.
+    Names of rooms are untrusted: they could repaint the screen, fake a line of ours, or reverse the text.
     """
     if text.isprintable():
         return text
@@ -63,11 +59,8 @@ def visible(text: str) -> str:
 
 
 def open_closed_streams() -> None:
-    """Open an empty stream where the process was started without one, so that no file takes its descriptor.
-
-    The one for stdout rejects writes: output that nobody can read must not be lost silently.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
+    """Open an empty stream where the process was started without one, so that no file takes its descriptor."""
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):  # no output gets lost: stdout rejects it
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  as long as the process
 
@@ -94,10 +87,9 @@ def prompt(text: str) -> None:
 
 
 def put(text: str, *, sync: bool = False) -> int:
-    """Write ``text`` to stdout, whole, and return the number of bytes.
+    """Write ``text`` to stdout, whole, ``sync`` it if that is a file, and return the number of bytes.
 
-    Raises ``CommandError`` if that fails; then a regular file keeps no part of it.  With ``sync``, a regular file
-    is brought to the disk too.
+    Raises ``CommandError`` if that fails; then a regular file keeps no part of it.
     """
     try:
         return _write(sys.stdout, text, sync=sync)
@@ -137,16 +129,10 @@ def cut_back(raw: TextIO | RawIOBase, written: int) -> None:
 
 
 def read_input(limit: int = -1) -> str:
-    """Return the text of stdin, at most ``limit`` bytes of it: UTF-8, or UTF-16 as some shells pipe it.
-
-    Raises ``UnicodeDecodeError`` for any other encoding.
-    """
+    """Return the text of stdin, at most ``limit`` bytes: UTF-8, UTF-16 as some shells pipe it, or an error."""
     content: bytes = sys.stdin.buffer.read(limit)
-    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    if content[1:2] == b"\0":
-        return content.decode("utf-16-le")
-    return content.decode("utf-8-sig")
+    has_mark = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    return content.decode("utf-16" if has_mark else "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig")
 
 
 @contextmanager
@@ -176,8 +162,7 @@ def progress(*, is_wanted: bool = True) -> Iterator[Update]:
 
     # What rich redirects, it writes to the terminal; rows must go where stdout leads, whatever stderr is.
     options: Any = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
-    columns = SpinnerColumn(), Line(""), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), **options) as bar:
+    with Progress(SpinnerColumn(), Line(""), TimeElapsedColumn(), console=Console(stderr=True), **options) as bar:
         bar.add_task("")
         yield update
 
@@ -213,10 +198,8 @@ def count(number: int, noun: str) -> str:
 def _write(stream: TextIO, text: str, *, sync: bool = False) -> int:
     encoding = stream.encoding or "utf-8"
     content = text.encode(encoding, "replace")
-    buffer: Any = getattr(stream, "buffer", None)
-    if buffer is None:  # text in memory, which takes everything
-        return stream.write(content.decode(encoding))
     stream.flush()
+    buffer: Any = stream.buffer
     write_whole(getattr(buffer, "raw", buffer), content, sync=sync)
     return len(content)
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import anyio
-from attrs import frozen
+from attrs import Factory, define, frozen
 from cyclopts import Parameter, validators
 
 from netless_rooms._bulk import CONCURRENCY, Outcome, Outcomes
@@ -25,7 +25,6 @@ OUTCOME: Final = Columns(
     fields=("uuid", "outcome", "error"), shown={"uuid": 32, "outcome": 13, "error": 0}, folds=True
 )
 STDIN: Final = "-"
-EXPECTED: Final = "expected one uuid or JSON object per line, or CSV with a column uuid"
 Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 # Only this makes a lone hyphen an argument; so misspelled flags have to be rejected here.
 Uuids = Annotated[
@@ -57,14 +56,20 @@ def disable(
 ) -> int:
     """Disable rooms."""
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
-    selected = tuple(dict.fromkeys(select(uuids, done=f"{verb}d")))
-    report = Report(f"{verb}d", format_for(format))
+    selected = list(dict.fromkeys(select(uuids, done=f"{verb}d")))
+    change = f"{verb} {count(len(selected), 'room')}"
+    report = Report(f"{verb}d", format_for(format), len(selected))
     if options.dry_run:
-        report.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in selected)
+        report.add_without_error("not_attempted", selected)
         say(f"dry run: {count(len(selected), 'room')} would be {verb}d")
         return ExitCode.DONE
     if len(selected) > 1 and not options.yes:
-        _confirm(f"{verb} {count(len(selected), 'room')}", can_ask=bool(uuids) and STDIN not in uuids)
+        if not uuids or STDIN in uuids or not sys.stdin.isatty():
+            remedy = f"cannot prompt; pass --yes to {change}, or --dry-run to see them"
+            raise CommandError(ExitCode.USAGE, f"nothing was changed: {remedy}")
+        prompt(f"{change.capitalize()}? [y/N] ")
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise CommandError(ExitCode.USAGE, "nothing was changed")
     return anyio.run(_make_calls, selected, verb, options, settings, report)
 
 
@@ -72,45 +77,45 @@ enable = partial(disable, verb="enable")
 
 
 async def _make_calls(
-    uuids: tuple[str, ...], verb: str, options: BulkOptions, settings: flags.Settings, report: "Report"
+    uuids: list[str], verb: str, options: BulkOptions, settings: flags.Settings, report: "Report"
 ) -> int:
     async with flags.open_rooms(settings) as rooms:
         call = rooms.disable_many if verb == "disable" else rooms.enable_many
         calls = call(uuids, concurrency=options.concurrency, rate=options.rate, max_failures=options.max_failures)
-        return await report.follow(calls, len(uuids))
+        return await report.follow(calls)
 
 
 def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
     """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there are none and stdin is a pipe.
 
-    Stdin has one uuid or one JSON object per line, or CSV with the names of columns, as ``scan`` and this command
-    print.  Rows of this command's own output whose ``outcome`` is ``done`` are left out, so that its output can be
-    piped in again.
+    Rows of the command's own output whose ``outcome`` is ``done`` are left out, so that its output can be piped in
+    again.
     """
     if STDIN in arguments and len(arguments) > 1:
         raise CommandError(ExitCode.USAGE, "use either - or uuids, not both")
     if not arguments and sys.stdin.isatty():
         raise CommandError(ExitCode.USAGE, "pass uuids of rooms, or pipe them in; see --help")
+    if arguments and STDIN not in arguments:
+        for text in arguments:
+            if text.startswith("-"):
+                raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
+        return [check_uuid("a uuid", text) for text in arguments]
     try:
-        if arguments and STDIN not in arguments:
-            return [_parse_argument(each) for each in arguments]
-        rows = list(_rows(read_input().splitlines()))
-        return [_parse_uuid(line, row) for line, row in rows if row.get("outcome") != done]
+        return [
+            _check_uuid(line, row.get("uuid"))
+            for line, row in list(_rows(read_input().splitlines()))
+            if row.get("outcome") != done
+        ]
     except UnicodeDecodeError:
-        reason = "the input is neither UTF-8 nor UTF-16"
+        wrong = "the input is neither UTF-8 nor UTF-16"
     except ValueError as error:
-        reason = str(error)
-    raise CommandError(ExitCode.USAGE, reason if STDIN not in arguments and arguments else f"{reason}; {EXPECTED}")
+        wrong = str(error)
+    raise CommandError(
+        ExitCode.USAGE, f"{wrong}; expected one uuid or JSON object per line, or CSV with a column uuid"
+    )
 
 
-def _parse_argument(text: str) -> str:
-    if text.startswith("-"):
-        raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
-    return check_uuid("a uuid", text)
-
-
-def _parse_uuid(line: int, row: dict[str, Any]) -> str:
-    uuid = row.get("uuid")
+def _check_uuid(line: int, uuid: Any) -> str:
     if not isinstance(uuid, str) or not uuid:
         raise ValueError(f"line {line} has no uuid")
     return check_uuid(f"line {line}", uuid)
@@ -123,90 +128,83 @@ def _rows(lines: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
         for row in reader:
             yield reader.line_num, {**row, "uuid": (row["uuid"] or "").removeprefix("'")}
         return
-    for number, line in enumerate(lines, 1):
-        if content := line.strip():
-            yield number, _parse_row(content) if content.startswith("{") else {"uuid": content}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line.startswith("{"):
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                yield number, {}
+        elif line:
+            yield number, {"uuid": line}
 
 
-def _parse_row(text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _confirm(change: str, *, can_ask: bool) -> None:
-    if not (can_ask and sys.stdin.isatty()):
-        remedy = f"cannot prompt; pass --yes to {change}, or --dry-run to see them"
-        raise CommandError(ExitCode.USAGE, f"nothing was changed: {remedy}")
-    prompt(f"{change.capitalize()}? [y/N] ")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise CommandError(ExitCode.USAGE, "nothing was changed")
-
-
+@define
 class Report:
     """Shows the outcome of each room as soon as it is known, and at the end the rooms without one."""
 
-    def __init__(self, done: str, format: Format) -> None:  # noqa: A002
-        self._done = done
-        self._format: Format = format
-        self._header = True
-        self._counts = Counter[str]()
-        self._last_error: Exception | None = None
+    done: str
+    format: Format
+    total: int
+    counts: Counter[str] = Factory(Counter)
+    last_error: Exception | None = None
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Sequence[Row]) -> None:
         """Show rows."""
-        shown = list(rows)
-        put(encode(shown, OUTCOME, self._format, header=self._header))
-        self._header = False
-        self._counts.update(row["outcome"] for row in shown)
+        if rows:
+            put(encode(rows, OUTCOME, self.format, header=not self.counts))
+            self.counts.update(row["outcome"] for row in rows)
 
-    async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]], total: int) -> int:
+    def add_without_error(self, outcome: str, uuids: Iterable[str]) -> None:
+        """Show rooms that had no response."""
+        self.add([{"uuid": uuid, "outcome": outcome, "error": None} for uuid in uuids])
+
+    async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]]) -> int:
         """Make all calls and return the exit code."""
         try:
             with progress(is_wanted=not sys.stdout.isatty()) as update:
                 async with calls as outcomes:
                     async for outcome in outcomes:
                         self.add([self._row(outcome)])
-                        done = f"{outcomes.done:,} of {count(total, 'room')}, {outcomes.failed:,} failed"
-                        update(done, outcomes.done)
+                        update(f"{outcomes.done:,} of {self._rooms}, {outcomes.failed:,} failed", outcomes.done)
         except TooManyFailuresError as error:
             self._add_rest(outcomes)
             say(message(error))
             return ExitCode.PARTLY
         except anyio.get_cancelled_exc_class():
             self._add_rest(outcomes)
-            finished, failed = self._counts[self._done], self._counts["failed"]
-            left = total - finished - failed
-            say(f"stopped: {finished:,} {self._done}, {failed:,} failed, {left:,} left{self._advice()}")
+            finished, failed = self.counts[self.done], self.counts["failed"]
+            left = self.total - finished - failed
+            say(f"stopped: {finished:,} {self.done}, {failed:,} failed, {left:,} left{self._advice}")
             raise
-        return self._finish(outcomes, total)
+        if outcomes.failed == 0:
+            if sys.stderr.isatty():
+                say(f"{self._rooms} {self.done}")
+            return ExitCode.DONE
+        if self.total == 1 and isinstance(self.last_error, RoomsError):
+            raise self.last_error
+        say(f"{outcomes.failed:,} of {self._rooms} failed{self._advice}")
+        return ExitCode.PARTLY
 
     def _add_rest(self, outcomes: Outcomes[str]) -> None:
-        self.add(self._row(outcome) for outcome in outcomes.unread)
-        self.add({"uuid": uuid, "outcome": "in_doubt", "error": None} for uuid in outcomes.in_doubt)
-        self.add({"uuid": uuid, "outcome": "not_attempted", "error": None} for uuid in outcomes.not_attempted)
+        self.add([self._row(outcome) for outcome in outcomes.unread])
+        self.add_without_error("in_doubt", outcomes.in_doubt)
+        self.add_without_error("not_attempted", outcomes.not_attempted)
 
     def _row(self, outcome: Outcome) -> Row:
         error = outcome.error
         if error is None:
-            return {"uuid": outcome.uuid, "outcome": self._done, "error": None}
-        self._last_error = error
-        explain = reason if self._format == "table" else message
+            return {"uuid": outcome.uuid, "outcome": self.done, "error": None}
+        self.last_error = error
+        explain = reason if self.format == "table" else message
         text = explain(error) if isinstance(error, RoomsError) else type(error).__name__
         return {"uuid": outcome.uuid, "outcome": "failed", "error": text}
 
-    def _finish(self, outcomes: Outcomes[str], total: int) -> int:
-        if outcomes.failed == 0:
-            if sys.stderr.isatty():
-                say(f"{count(total, 'room')} {self._done}")
-            return ExitCode.DONE
-        if total == 1 and isinstance(self._last_error, RoomsError):
-            raise self._last_error
-        say(f"{outcomes.failed:,} of {count(total, 'room')} failed{self._advice()}")
-        return ExitCode.PARTLY
+    @property
+    def _rooms(self) -> str:
+        return count(self.total, "room")
 
+    @property
     def _advice(self) -> str:
-        if self._format == "table":
+        if self.format == "table":
             return "; fix the cause, then repeat the command"
         return "; pipe this output into the same command to retry the rest"
