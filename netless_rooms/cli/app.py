@@ -50,11 +50,9 @@ class HelpFormatter:
     """Draws ``--help`` without frames, so that each page fits a screen of 80 columns and 24 lines."""
 
     def render_usage(self, console: "Console", _: object, usage: object) -> None:
-        """Draw the first line."""
         console.out(f"Usage: {str(usage).strip()}", style="bold")
 
     def render_description(self, console: "Console", _: object, description: object) -> None:
-        """Draw what the command does."""
         lines = map(str.rstrip, _plain(console, description).splitlines())
         console.out("\n".join(filter(None, lines)), highlight=False)
 

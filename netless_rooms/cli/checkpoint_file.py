@@ -95,7 +95,6 @@ def write_state(path: Path, state: ScanState, *, is_first: bool = False) -> None
 
 
 def unusable(path: Path, error: Exception) -> CommandError:
-    """Return the error for a file that cannot be read or written."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return CommandError(ExitCode.FILE, f"{path}: {reason}")
 
@@ -106,15 +105,11 @@ class StdoutWriter:
     size = crc = _written = 0
 
     def write(self, text: str) -> None:
-        """Write ``text``, and sync it if stdout is a file."""
         self._written = put(text, sync=True)
 
     def undo(self) -> None:
         """Cut the last write off if stdout is a file."""
         cut_back(sys.stdout, self._written)
-
-    def close(self) -> None:
-        """Leave stdout open for the process."""
 
 
 class OutputFile:
@@ -126,11 +121,6 @@ class OutputFile:
         self._path = path
         try:
             self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
-            try:
-                self._take_over()
-            except BaseException:
-                self._file.close()
-                raise
         except FileExistsError:
             remedy = "name another file, pass its --checkpoint file, or --force"
             raise CommandError(ExitCode.FILE, f"{path} exists: {remedy}") from None
@@ -138,13 +128,15 @@ class OutputFile:
             raise self._changed() if state.size else unusable(path, error) from None
         except OSError as error:
             raise unusable(path, error) from None
-
-    def _take_over(self) -> None:
-        if not is_file(self._file):
-            raise CommandError(ExitCode.FILE, f"{self._path} is not a regular file")
-        _lock(self._file, self._path)
-        if _crc_of(self._file, self.size) != self.crc:
-            raise self._changed()
+        try:
+            if not is_file(self._file):
+                raise CommandError(ExitCode.FILE, f"{path} is not a regular file")
+            _lock(self._file, path)
+            if _crc_of(self._file, self.size) != self.crc:
+                raise self._changed()
+        except BaseException:
+            self._file.close()
+            raise
 
     def _changed(self) -> CommandError:
         wrong = f"does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"
@@ -166,7 +158,6 @@ class OutputFile:
         """Leave it: the next run cuts off what its checkpoint file does not cover."""
 
     def close(self) -> None:
-        """Close the file, which unlocks it."""
         self._file.close()
 
 
@@ -196,14 +187,14 @@ def _put_in_place(name: str, target: Path, *, is_first: bool) -> None:
 
 def _lock(file: FileIO, path: Path) -> None:
     """Keep other scans away from the file, where the system can; the lock ends with the process."""
-    try:
+    with suppress(ImportError):
         import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise CommandError(ExitCode.FILE, f"another scan is writing to {path}: wait until it ends") from None
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            wrong = f"another scan is writing to {path}: wait until it ends"
+            raise CommandError(ExitCode.FILE, wrong) from None
 
 
 def _crc_of(file: FileIO, size: int) -> int | None:

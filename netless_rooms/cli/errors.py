@@ -62,7 +62,6 @@ ANSWERED: Final = re.compile("^the service answered ([0-9]+):? ")
 
 
 def exit_code(error: errors.RoomsError) -> ExitCode:
-    """Return the exit code for an error of the library."""
     if _is_without_service(error):
         return ExitCode.SERVICE
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))

@@ -83,7 +83,6 @@ def format_for(flag: Format | None) -> Format:
 
 
 def show(rows: Sequence[Row], columns: Columns, flag: Format | None) -> None:
-    """Write ``rows`` to stdout."""
     put(encode(rows, columns, format_for(flag)))
 
 

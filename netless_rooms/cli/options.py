@@ -50,7 +50,6 @@ VerboseFlag = Annotated[bool, Parameter(alias="-v", negative="", help="Log each 
 
 
 def unreadable(choices: str) -> Parameter:
-    """Return what describes ``--on-invalid``."""
     return Parameter(help="What to do with unreadable rooms.", metavar=choices, show_choices=False)
 
 
@@ -73,7 +72,6 @@ def rest_of_page(first: Any, scan: Scan[Any]) -> list[Any]:
 
 
 def seen(scan: Scan[Any]) -> tuple[str, int]:
-    """Return what a progress line shows of a scan."""
     return f"{count(scan.room_count, 'room')} in {count(scan.page_count, 'page')}", scan.room_count
 
 
@@ -176,8 +174,6 @@ class KeyFlags:
 @Parameter(name="*", group=SETTINGS)
 @frozen(kw_only=True, repr=False)
 class Settings(KeyFlags):
-    """The settings that were given as flags."""
-
     token: Annotated[str | None, Parameter(help="A token of the project or of one room.")] = None
     region: Annotated[KnownRegion | str | None, Parameter(alias="-r", help="The data centre.")] = None
     base_url: Annotated[str | None, Parameter(help="The address of the service.")] = None

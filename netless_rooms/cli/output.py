@@ -66,12 +66,10 @@ def open_closed_streams() -> None:
 
 
 def is_pipe(stream: TextIO) -> bool:
-    """Whether another program reads what is written there."""
     return _kind(stream) in {stat.S_IFIFO, stat.S_IFSOCK}
 
 
 def is_file(stream: TextIO | RawIOBase) -> bool:
-    """Whether what is written there goes to a regular file."""
     return _kind(stream) == stat.S_IFREG
 
 
@@ -81,7 +79,6 @@ def say(text: str) -> None:
 
 
 def prompt(text: str) -> None:
-    """Write ``text`` to stderr as it is."""
     with suppress(OSError):
         _write(sys.stderr, text)
 
@@ -174,7 +171,6 @@ def progress_line(text: str, rate: str, quiet: float) -> str:
 
 
 def per_second(rooms: int, seconds: float) -> str:
-    """Return the rooms a second, for people."""
     return f"{rooms / max(seconds, 0.001):,.0f} rooms a second"
 
 
@@ -191,7 +187,6 @@ def styled(text: str, code: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number of things, for people."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

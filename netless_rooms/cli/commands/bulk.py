@@ -35,8 +35,6 @@ Uuids = Annotated[
 @Parameter(name="*")
 @frozen(kw_only=True)
 class BulkOptions:
-    """How to make many calls."""
-
     yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several.")] = False
     dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which would change.")] = False
     concurrency: Annotated[flags.AtLeastOne, Parameter(alias="-j", help="Calls at once; 8.")] = CONCURRENCY
@@ -54,7 +52,6 @@ def disable(
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
     verb: Annotated[str, Parameter(parse=False)] = "disable",
 ) -> int:
-    """Disable rooms."""
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
     selected = list(dict.fromkeys(select(uuids, done=f"{verb}d")))
     change = f"{verb} {count(len(selected), 'room')}"
@@ -149,7 +146,6 @@ class Report:
     last_error: Exception | None = None
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Show rows."""
         if rows:
             put(encode(rows, OUTCOME, self.format, header=not self.counts))
             self.counts.update(row["outcome"] for row in rows)
@@ -159,7 +155,6 @@ class Report:
         self.add([{"uuid": uuid, "outcome": outcome, "error": None} for uuid in uuids])
 
     async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]]) -> int:
-        """Make all calls and return the exit code."""
         try:
             with progress(is_wanted=not sys.stdout.isatty()) as update:
                 async with calls as outcomes:

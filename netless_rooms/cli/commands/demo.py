@@ -18,7 +18,6 @@ NO_SUCH_ROOM: Final = "00000000000011ea0000000000000000"
 
 
 async def demo() -> None:
-    """Walk an emulated service, without an account."""
     try:
         from netless_rooms.emulator import Emulator
     except ImportError as error:

@@ -36,7 +36,6 @@ async def doctor(
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> int:
-    """Report undocumented behaviour of the service, with read-only requests."""
     async with flags.open_rooms(settings) as rooms:
         with progress() as tell:
             findings = await examine(rooms, tell)

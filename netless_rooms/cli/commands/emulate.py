@@ -32,7 +32,6 @@ class RequestLog(list[Any]):
     """The requests of an emulator, each shown on stderr when it is recorded."""
 
     def append(self, request: Any) -> None:
-        """Show and keep a request."""
         super().append(request)
         query = f"?{request.query}" * bool(request.query)
         say(f"{request.method} {request.path}{query}: {request.status or 'no response'}")
@@ -48,7 +47,6 @@ async def emulate(
     verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
     key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT,
 ) -> None:
-    """Serve an emulated service until Ctrl-C, and print the settings for another terminal."""
     emulator = _emulator(rooms, quirk, fault, flags.access_key_of(key))
     if verbose:
         emulator.requests = RequestLog()

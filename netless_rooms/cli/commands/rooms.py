@@ -25,7 +25,6 @@ async def create(
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
-    """Create a room and show it."""
 
     def show_outcome(outcome: Outcome) -> None:
         show_one(room_row(outcome.result()), ROOM, format)  # before the next await, where Ctrl-C could hide it
@@ -61,7 +60,6 @@ async def get(
     format: flags.FormatFlag = None,  # noqa: A002
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
-    """Show a room."""
     async with flags.open_rooms(settings) as rooms:
         room = await rooms.get(uuid)
     show_one(room_row(room), ROOM, format)
@@ -76,7 +74,6 @@ async def list_page(
     format: flags.FormatFlag = None,  # noqa: A002
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
-    """Show one page of the list, as the service serves it."""
     async with flags.open_rooms(settings) as rooms:
         page = await rooms.list(begin_uuid=begin_uuid, limit=limit)
     show([room_row(room) for room in page], ROOM, format)

@@ -4,18 +4,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from time import time
 from typing import Annotated, Any, Final, Literal
 
 import anyio
 import msgspec
-from attrs import Factory, asdict, define, field
+from attrs import asdict, define
 from cyclopts import Parameter
 
 from netless_rooms._auth.environment import find_base_url
-from netless_rooms._client import AsyncRooms
 from netless_rooms._listing.scan import Scan
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.checkpoint_file import OutputFile, ScanState, StdoutWriter, Writer, read_state, write_state
@@ -38,10 +37,8 @@ async def scan(
     filters: flags.Filters = flags.NO_FILTERS,
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
-    """Show all rooms, each exactly once."""
-    chosen = _format(format, output)
+    chosen = _check(checkpoint, output, format)
     has_invalid_column = on_invalid == "yield" and chosen != "jsonl"
-    _check_paths(checkpoint, output)
     async with flags.open_rooms(settings) as rooms:  # before any file is touched: it checks the settings
         fixed = {
             "format": chosen,
@@ -55,13 +52,17 @@ async def scan(
         if state.ended:
             say(f"{checkpoint} is of a scan that has ended, with {_saved(state)}: pass --force to scan again")
             return
-        scan = _start(rooms, state, checkpoint, on_invalid=on_invalid, **asdict(options))
+        try:
+            scan = rooms.scan(resume=state.checkpoint, on_invalid=on_invalid, **asdict(options))
+        except ValueError as error:  # all other arguments were checked before
+            raise CommandError(ExitCode.FILE, str(error).replace("resume", str(checkpoint), 1)) from None
         columns = ROOM_OR_INVALID if has_invalid_column else ROOM
         with _open_output(checkpoint, output, state, is_first=saved is None, force=force) as writer:
             if checkpoint is None and sys.stderr.isatty() and (output or is_file(sys.stdout)):
                 say("with --checkpoint FILE, a scan that is stopped can be resumed")
-            recorder = Recorder(state, checkpoint, writer, filters.since(state.began), columns, chosen, force)
-            await _record(scan, recorder, is_shown=output is not None or not sys.stdout.isatty())
+            since = filters.since(state.began)
+            recorder = Recorder(state, state, checkpoint, writer, since, columns, chosen, is_forced=force)
+            await recorder.record(scan, is_shown=output is not None or not sys.stdout.isatty())
     if recorder.state.skipped:
         say(f"{count(recorder.state.skipped, 'unreadable room')} left out")
     if sys.stderr.isatty():
@@ -72,18 +73,34 @@ async def scan(
 class Recorder:
     """Saves the rooms of a scan page by page, together with the checkpoint after them."""
 
-    state: ScanState
-    """What is saved."""
+    start: ScanState
+    state: ScanState  # what is saved
     checkpoint: Path | None
     writer: Writer
     filters: flags.Filters
     columns: Columns
     format: Format
     is_forced: bool
-    start: ScanState = field(default=Factory(lambda self: self.state, takes_self=True))
 
-    def save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
-        """Write the rooms that ``scan`` has just returned, then the checkpoint; ``ended`` if no room follows."""
+    async def record(self, scan: Any, *, is_shown: bool) -> None:
+        """Take all rooms; if that fails, say how to resume."""
+        try:
+            with progress(is_wanted=is_shown) as update:
+                async with scan as entered:
+                    async for room in entered:
+                        with _uninterrupted():
+                            self._save(entered, flags.rest_of_page(room, entered))
+                        update(*flags.seen(entered))
+                    with _uninterrupted():
+                        self._save(entered, [], ended=True)
+        except RoomsError as error:
+            raise CommandError(exit_code(error), f"{message(error)}; {self._how_to_resume(error)}") from error
+        except anyio.get_cancelled_exc_class():
+            if self.checkpoint is not None:
+                say(f"stopped: {self._how_to_resume(None)}")
+            raise
+
+    def _save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
         rooms, is_first = self.filters.select(page), self.state.checkpoint is None
         self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first))
         self.state = msgspec.structs.replace(
@@ -103,60 +120,41 @@ class Recorder:
                 self.writer.undo()
                 raise
 
+    def _how_to_resume(self, error: RoomsError | None) -> str:
+        if self.checkpoint is None:
+            return "use --checkpoint FILE to make a scan resumable"
+        without = " without --force" * self.is_forced
+        skip = ", with --on-invalid skip to leave out unreadable rooms" if isinstance(error, DecodeError) else ""
+        return f"{_saved(self.state)} saved; repeat the command{without} to resume{skip}"
 
-def _check_paths(checkpoint: Path | None, output: Path | None) -> None:
-    if checkpoint is None:
-        return
-    if output is None and is_pipe(sys.stdout):
+
+def _check(checkpoint: Path | None, output: Path | None, flag: Format | None) -> Format:
+    """Return the format; ``CommandError`` if the flags contradict each other."""
+    if checkpoint is not None and output is None and is_pipe(sys.stdout):
         # Rows in a pipe, or in its reader's memory, may get lost, and the checkpoint would count them as done.
         unknown = "what the reader of a pipe has done with its rows is unknown"
         raise CommandError(ExitCode.USAGE, f"--checkpoint needs --output FILE: {unknown}")
-    if output is not None and checkpoint.resolve() == output.resolve():
+    if output is None:
+        return format_for(flag)
+    if checkpoint is not None and checkpoint.resolve() == output.resolve():
         raise CommandError(ExitCode.USAGE, "--checkpoint and --output must be two files")
+    if flag == "table":
+        raise CommandError(ExitCode.USAGE, "a table cannot be written to a file: use --format jsonl or csv")
+    return flag or ("csv" if output.suffix.lower() == ".csv" else "jsonl")
 
 
-def _start(rooms: AsyncRooms, state: ScanState, checkpoint: Path | None, **options: Any) -> Any:
-    try:
-        return rooms.scan(resume=state.checkpoint, **options)
-    except ValueError as error:  # all other arguments were checked before
-        raise CommandError(ExitCode.FILE, str(error).replace("resume", str(checkpoint), 1)) from None
-
-
-@contextmanager
 def _open_output(
     checkpoint: Path | None, output: Path | None, state: ScanState, *, is_first: bool, force: bool
-) -> Iterator[Writer]:
-    """Yield what takes the rows; ``CommandError`` if a file does not belong to this scan."""
+) -> AbstractContextManager[Writer]:
+    """Return what takes the rows; ``CommandError`` if a file does not belong to this scan."""
     if checkpoint is not None and (is_first or force):
         if output is not None and output.exists() and not force:
             remedy = "name another file, or pass --force to overwrite it"
             raise CommandError(ExitCode.FILE, f"{output} exists, and {checkpoint} does not: {remedy}")
         write_state(checkpoint, state, is_first=is_first)
-    is_new = checkpoint is None and not force
-    writer = StdoutWriter() if output is None else OutputFile(output, state, is_new=is_new)
-    try:
-        yield writer
-    finally:
-        writer.close()
-
-
-async def _record(scan: Any, recorder: Recorder, *, is_shown: bool) -> None:
-    """Take all rooms; if that fails, say how to resume."""
-    try:
-        with progress(is_wanted=is_shown) as update:
-            async with scan as entered:
-                async for room in entered:
-                    with _uninterrupted():
-                        recorder.save(entered, flags.rest_of_page(room, entered))
-                    update(*flags.seen(entered))
-                with _uninterrupted():
-                    recorder.save(entered, [], ended=True)
-    except RoomsError as error:
-        raise CommandError(exit_code(error), f"{message(error)}; {_how_to_resume(error, recorder)}") from error
-    except anyio.get_cancelled_exc_class():
-        if recorder.checkpoint is not None:
-            say(f"stopped: {_how_to_resume(None, recorder)}")
-        raise
+    if output is None:
+        return nullcontext(StdoutWriter())
+    return closing(OutputFile(output, state, is_new=checkpoint is None and not force))
 
 
 @contextmanager
@@ -182,22 +180,6 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _how_to_resume(error: RoomsError | None, recorder: Recorder) -> str:
-    if recorder.checkpoint is None:
-        return "use --checkpoint FILE to make a scan resumable"
-    without = " without --force" * recorder.is_forced
-    skip = ", with --on-invalid skip to leave out unreadable rooms" if isinstance(error, DecodeError) else ""
-    return f"{_saved(recorder.state)} saved; repeat the command{without} to resume{skip}"
-
-
 def _saved(state: ScanState) -> str:
     rooms = count(state.rooms, "room")
     return rooms if state.rows == state.rooms else f"{rooms} seen and {state.rows:,} of them"
-
-
-def _format(flag: Format | None, output: Path | None) -> Format:
-    if output is None:
-        return format_for(flag)
-    if flag == "table":
-        raise CommandError(ExitCode.USAGE, "a table cannot be written to a file: use --format jsonl or csv")
-    return flag or ("csv" if output.suffix.lower() == ".csv" else "jsonl")

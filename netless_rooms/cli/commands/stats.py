@@ -26,7 +26,6 @@ async def stats(
     filters: flags.Filters = flags.NO_FILTERS,
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
-    """Count rooms by the month of their creation."""
     months, filters = Counter[tuple[str, bool]](), filters.since(time())
     async with flags.open_rooms(settings) as rooms:
         with progress() as update:

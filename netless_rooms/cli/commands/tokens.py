@@ -23,7 +23,6 @@ TOKEN: Final = Columns(
 
 
 def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
-    """Return the length of time that an argument names."""
     lifetime = flags.parse_duration(tokens[0].value)
     if lifetime is None:
         raise ValueError(
