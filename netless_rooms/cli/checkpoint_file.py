@@ -10,7 +10,6 @@ The first checkpoint file is written before the output is created, so an output 
 import json
 import os
 import stat
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from io import FileIO
@@ -22,7 +21,7 @@ from zlib import crc32
 import msgspec
 
 from netless_rooms.cli.errors import CommandError, ExitCode
-from netless_rooms.cli.output import cut_back, is_file, put, write_whole
+from netless_rooms.cli.output import is_file, put, write_whole
 
 MAX_SIZE: Final = 1 << 20  # characters to read; a checkpoint of the most shards has fewer
 KIND: Final = "netless-rooms scan 1"
@@ -102,14 +101,10 @@ def unusable(path: Path, error: Exception) -> CommandError:
 class StdoutWriter:
     """Writes to stdout, where a later run can take nothing back."""
 
-    size = crc = _written = 0
+    size = crc = last = 0
 
     def write(self, text: str) -> None:
-        self._written = put(text, sync=True)
-
-    def undo(self) -> None:
-        """Cut the last write off if stdout is a file."""
-        cut_back(sys.stdout, self._written)
+        self.last = put(text, sync=True)
 
 
 class OutputFile:
@@ -118,14 +113,17 @@ class OutputFile:
     def __init__(self, path: Path, state: ScanState, *, is_new: bool) -> None:
         """Open the file of ``state``, or create one.  What it has beyond ``state`` stays until the first write."""
         self.size, self.crc = state.size, state.crc  # of what a later run can rely on
+        self.last = 0  # of the bytes on stdout
         self._path = path
+        wrong = f"{path} does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"
+        changed = CommandError(ExitCode.FILE, f"{wrong}; nothing is written to it")
         try:
             self._file = FileIO(path, "x+" if is_new or not (state.size or path.exists()) else "r+")
         except FileExistsError:
-            remedy = "name another file, pass its --checkpoint file, or --force"
-            raise CommandError(ExitCode.FILE, f"{path} exists: {remedy}") from None
+            wrong = f"{path} exists: name another file, pass its --checkpoint file, or --force"
+            raise CommandError(ExitCode.FILE, wrong) from None
         except FileNotFoundError as error:
-            raise self._changed() if state.size else unusable(path, error) from None
+            raise changed if state.size else unusable(path, error) from None
         except OSError as error:
             raise unusable(path, error) from None
         try:
@@ -133,14 +131,10 @@ class OutputFile:
                 raise CommandError(ExitCode.FILE, f"{path} is not a regular file")
             _lock(self._file, path)
             if _crc_of(self._file, self.size) != self.crc:
-                raise self._changed()
+                raise changed
         except BaseException:
             self._file.close()
             raise
-
-    def _changed(self) -> CommandError:
-        wrong = f"does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"
-        return CommandError(ExitCode.FILE, f"{self._path} {wrong}; nothing is written to it")
 
     def write(self, text: str) -> None:
         """Cut off what the state before does not cover, append ``text`` and sync it."""
@@ -153,9 +147,6 @@ class OutputFile:
             raise unusable(self._path, error) from None
         self.size += len(content)
         self.crc = crc32(content, self.crc)
-
-    def undo(self) -> None:
-        """Leave it: the next run cuts off what its checkpoint file does not cover."""
 
     def close(self) -> None:
         self._file.close()

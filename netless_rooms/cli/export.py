@@ -18,7 +18,7 @@ from textwrap import wrap
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from attrs import frozen
+from attrs import Factory, frozen
 
 from netless_rooms._api.decoding import format_time
 from netless_rooms._auth.redaction import redact
@@ -27,6 +27,7 @@ from netless_rooms.models import InvalidRoom, Room
 
 Format: TypeAlias = Literal["table", "jsonl", "csv"]
 Row: TypeAlias = Mapping[str, Any]
+Rooms: TypeAlias = Sequence[Room | InvalidRoom]
 
 SIGNS: Final = "=+@\uff1d\uff0b\uff20\uff0d-"  # spreadsheets take the full-width ones too
 FORMULA: Final = re.compile(rf"[\t\r]|[\s;]*[{SIGNS}]")
@@ -44,10 +45,8 @@ class Columns:
     """Which fields a kind of row has, in order, and those that a table shows."""
 
     fields: tuple[str, ...]
-    shown: Mapping[str, int]
-    """The width of each column of a table; 0 shares what is left."""
-    folds: bool = False
-    """Whether the last column continues on further lines; else it ends with an ellipsis."""
+    shown: Mapping[str, int] = Factory(dict)  # the width of each column of a table; 0 shares what is left
+    folds: bool = False  # whether the last column continues on further lines; else it ends with an ellipsis
 
     def widths(self, total: int) -> dict[str, int]:
         """Return the maximum width of each column that fits a table of width ``total``, the first one always."""
@@ -88,36 +87,30 @@ def show(rows: Sequence[Row], columns: Columns, flag: Format | None) -> None:
 
 def show_one(row: Row, columns: Columns, flag: Format | None) -> None:
     """Write one row to stdout; as a table, one line per field."""
-    if format_for(flag) != "table":
+    if format_for(flag) == "table":
+        width = max(map(len, columns.fields))
+        put("".join(f"{name:{width}}  {_format_cell(row.get(name))}\n" for name in columns.fields))
+    else:
         show([row], columns, flag)
-        return
-    width = max(map(len, columns.fields))
-    put("".join(f"{name:{width}}  {_format_cell(row.get(name))}\n" for name in columns.fields))
 
 
-def encode(rows: Sequence[Row], columns: Columns, format: Format, *, header: bool = True) -> str:  # noqa: A002
+def encode(rows: Sequence[Row], columns: Columns, kind: Format, *, header: bool = True) -> str:
     """Return the text of ``rows``; with ``header``, after the names of the columns."""
-    if format == "jsonl":
+    if kind == "jsonl":
         return "".join([f"{encode_json(row)}\n" for row in rows])
-    if format == "csv":
+    if kind == "csv":
         lines = [",".join([_encode_cell(row.get(name)) for name in columns.fields]) for row in rows]
         return _join_csv(lines, columns, header=header)
     return _encode_table(rows, columns, header=header)
 
 
-def encode_rooms(
-    rooms: Sequence[Room | InvalidRoom],
-    columns: Columns,
-    format: Format,  # noqa: A002
-    *,
-    header: bool = True,
-) -> str:
+def encode_rooms(rooms: Rooms, columns: Columns, kind: Format, *, header: bool = True) -> str:
     """Return what ``encode`` returns for the rows of ``rooms``, several times as fast."""
-    if format == "table" or any(isinstance(room, InvalidRoom) for room in rooms):
-        return encode([room_row(room) for room in rooms], columns, format, header=header)
+    if kind == "table" or any(isinstance(room, InvalidRoom) for room in rooms):
+        return encode([room_row(room) for room in rooms], columns, kind, header=header)
     valid: Any = rooms
     times = _format_times(valid)
-    if format == "csv":
+    if kind == "csv":
         rest = "," * (len(columns.fields) - len(ROOM.fields))
         lines = [
             f"{room.uuid if room.uuid.isalnum() else _encode_text(room.uuid)},{_encode_text(room.team_uuid)},"

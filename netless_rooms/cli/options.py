@@ -63,14 +63,6 @@ class ScanOptions:
     page_size: Annotated[PageSize, Parameter(help="Rooms per request; 1000.")] = MAX_PAGE_SIZE
 
 
-DEFAULT_OPTIONS: Final = ScanOptions()
-
-
-def rest_of_page(first: Any, scan: Scan[Any]) -> list[Any]:
-    """Return the rooms of the page that ``scan`` has just begun with ``first``; all of them count as returned."""
-    return [first, *scan._rest_of_page()]
-
-
 def seen(scan: Scan[Any]) -> tuple[str, int]:
     return f"{count(scan.room_count, 'room')} in {count(scan.page_count, 'page')}", scan.room_count
 
@@ -99,6 +91,11 @@ def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
     return ago or utc
 
 
+TO_JSON: Final[dict[type, Callable[[Any], Any]]] = {
+    datetime: format_time,
+    timedelta: lambda value: f"{value.total_seconds():.0f}s",
+    str: redact_message,
+}
 Time = Annotated[datetime | timedelta, Parameter(converter=parse_time, metavar="TIME")]
 
 
@@ -152,16 +149,6 @@ class Filters:
         return {name: TO_JSON.get(type(value), bool)(value) for name, value in given.items()}
 
 
-TO_JSON: Final[dict[type, Callable[[Any], Any]]] = {
-    datetime: format_time,
-    timedelta: lambda value: f"{value.total_seconds():.0f}s",
-    str: redact_message,
-}
-
-
-NO_FILTERS: Final = Filters()
-
-
 @Parameter(name="*", group=KEY)
 @frozen(kw_only=True, repr=False)
 class KeyFlags:
@@ -180,6 +167,8 @@ class Settings(KeyFlags):
     verbose: VerboseFlag = False
 
 
+DEFAULT_OPTIONS: Final = ScanOptions()
+NO_FILTERS: Final = Filters()
 FROM_ENVIRONMENT: Final = Settings()
 KEY_FROM_ENVIRONMENT: Final = KeyFlags()
 

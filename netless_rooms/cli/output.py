@@ -21,7 +21,7 @@ from unicodedata import category
 
 from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
 
-ACTING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format, surrogates and their like
+ACTING: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format, surrogates and their like
 JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 HIDDEN: Final = "\ufffd"
 MAX_QUIET: Final = 2  # seconds until a progress line says that the service does not answer

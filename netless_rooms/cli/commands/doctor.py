@@ -15,7 +15,7 @@ from netless_rooms.cli.errors import ExitCode
 from netless_rooms.cli.export import Columns, format_for, show
 from netless_rooms.cli.output import hang, progress, put, visible
 
-FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"), shown={})
+FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"))
 WIDTH: Final = 100  # columns, if the output is not a terminal
 # The emulator's quirks: their defaults, and the verdicts that can be emulated.
 QUIRKS: Final = {
@@ -28,7 +28,6 @@ QUIRKS: Final = {
     "regions": ("shared", "apart"),
     "disabled": ("listed", "hidden"),
 }
-FLAG_VALUES: Final = {"yes": "true"}
 
 
 async def doctor(
@@ -52,7 +51,7 @@ def emulation(findings: Sequence[Finding]) -> Finding:
     unusual = [each for each in findings if each.verdict != QUIRKS.get(each.question, [each.verdict])[0]]
     emulated = [each for each in unusual if re.fullmatch(QUIRKS[each.question][1], each.verdict)]
     rest = [each.question for each in unusual if each not in emulated]
-    quirks = [f" --quirk {each.question}={FLAG_VALUES.get(each.verdict, each.verdict)}" for each in emulated]
+    quirks = [f" --quirk {each.question}={each.verdict.replace('yes', 'true')}" for each in emulated]
     return Finding(
         question="emulate",
         verdict="with quirks" if quirks else "by default",

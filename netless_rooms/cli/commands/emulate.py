@@ -1,13 +1,14 @@
 """The command ``emulate``: an emulated service on a local port."""
 
 import json
+import re
 from collections.abc import Sequence
-from ipaddress import ip_address
+from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import anyio
-from attrs import asdict, fields
+from attrs import asdict, fields_dict
 from cyclopts import Parameter, validators
 
 from netless_rooms._auth.environment import from_environment
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
 REGION: Final = Region.US_SV.value
-QUIRK_HELP: Final = "Another behaviour, such as cursor=exclusive"
-FAULT_HELP: Final = "Fail a request, such as Failure=503,on=list"
+QUIRK: Final = Parameter(
+    negative="", metavar="NAME=VALUE", help="Another behaviour: cursor=exclusive; repeatable."
+)
+FAULT: Final = Parameter(negative="", metavar="FAULT", help="Fail a request: Failure=503,on=list; repeatable.")
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
-Texts = Annotated[tuple[str, ...], Parameter(negative="")]
 
 
 class RequestLog(list[Any]):
@@ -42,15 +44,15 @@ async def emulate(
     rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
     port: Annotated[Port, Parameter(alias="-p", help="0 picks a free one; 8765.")] = 8765,
     host: Annotated[str, Parameter(help="The address to listen on; 127.0.0.1, this machine only.")] = "127.0.0.1",
-    quirk: Annotated[Texts, Parameter(metavar="NAME=VALUE", help=f"{QUIRK_HELP}; repeatable.")] = (),
-    fault: Annotated[Texts, Parameter(metavar="FAULT", help=f"{FAULT_HELP}; repeatable.")] = (),
+    quirk: Annotated[tuple[str, ...], QUIRK] = (),
+    fault: Annotated[tuple[str, ...], FAULT] = (),
     verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
     key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT,
 ) -> None:
     emulator = _emulator(rooms, quirk, fault, flags.access_key_of(key))
     if verbose:
         emulator.requests = RequestLog()
-    if not _is_loopback(host):
+    if host != "localhost" and not re.fullmatch(r"127(\.\d+){3}|::1", host):
         say("warning: other machines can reach it, its key may be public, and nothing is encrypted")
     try:
         async with emulator.serve(host=host, port=port) as base_url:
@@ -76,27 +78,16 @@ def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: Acc
     except ImportError as error:
         raise CommandError(ExitCode.SETTINGS, str(error)) from None
     options: dict[str, Any] = {} if key is None else asdict(key)
-    names = [field.name for field in fields(Quirks)]
+    known, given = fields_dict(Quirks), dict[str, Any]()
     try:
-        options["quirks"] = Quirks(**dict(_parse_quirk(text, names) for text in quirks))
+        for text in quirks:
+            name, _, value = text.partition("=")
+            if name not in known:
+                raise ValueError(f"unknown quirk {name!r}: use one of {', '.join(known)}")
+            given[name] = value
+            with suppress(ValueError):  # a word
+                given[name] = json.loads(value)
         options["faults"] = [parse_fault(text) for text in faults]
-        return Emulator(rooms=rooms, **options)
+        return Emulator(rooms=rooms, quirks=Quirks(**given), **options)
     except (ValueError, TypeError) as error:
         raise CommandError(ExitCode.USAGE, str(error)) from None
-
-
-def _parse_quirk(text: str, names: Sequence[str]) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    if name not in names:
-        raise ValueError(f"unknown quirk {name!r}: use one of {', '.join(names)}")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

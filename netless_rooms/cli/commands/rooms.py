@@ -16,12 +16,8 @@ from netless_rooms.errors import RoomsError
 
 async def create(
     *,
-    limit: Annotated[
-        flags.NotNegative | None, Parameter(alias="-l", help="Maximum of writers at once; 0 is no maximum.")
-    ] = None,
-    recording: Annotated[
-        bool | None, Parameter(help="Whether to record; not supported yet by the service.")
-    ] = None,
+    limit: Annotated[flags.NotNegative | None, Parameter(alias="-l", help="Writers at once; 0: no limit.")] = None,
+    recording: Annotated[bool | None, Parameter(help="Record; the service does not support it yet.")] = None,
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:
@@ -68,9 +64,7 @@ async def get(
 async def list_page(
     *,
     begin_uuid: Annotated[flags.Uuid | None, Parameter(help="The room to start from.")] = None,
-    limit: Annotated[
-        flags.PageSize | None, Parameter(alias="-l", help="Maximum of rooms, 1 to 1000; default 100.")
-    ] = None,
+    limit: Annotated[flags.PageSize | None, Parameter(alias="-l", help="How many rooms, 1 to 1000; 100.")] = None,
     format: flags.FormatFlag = None,  # noqa: A002
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:

@@ -20,7 +20,7 @@ from netless_rooms.cli import options as flags
 from netless_rooms.cli.checkpoint_file import OutputFile, ScanState, StdoutWriter, Writer, read_state, write_state
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message, redact_message
 from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Columns, Format, encode_rooms, format_for
-from netless_rooms.cli.output import count, is_file, is_pipe, progress, say
+from netless_rooms.cli.output import count, cut_back, is_file, is_pipe, progress, say
 from netless_rooms.errors import DecodeError, RoomsError
 
 MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
@@ -89,7 +89,7 @@ class Recorder:
                 async with scan as entered:
                     async for room in entered:
                         with _uninterrupted():
-                            self._save(entered, flags.rest_of_page(room, entered))
+                            self._save(entered, [room, *entered._rest_of_page()])
                         update(*flags.seen(entered))
                     with _uninterrupted():
                         self._save(entered, [], ended=True)
@@ -117,7 +117,7 @@ class Recorder:
             try:
                 write_state(self.checkpoint, self.state)
             except CommandError:
-                self.writer.undo()
+                cut_back(sys.stdout, self.writer.last)  # the last write, if it went there
                 raise
 
     def _how_to_resume(self, error: RoomsError | None) -> str:

@@ -13,7 +13,7 @@ from netless_rooms.cli import options as flags
 from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
 from netless_rooms.cli.output import count, progress, put, say
 
-MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"), shown={})
+MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"))
 MAX_BAR = 30  # cells
 FIGURES = 35  # cells for the figures and the gap
 
@@ -31,7 +31,7 @@ async def stats(
         with progress() as update:
             async with rooms.scan(on_invalid=on_invalid, **asdict(options)) as scan:
                 async for room in scan:
-                    page = filters.select(flags.rest_of_page(room, scan))
+                    page = filters.select([room, *scan._rest_of_page()])
                     months.update([(each.created_at.isoformat()[:7], each.is_ban) for each in page])
                     update(*flags.seen(scan))
     if scan.skipped_count:

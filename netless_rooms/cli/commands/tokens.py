@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
+from attrs import asdict
 from cyclopts import App, Parameter, Token
 
 from netless_rooms._api.decoding import format_time
@@ -17,23 +18,19 @@ from netless_rooms.cli.output import put, read_input
 from netless_rooms.errors import TokenError
 
 MAX_SIZE: Final = 1 << 16  # bytes to read, many times what a token has
-TOKEN: Final = Columns(
-    fields=("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce"), shown={}
-)
+FIELDS: Final = ("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce")
 
 
 def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
-    lifetime = flags.parse_duration(tokens[0].value)
+    text = tokens[0].value
+    lifetime = flags.parse_duration(text)
     if lifetime is None:
-        raise ValueError(
-            f"{tokens[0].value!r} is no lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes"
-        )
+        raise ValueError(f"{text!r} is no lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes")
     return lifetime
 
 
-ROLES: Final = "admin|writer|reader"
 ROLE_HELP: Final = "What it permits; use the least that is enough."
-RoleFlag = Annotated[Role, Parameter(metavar=ROLES, show_choices=False, help=ROLE_HELP)]
+RoleFlag = Annotated[Role, Parameter(metavar="admin|writer|reader", show_choices=False, help=ROLE_HELP)]
 LIFETIME_HELP: Final = "From now, such as 90s, 2h or 7d; default 10m."
 LifetimeFlag = Annotated[
     timedelta, Parameter(converter=parse_lifetime, metavar="TIME", show_default=False, help=LIFETIME_HELP)
@@ -56,11 +53,9 @@ def sdk(
 
 def _for_one(kind: str, noun: str, sign: Callable[..., str]) -> None:
     """Add the command for a token of one room or task, which a method of ``AccessKey`` signs."""
+    text = f"Print a new token for one {noun}.\n\nExample: netless-rooms token {kind} --role reader UUID"
 
-    @app.command(
-        name=kind,
-        help=f"Print a new token for one {noun}.\n\nExample: netless-rooms token {kind} --role reader UUID",
-    )
+    @app.command(name=kind, help=text)
     def command(
         uuid: Annotated[flags.Uuid, Parameter(help=f"The uuid of the {noun}.")],
         /,
@@ -84,32 +79,23 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
 
     Example: netless-rooms token read < token
     """
-    text = _piped_in() or from_environment("token")
+    try:
+        piped = "" if sys.stdin.isatty() else read_input(MAX_SIZE).strip()
+    except UnicodeDecodeError:
+        raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
+    text = piped or from_environment("token")
     if text is None:
         raise CommandError(ExitCode.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
     info = read_token(text)
-    show_one(
-        {
-            "kind": str(info.kind),
-            "role": info.role.name.lower(),
-            "uuid": info.uuid,
-            "access_key": info.access_key,
-            "expires_at": info.expires_at and format_time(info.expires_at),
-            "is_expired": info.expires_at is not None and info.expires_at <= datetime.now(UTC),
-            "signature": _signature(text),
-            "nonce": info.nonce,
-        },
-        TOKEN,
-        format,
-    )
-
-
-def _piped_in() -> str:
-    """Return what is piped in; empty without a pipe, where a person would have to type it."""
-    try:
-        return "" if sys.stdin.isatty() else read_input(MAX_SIZE).strip()
-    except UnicodeDecodeError:
-        raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
+    row = {
+        **asdict(info),
+        "kind": str(info.kind),
+        "role": info.role.name.lower(),
+        "expires_at": info.expires_at and format_time(info.expires_at),
+        "is_expired": info.expires_at is not None and info.expires_at <= datetime.now(UTC),
+        "signature": _signature(text),
+    }
+    show_one({name: row[name] for name in FIELDS}, Columns(fields=FIELDS), format)
 
 
 def _access_key(given: flags.KeyFlags) -> AccessKey:
