@@ -1,8 +1,4 @@
-"""All commands, and running one: every error becomes one line and an exit code.
-
-A command is a function in a module of ``commands``, registered here by its path, so that only the module of the
-command that runs is imported.
-"""
+"""All commands, by path, so that only the module of the one that runs is imported; and the running of it."""
 
 import re
 import sys

@@ -74,10 +74,7 @@ def parse_duration(text: str) -> timedelta | None:
 
 
 def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
-    """Return the time that an argument names, or how long ago it is.
-
-    A time without an offset is in UTC, a date is its first moment.
-    """
+    """Return the time that an argument names, in UTC by default, or how long ago it is."""
     text = tokens[0].value
     ago = parse_duration(text)
     try:

@@ -1,7 +1,6 @@
 """The standard streams: every write is whole or an error, and text from outside cannot act on a terminal.
 
-Output goes to the raw stream, not through Python's buffer.  So nothing is left for the interpreter to flush when
-it exits, and a short write, which an unbuffered stdout ignores, is completed.
+Output goes to the raw stream: nothing is left to flush when Python exits, and a short write is completed.
 """
 
 import os
@@ -49,10 +48,7 @@ def shown_log() -> Iterator[None]:
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with the replacement character for whatever a terminal or an editor may act on.
-
-    Names of rooms are untrusted: they could repaint the screen, fake a line of ours, or reverse the text.
-    """
+    """Return ``text``, which may be from outside, without what could repaint the screen or fake a line of ours."""
     if text.isprintable():
         return text
     return "".join(HIDDEN if category(each) in ACTING and each not in JOINERS else each for each in text)
@@ -134,10 +130,7 @@ def read_input(limit: int = -1) -> str:
 
 @contextmanager
 def progress(*, is_wanted: bool = True) -> Iterator[Update]:
-    """Yield what updates a progress line on stderr: with a text, and the number of rooms so far for a rate.
-
-    It shows nothing outside of a terminal, if it is not wanted, or if the log is shown there.
-    """
+    """Yield what updates a progress line, in a terminal without the log, with a text and the rooms so far."""
     if not (is_wanted and sys.stderr.isatty()) or logger.isEnabledFor(DEBUG):
         yield lambda *_: None
         return
@@ -191,8 +184,7 @@ def count(number: int, noun: str) -> str:
 
 
 def _write(stream: TextIO, text: str, *, sync: bool = False) -> int:
-    encoding = stream.encoding or "utf-8"
-    content = text.encode(encoding, "replace")
+    content = text.encode(stream.encoding or "utf-8", "replace")
     stream.flush()
     buffer: Any = stream.buffer
     write_whole(getattr(buffer, "raw", buffer), content, sync=sync)

@@ -98,11 +98,7 @@ def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
                 raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
         return [check_uuid("a uuid", text) for text in arguments]
     try:
-        return [
-            _check_uuid(line, row.get("uuid"))
-            for line, row in list(_rows(read_input().splitlines()))
-            if row.get("outcome") != done
-        ]
+        return [_check(line, row.get("uuid")) for line, row in _rows(read_input()) if row.get("outcome") != done]
     except UnicodeDecodeError:
         wrong = "the input is neither UTF-8 nor UTF-16"
     except ValueError as error:
@@ -112,14 +108,15 @@ def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
     )
 
 
-def _check_uuid(line: int, uuid: Any) -> str:
+def _check(line: int, uuid: Any) -> str:
     if not isinstance(uuid, str) or not uuid:
         raise ValueError(f"line {line} has no uuid")
     return check_uuid(f"line {line}", uuid)
 
 
-def _rows(lines: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
+def _rows(text: str) -> Iterable[tuple[int, dict[str, Any]]]:
     """Yield each row with its line: of CSV if the first line has the names of columns, else of one line each."""
+    lines = text.splitlines()
     if lines and "uuid" in next(csv.reader(lines[:1])):
         reader = csv.DictReader(lines)
         for row in reader:
@@ -155,12 +152,15 @@ class Report:
         self.add([{"uuid": uuid, "outcome": outcome, "error": None} for uuid in uuids])
 
     async def follow(self, calls: AbstractAsyncContextManager[Outcomes[str]]) -> int:
+        rooms, advice = count(self.total, "room"), "pipe this output into the same command to retry the rest"
+        if self.format == "table":
+            advice = "fix the cause, then repeat the command"
         try:
             with progress(is_wanted=not sys.stdout.isatty()) as update:
                 async with calls as outcomes:
                     async for outcome in outcomes:
                         self.add([self._row(outcome)])
-                        update(f"{outcomes.done:,} of {self._rooms}, {outcomes.failed:,} failed", outcomes.done)
+                        update(f"{outcomes.done:,} of {rooms}, {outcomes.failed:,} failed", outcomes.done)
         except TooManyFailuresError as error:
             self._add_rest(outcomes)
             say(message(error))
@@ -169,15 +169,15 @@ class Report:
             self._add_rest(outcomes)
             finished, failed = self.counts[self.done], self.counts["failed"]
             left = self.total - finished - failed
-            say(f"stopped: {finished:,} {self.done}, {failed:,} failed, {left:,} left{self._advice}")
+            say(f"stopped: {finished:,} {self.done}, {failed:,} failed, {left:,} left; {advice}")
             raise
         if outcomes.failed == 0:
             if sys.stderr.isatty():
-                say(f"{self._rooms} {self.done}")
+                say(f"{rooms} {self.done}")
             return ExitCode.DONE
         if self.total == 1 and isinstance(self.last_error, RoomsError):
             raise self.last_error
-        say(f"{outcomes.failed:,} of {self._rooms} failed{self._advice}")
+        say(f"{outcomes.failed:,} of {rooms} failed; {advice}")
         return ExitCode.PARTLY
 
     def _add_rest(self, outcomes: Outcomes[str]) -> None:
@@ -193,13 +193,3 @@ class Report:
         explain = reason if self.format == "table" else message
         text = explain(error) if isinstance(error, RoomsError) else type(error).__name__
         return {"uuid": outcome.uuid, "outcome": "failed", "error": text}
-
-    @property
-    def _rooms(self) -> str:
-        return count(self.total, "room")
-
-    @property
-    def _advice(self) -> str:
-        if self.format == "table":
-            return "; fix the cause, then repeat the command"
-        return "; pipe this output into the same command to retry the rest"

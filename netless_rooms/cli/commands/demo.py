@@ -13,8 +13,6 @@ from netless_rooms.errors import NotFoundError
 from netless_rooms.models import Region
 
 ROOMS: Final = 25_000
-YELLOW: Final = 33
-NO_SUCH_ROOM: Final = "00000000000011ea0000000000000000"
 
 
 async def demo() -> None:
@@ -46,8 +44,8 @@ async def demo() -> None:
         put(f"  enabled it: is_ban is {(await rooms.get(created.uuid)).is_ban}\n")
         put("\nAn error names the request, the response, and what to do next:\n")
         try:
-            await rooms.get(NO_SUCH_ROOM)
+            await rooms.get("00000000000011ea0000000000000000")
         except NotFoundError as error:
-            put(f"  {styled(f'{type(error).__name__}: {error}', YELLOW)}\n")
+            put(f"  {styled(f'{type(error).__name__}: {error}', 33)}\n")
     put(f"\n{len(emulator.requests)} requests in {perf_counter() - start:.1f} s.\n")
     put("Next: the README has ten lines to start from; docs/tutorial.md continues from there.\n")

@@ -16,16 +16,12 @@ from netless_rooms._auth.tokens import AccessKey
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.output import count, put, say
-from netless_rooms.models import Region
 
 if TYPE_CHECKING:
     from netless_rooms.emulator import Emulator
 
 PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
-REGION: Final = Region.US_SV.value
-QUIRK: Final = Parameter(
-    negative="", metavar="NAME=VALUE", help="Another behaviour: cursor=exclusive; repeatable."
-)
+QUIRK: Final = Parameter(negative="", metavar="NAME=VALUE", help="Other behaviour: cursor=exclusive; repeatable.")
 FAULT: Final = Parameter(negative="", metavar="FAULT", help="Fail a request: Failure=503,on=list; repeatable.")
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
 
@@ -65,10 +61,12 @@ async def emulate(
 
 def exports(base_url: str, key: AccessKey) -> str:
     """Return the lines that set everything in a shell, without a secret that the environment already has."""
-    settings = {"BASE_URL": base_url, "ACCESS_KEY": key.access_key, "SECRET_KEY": key.secret_key, "REGION": REGION}
+    settings = {"BASE_URL": base_url, "ACCESS_KEY": key.access_key, "SECRET_KEY": key.secret_key}
     if key.secret_key == from_environment("secret_key") != PUBLIC_SECRET:
         del settings["SECRET_KEY"]
-    return "".join(f"export NETLESS_{name}={quote(value)}\n" for name, value in settings.items())
+    return "".join(
+        f"export NETLESS_{name}={quote(value)}\n" for name, value in {**settings, "REGION": "us-sv"}.items()
+    )
 
 
 def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: AccessKey | None) -> "Emulator":

@@ -49,14 +49,12 @@ def chart(rows: Sequence[Row], total: Row) -> str:
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH
     most = max([row["rooms"] for row in rows], default=1)
     max_bar = max(1, min(MAX_BAR, width - FIGURES))
-    lines = ["month      rooms   banned   share", *(_line(row, most, max_bar) for row in rows), _figures(total)]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def _line(row: Row, most: int, max_bar: int) -> str:
-    length = max(1, round(max_bar * row["rooms"] / most))
-    dark = round(length * row["banned_share"])
-    return f"{_figures(row)}  {'█' * dark}{'░' * (length - dark)}"
+    lines = ["month      rooms   banned   share"]
+    for row in rows:
+        length = max(1, round(max_bar * row["rooms"] / most))
+        dark = round(length * row["banned_share"])
+        lines.append(f"{_figures(row)}  {'█' * dark}{'░' * (length - dark)}")
+    return "".join(f"{line}\n" for line in [*lines, _figures(total)])
 
 
 def _figures(row: Row) -> str:

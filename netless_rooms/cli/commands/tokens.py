@@ -86,14 +86,20 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
     text = piped or from_environment("token")
     if text is None:
         raise CommandError(ExitCode.SETTINGS, "pipe a token in, or set NETLESS_TOKEN")
-    info = read_token(text)
+    info, secret_key, signature = read_token(text), from_environment("secret_key"), "not checked"
+    if secret_key is not None:
+        try:
+            verify_token(text, secret_key)
+            signature = "right"
+        except TokenError:
+            signature = "wrong"
     row = {
         **asdict(info),
         "kind": str(info.kind),
         "role": info.role.name.lower(),
         "expires_at": info.expires_at and format_time(info.expires_at),
         "is_expired": info.expires_at is not None and info.expires_at <= datetime.now(UTC),
-        "signature": _signature(text),
+        "signature": signature,
     }
     show_one({name: row[name] for name in FIELDS}, Columns(fields=FIELDS), format)
 
@@ -104,14 +110,3 @@ def _access_key(given: flags.KeyFlags) -> AccessKey:
         missing = "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"
         raise CommandError(ExitCode.SETTINGS, missing)
     return key
-
-
-def _signature(text: str) -> str:
-    secret_key = from_environment("secret_key")
-    if secret_key is None:
-        return "not checked"
-    try:
-        verify_token(text, secret_key)
-    except TokenError:
-        return "wrong"
-    return "right"
