@@ -20,10 +20,10 @@ def find_base_url() -> str:
 
 def find_key(access_key: str | None = None, secret_key: str | None = None) -> AccessKey | None:
     """Return the key, each half from its argument or else its variable; ``None`` if there is neither."""
-    halves, missing = _halves(access_key, secret_key)
+    key, missing = _find_key(access_key, secret_key)
     if len(missing) == 1:
         raise InvalidArgumentError(f"incomplete access key: also set {missing[0]}")
-    return None if missing else AccessKey(*halves)
+    return key
 
 
 def find_settings(
@@ -34,15 +34,13 @@ def find_settings(
     A given key overrides a token in the environment.  The error names all that is missing.
     """
     region = from_environment("region") if region is None else region
-    found: TokenSource | None = token
-    missing: list[str] = []
+    found, missing = token, list[str]()
     if found is None and access_key is None and secret_key is None:
         found = from_environment("token")
         if found is not None and from_environment("secret_key") is not None:
             raise InvalidArgumentError("NETLESS_TOKEN and NETLESS_SECRET_KEY are both set: unset one of them")
     if found is None:
-        halves, missing = _halves(access_key, secret_key)
-        found = None if missing else AccessKey(*halves)
+        found, missing = _find_key(access_key, secret_key)
     if found is not None and region is not None:
         return found, region
     lead = "incomplete access key: also set" if len(missing) == 1 else "set"
@@ -54,9 +52,10 @@ def find_settings(
     raise error
 
 
-def _halves(access_key: str | None, secret_key: str | None) -> tuple[list[str], list[str]]:
-    """Return the halves of the key that there are, and the variables of those that are missing."""
-    given = {"access_key": access_key, "secret_key": secret_key}
-    found = {name: from_environment(name) if half is None else half for name, half in given.items()}
-    missing = [f"NETLESS_{name.upper()}" for name, half in found.items() if half is None]
-    return [half for half in found.values() if half is not None], missing
+def _find_key(access_key: str | None, secret_key: str | None) -> tuple[AccessKey | None, list[str]]:
+    """Return the key, or else the variables of the halves that are missing."""
+    access_key = from_environment("access_key") if access_key is None else access_key
+    secret_key = from_environment("secret_key") if secret_key is None else secret_key
+    if access_key is not None and secret_key is not None:
+        return AccessKey(access_key, secret_key), []
+    return None, ["NETLESS_ACCESS_KEY"] * (access_key is None) + ["NETLESS_SECRET_KEY"] * (secret_key is None)

@@ -4,9 +4,21 @@ Source: the permission table in the service's documentation.  Another of its pag
 rooms too; the table says that it may not, and the table is followed.  Pure.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from netless_rooms._auth.tokens import Role, Token, TokenInfo, TokenKind
 from netless_rooms.errors import TokenError
 from netless_rooms.models import format_duration, same_uuid
+
+# The least role that each call needs.  A call for one room also takes a token for that room.
+LEAST_ROLE: Final[Mapping[str, Role]] = {
+    "create": Role.WRITER,
+    "get": Role.WRITER,
+    "list": Role.WRITER,
+    "disable": Role.ADMIN,
+    "enable": Role.ADMIN,
+}
 
 
 def check_permission(token: Token, role: Role, room_uuid: str | None, now: float) -> None:
@@ -18,8 +30,10 @@ def check_permission(token: Token, role: Role, room_uuid: str | None, now: float
     if token.info is None:
         return
     left = token.seconds_left(now)
-    if missing := missing_permission(token.info, role, room_uuid):
-        reason = f"{missing}; use {required_permission(role, room_uuid)}"
+    if missing := _missing_permission(token.info, role, room_uuid):
+        kinds = "an SDK token" if room_uuid is None else "an SDK token or a token for that room,"
+        roles = "admin" if role is Role.ADMIN else "writer or admin"
+        reason = f"{missing}; use {kinds} with role {roles}"
     elif left <= 0:
         expired = f"{token.info.expires_at:%Y-%m-%d %H:%M:%S} UTC, {format_duration(-left)} ago"
         reason = f"the token expired at {expired} by this machine's clock; use a new one, or correct the clock"
@@ -28,8 +42,7 @@ def check_permission(token: Token, role: Role, room_uuid: str | None, now: float
     raise TokenError(f"not sent, because {reason} (check_token=False skips this check)")
 
 
-def missing_permission(info: TokenInfo, role: Role, room_uuid: str | None) -> str:
-    """Return why a token does not permit a call, whatever the time; empty if it does."""
+def _missing_permission(info: TokenInfo, role: Role, room_uuid: str | None) -> str:
     is_room = info.kind is TokenKind.ROOM
     refusals = (
         (info.kind is TokenKind.TASK, "a task token permits none of the calls"),
@@ -39,9 +52,3 @@ def missing_permission(info: TokenInfo, role: Role, room_uuid: str | None) -> st
         (info.role > role, f"a {info.role.name.lower()} token does not permit this call"),
     )
     return next((reason for applies, reason in refusals if applies), "")
-
-
-def required_permission(role: Role, room_uuid: str | None) -> str:
-    """Return which tokens permit a call."""
-    kinds = "an SDK token" if room_uuid is None else "an SDK token or a token for that room,"
-    return f"{kinds} with role {'admin' if role is Role.ADMIN else 'writer or admin'}"

@@ -16,10 +16,9 @@ MIN_SECRET: Final = 12  # characters in a row that are redacted; fewer could be 
 
 
 def redact(text: str, token: str = "") -> str:
-    """Return ``text`` without anything that looks like a token.
+    """Return ``text`` without anything that looks like a token, and without ``token`` and its signature.
 
-    It is also without ``token``, its signature, and any piece of either of 12 characters or more.  Who has only
-    the signature can guess the rest of a token.
+    Pieces of 12 characters or more are redacted too: who has the signature can guess the rest of a token.
     """
     # Whole tokens first: without its prefix, another token would not be recognized.
     text = TOKEN_PATTERN.sub(REDACTED, text)

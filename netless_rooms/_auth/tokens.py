@@ -7,13 +7,13 @@ A token is a prefix that names its kind, then base64url without padding of pairs
 ``sig`` is the hex HMAC-SHA256, under the secret key, of the JSON of all *other* pairs: sorted keys, string values,
 no spaces.  So anyone can read a token, and only a holder of the secret key can verify it.
 
-The vendor's samples agree on that for ordinary keys, and differ for others. Tokens signed here are those of its
+The vendor's samples agree on that for ordinary keys, and differ for others.  Tokens signed here are those of its
 JavaScript and server code: sorted pairs, values encoded as by encodeURIComponent, non-ASCII characters unescaped
-in the signed JSON. The Python sample keeps the pairs in insertion order, and encodes them as a form does (a space
-is ``+``), as the Ruby sample does. It escapes non-ASCII characters in the JSON, and the PHP sample ``/`` too. All
-of these are read and verified, because a token is judged by its meaning: the same pairs in another order or
-encoding are the same token. What has one meaning only is strict: each name occurs once, each value is valid UTF-8
-in valid percent-encoding, and the base64url has no spare bits. So every change of a pair, and every cut, fails.
+in the signed JSON.  The Python sample keeps the pairs in insertion order and encodes a space as ``+``, as the Ruby
+sample does; it escapes non-ASCII characters in the JSON, and the PHP sample ``/`` too.  All of these are read and
+verified, because a token is judged by its meaning.  What has one meaning only is strict: each name occurs once,
+each value is valid UTF-8 in valid percent-encoding, and the base64url has no spare bits.  So every change of a
+pair, and every cut, fails.
 
 The prefix is not signed: a room token renamed to a task token still verifies, so whoever accepts tokens must check
 ``kind``.  An SDK token cannot be renamed, because the other kinds have a ``uuid``.
@@ -21,7 +21,6 @@ The prefix is not signed: a room token renamed to a task token still verifies, s
 Source: the open-source code in netless-io/netless-token; the tests have tokens in all its encodings.
 """
 
-import hashlib
 import hmac
 import json
 import re
@@ -29,6 +28,7 @@ import time
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from math import inf
@@ -50,7 +50,8 @@ UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters
 
 Lifetime: TypeAlias = timedelta | float | None  # a number is in seconds, None never expires
 
-_ENCODED: Final = re.compile(rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*")
+_TEXT: Final = rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*"
+_PAIR: Final = re.compile(f"{_TEXT}={_TEXT}")
 
 
 class Role(IntEnum):
@@ -100,17 +101,13 @@ class TokenInfo:
 
 @frozen(eq=False)
 class Token:
-    """A token as it is sent, with its contents; its repr does not show the text.
-
-    Compared by identity: a renewed token is another one, even if its text is the same.
-    """
+    """A token as it is sent.  Compared by identity: a renewed token is another one, even with the same text."""
 
     text: str = field(repr=False)
-    info: TokenInfo | None
+    info: TokenInfo | None  # ``None`` if it cannot be read
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the token; its ``info`` is ``None`` if ``text`` cannot be read."""
         try:
             return cls(text, read_token(text))
         except TokenError:
@@ -134,7 +131,7 @@ def sign_token(info: TokenInfo, secret_key: str) -> Token:
         pairs["uuid"] = info.uuid
     if info.expires_at is not None:
         pairs["expireAt"] = str((info.expires_at - EPOCH) // MILLISECOND)
-    pairs["sig"] = _signature(_json(pairs), secret_key)
+    pairs["sig"] = _signature(pairs, secret_key)
     query = "&".join(f"{quote(name, UNRESERVED)}={quote(pairs[name], UNRESERVED)}" for name in sorted(pairs))
     return Token(info.kind.prefix + _base64(query.encode()), info)
 
@@ -168,46 +165,49 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
     check_type("secret_key", secret_key, str, "a string")
     info, pairs = _parse(token)
     signature = pairs.pop("sig")
-    plain, escaped = _json(pairs), _json(pairs, escaped=True)
-    for signed in (plain, escaped, escaped.replace("/", r"\/")):
-        if hmac.compare_digest(signature, _signature(signed, secret_key)):
+    for escaped in ("", "non-ASCII", "non-ASCII and /"):
+        if hmac.compare_digest(signature, _signature(pairs, secret_key, escaped=escaped)):
             return info
     raise TokenError("the token's signature is wrong: it was signed with another secret key, or changed")
 
 
-def _json(pairs: Mapping[str, str], *, escaped: bool = False) -> str:
-    return json.dumps(pairs, ensure_ascii=escaped, separators=(",", ":"), sort_keys=True)
-
-
-def _signature(signed: str, secret_key: str) -> str:
+def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: str = "") -> str:
+    signed = json.dumps(pairs, ensure_ascii=bool(escaped), separators=(",", ":"), sort_keys=True)
+    signed = signed.replace("/", r"\/") if "/" in escaped else signed
     # A key with half a surrogate pair has signed nothing; encoding it anyway keeps it out of a UnicodeEncodeError.
-    key = secret_key.encode(errors="surrogatepass")
-    return hmac.new(key, signed.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret_key.encode(errors="surrogatepass"), signed.encode(), "sha256").hexdigest()
 
 
 def _base64(query: bytes) -> str:
     return urlsafe_b64encode(query).decode().rstrip("=")
 
 
-def _malformed(flaw: str) -> TokenError:
-    return TokenError(f"malformed token: {flaw}")
-
-
 def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
     """Return the contents of a token, and all its pairs."""
     check_type("token", token, str, "a string")
     kind = next((kind for kind in TokenKind if token.startswith(kind.prefix)), None)
+    pairs: dict[str, str] = {}
     if kind is None:
         artifact = paste_artifact(token)
         prefixes = "it does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"
-        raise _malformed(f"it has {artifact}" if artifact else prefixes)
-    try:
-        pairs = _decode(token.removeprefix(kind.prefix))
-    except ValueError:  # covers wrong base64, wrong UTF-8 and a part that is no pair
-        pairs = None
-    if pairs is None:  # outside ``except``, so that no error about a piece of the token becomes the context
-        raise _malformed(f"the text after {kind.prefix} cannot be decoded; was it cut or changed?")
-    return _describe(kind, pairs), pairs
+        flaw = f"it has {artifact}" if artifact else prefixes
+    else:
+        flaw = f"the text after {kind.prefix} cannot be decoded; was it cut or changed?"
+        with suppress(ValueError):  # of wrong base64, wrong UTF-8 and a part that is no pair
+            pairs = _decode(token.removeprefix(kind.prefix))
+            flaw = _flaw(kind, pairs)
+    if kind is None or flaw:  # outside ``except``, so that no error about a piece of the token becomes the context
+        raise TokenError(f"malformed token: {flaw}")
+    end = pairs.get("expireAt")
+    info = TokenInfo(
+        kind=kind,
+        access_key=pairs["ak"],
+        role=Role(int(pairs["role"])),
+        uuid=pairs.get("uuid"),
+        expires_at=None if end is None else EPOCH + int(end) * MILLISECOND,
+        nonce=pairs["nonce"],
+    )
+    return info, pairs
 
 
 def _decode(encoded: str) -> dict[str, str]:
@@ -216,42 +216,29 @@ def _decode(encoded: str) -> dict[str, str]:
         raise ValueError("another text decodes to the same")
     pairs: dict[str, str] = {}
     for part in query.decode("ascii").split("&"):
-        name, value = map(_unquote, part.split("="))
+        if not _PAIR.fullmatch(part):
+            raise ValueError("not percent-encoded")
+        name, value = (unquote(text.replace("+", " "), errors="strict") for text in part.split("="))
         if name in pairs:
             raise ValueError("a name occurs twice")
         pairs[name] = value
     return pairs
 
 
-def _unquote(text: str) -> str:
-    if not _ENCODED.fullmatch(text):
-        raise ValueError("not percent-encoded")
-    return unquote(text.replace("+", " "), errors="strict")
-
-
-def _describe(kind: TokenKind, pairs: Mapping[str, str]) -> TokenInfo:
+def _flaw(kind: TokenKind, pairs: Mapping[str, str]) -> str:
     required = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
-    if missing := sorted(name for name in required if not pairs.get(name)):
-        raise _malformed(f"it has no {', '.join(missing)}")
-    if kind is TokenKind.SDK and "uuid" in pairs:
-        raise _malformed("an SDK token has no uuid")
-    if pairs["role"] not in {"0", "1", "2"}:
-        raise _malformed("its role is not 0, 1 or 2")
-    if not re.fullmatch("[0-9a-f]{64}", pairs["sig"]):
-        raise _malformed("its signature is not 64 lowercase hex digits")
-    end = pairs.get("expireAt")
-    if end is not None and not re.fullmatch("0|[1-9][0-9]{0,15}", end):
-        raise _malformed("its expireAt is not a number of milliseconds")
-    if end is not None and int(end) > MAX_EXPIRY_MS:
-        raise _malformed("its expireAt is after the year 9999")
-    return TokenInfo(
-        kind=kind,
-        access_key=pairs["ak"],
-        role=Role(int(pairs["role"])),
-        uuid=pairs.get("uuid"),
-        expires_at=None if end is None else EPOCH + int(end) * MILLISECOND,
-        nonce=pairs["nonce"],
+    missing = sorted(name for name in required if not pairs.get(name))
+    end = pairs.get("expireAt", "0")
+    is_number = re.fullmatch("0|[1-9][0-9]{0,15}", end) is not None
+    flaws = (
+        (missing, f"it has no {', '.join(missing)}"),
+        (kind is TokenKind.SDK and "uuid" in pairs, "an SDK token has no uuid"),
+        (pairs.get("role") not in {"0", "1", "2"}, "its role is not 0, 1 or 2"),
+        (not re.fullmatch("[0-9a-f]{64}", pairs.get("sig", "")), "its signature is not 64 lowercase hex digits"),
+        (not is_number, "its expireAt is not a number of milliseconds"),
+        (is_number and int(end) > MAX_EXPIRY_MS, "its expireAt is after the year 9999"),
     )
+    return next((flaw for applies, flaw in flaws if applies), "")
 
 
 def paste_artifact(value: str) -> str:
@@ -331,29 +318,19 @@ class AccessKey:
         return self._token(TokenKind.TASK, check_uuid("uuid", uuid), role, lifetime)
 
     def _token(self, kind: TokenKind, uuid: str | None, role: Role | str, lifetime: Lifetime) -> str:
-        return issue_token(self, kind, uuid, _check_role(role), _expiry_after(lifetime)).text
-
-
-def _check_role(role: Role | str) -> Role:
-    check_type("role", role, (int, str), "a Role or its name")
-    found = Role.__members__.get(role.upper()) if isinstance(role, str) else role
-    if found not in list(Role):
-        raise InvalidArgumentError("role must be admin, writer or reader")  # it is not shown: it may be a secret
-    return Role(found)
-
-
-def _expiry_after(lifetime: Lifetime) -> int | None:
-    """Return the expiry in milliseconds since the epoch, by this machine's clock."""
-    if lifetime is None:
-        return None
-    check_type("lifetime", lifetime, (timedelta, int, float), "a timedelta, seconds or None")
-    try:
-        span = lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime)
-    except (ValueError, OverflowError):  # not a number, or longer than any time
-        span = timedelta()
-    expires_at_ms = time.time_ns() // 1_000_000 + span // MILLISECOND
-    if span < MILLISECOND or expires_at_ms > MAX_EXPIRY_MS:
-        raise InvalidArgumentError(
-            "lifetime must be a millisecond or more, up to the year 9999, or None to never expire"
-        )
-    return expires_at_ms
+        check_type("role", role, (int, str), "a Role or its name")
+        found = Role.__members__.get(role.upper()) if isinstance(role, str) else role
+        if found not in list(Role):
+            raise InvalidArgumentError("role must be admin, writer or reader")  # not shown: it may be a secret
+        if lifetime is None:
+            return issue_token(self, kind, uuid, Role(found), None).text
+        check_type("lifetime", lifetime, (timedelta, int, float), "a timedelta, seconds or None")
+        try:
+            span = lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime)
+        except (ValueError, OverflowError):  # not a number, or longer than any time
+            span = timedelta()
+        expires_at_ms = time.time_ns() // 1_000_000 + span // MILLISECOND
+        if span < MILLISECOND or expires_at_ms > MAX_EXPIRY_MS:
+            expected = "a millisecond or more, up to the year 9999, or None to never expire"
+            raise InvalidArgumentError(f"lifetime must be {expected}")
+        return issue_token(self, kind, uuid, Role(found), expires_at_ms).text
