@@ -2,10 +2,8 @@
 
 ``decode_documented`` accepts what the service documents: letters and digits as uuids, times to the millisecond.
 msgspec reads that in one go, and once more if there are unknown fields.  Everything else, good or bad, is left to
-``parse_json`` and ``structure``: one cattrs converter structures every such room and explains every fault.
-
-cattrs coerces by default (``"isBan": "no"`` would become ``True``), so each scalar has a hook here that accepts
-its own JSON type only.  Tests check that the fast path returns exactly what the converter returns.
+``parse_json`` and ``structure``: one cattrs converter structures every such room and explains every fault.  Tests
+check that the fast path returns exactly what the converter returns.
 """
 
 import json
@@ -15,10 +13,9 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from math import isfinite
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
 
 import msgspec
-from attrs import NOTHING, fields
 
 from netless_rooms._auth.redaction import redact
 from netless_rooms._validation import check_type, is_token
@@ -38,6 +35,7 @@ WIRE_NAMES: Final[Mapping[str, str]] = {
 KNOWN_FIELDS: Final = frozenset(WIRE_NAMES.values())
 EXCERPT: Final = 200  # characters of a body that is not JSON, enough to identify its sender
 MAX_NESTING: Final = 32  # levels of an unknown field; repr and pickle fail on much deeper values
+DOCUMENTED_TIME: Final = "2021-01-18T06:56:29.432Z"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some gateways put it before UTF-8
 
 Model = TypeVar("Model")  # Room, RoomPage or MixedPage
@@ -48,41 +46,23 @@ class WireError(Exception):
 
     def __init__(self, reason: str, path: str) -> None:
         super().__init__(reason, path)
-        self.reason = reason
-        self.path = path
-
-
-class _WrongValueError(ValueError):
-    """Carries a finished text through cattrs."""
-
-
-# The fast path
-
-_DOCUMENTED_TIME: Final = "2021-01-18T06:56:29.432Z"
+        self.reason, self.path = reason, path
 
 
 def decode_documented(body: bytes, model: type[Model], *, max_members: int | None = None) -> Model | None:
-    """Return ``body`` as ``model`` if its rooms are as documented; ``None`` if the converter must decide.
-
-    ``max_members`` is the largest number of rooms in a page; ``None`` is no maximum.
-    """
-    body = body.removeprefix(BYTE_ORDER_MARK)
+    """Return ``body`` as ``model`` if its rooms are as documented; ``None`` if the converter must decide."""
+    body, is_room = body.removeprefix(BYTE_ORDER_MARK), model is Room
     try:
         try:
-            rooms = _documented_rooms(_CLOSED[model is Room].decode(body), max_members)
+            rooms = _documented_rooms(_CLOSED[is_room].decode(body), max_members)
         except msgspec.ValidationError:  # perhaps only for an unknown field
-            rooms = _documented_rooms(_OPEN[model is Room].decode(body), max_members)
-            _add_unknown_fields(rooms, parse_json(body))
+            rooms = _documented_rooms(_OPEN[is_room].decode(body), max_members)
+            document = parse_json(body)
+            _add_unknown_fields(rooms, [document] if is_room else document)
     except (msgspec.DecodeError, ValueError, WireError, RecursionError):  # not JSON, another shape, odd values
         return None
     make_page: Any = model
-    return cast("Model", rooms[0] if model is Room else make_page(rooms))
-
-
-def _add_unknown_fields(rooms: Sequence[Room], document: Any) -> None:
-    for room, each in zip(rooms, document if isinstance(document, list) else [document], strict=True):
-        if unknown := _unknown_fields(each):
-            object.__setattr__(room, "extra", unknown)  # nobody else has the room yet
+    return cast("Model", rooms[0] if is_room else make_page(rooms))
 
 
 def _documented_rooms(decoded: Any, max_members: int | None) -> list[Room]:
@@ -100,38 +80,30 @@ def _documented_rooms(decoded: Any, max_members: int | None) -> list[Room]:
     return msgspec.convert(shapes, list[Room], from_attributes=True)
 
 
-def _make_decoders(*, is_closed: bool) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
-    """Return the decoders of a page and of a room."""
-    time_length = len(_DOCUMENTED_TIME)
-    constraints: dict[str, Any] = {
-        "uuid": Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_UUID_LENGTH)],
-        "created_at": Annotated[str, msgspec.Meta(min_length=time_length, max_length=time_length)],
-    }
-    known = [(each.name, constraints.get(each.name, each.type), each.default) for each in fields(Room)]
-    shape: Any = msgspec.defstruct(
-        "RoomShape",
-        [each[:2] if each[2] is NOTHING else each for each in known if each[0] in WIRE_NAMES],
-        namespace={"extra": {}},  # convert() copies it, and is much slower without
-        rename=WIRE_NAMES,
-        forbid_unknown_fields=is_closed,
-        kw_only=True,
-        gc=False,  # texts and numbers form no cycles
-    )
-    return msgspec.json.Decoder(list[shape]), msgspec.json.Decoder(shape)
+class _Shape(msgspec.Struct, rename=WIRE_NAMES, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """A documented room without unknown fields; texts and numbers form no cycles, so ``gc`` is off."""
+
+    uuid: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_UUID_LENGTH)]
+    team_uuid: str
+    app_uuid: str | None = None
+    name: str | None = None
+    is_record: bool
+    is_ban: bool
+    created_at: Annotated[str, msgspec.Meta(min_length=len(DOCUMENTED_TIME), max_length=len(DOCUMENTED_TIME))]
+    limit: int
+    extra: ClassVar[Mapping[str, Any]] = {}  # convert() copies it, and is much slower without
 
 
-_CLOSED: Final = _make_decoders(is_closed=True)
-_OPEN: Final = _make_decoders(is_closed=False)
+class _OpenShape(_Shape, forbid_unknown_fields=False):
+    pass
 
 
-# JSON
+_CLOSED: Final = (msgspec.json.Decoder(list[_Shape]), msgspec.json.Decoder(_Shape))
+_OPEN: Final = (msgspec.json.Decoder(list[_OpenShape]), msgspec.json.Decoder(_OpenShape))
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the JSON document in ``body``; ``WireError`` if it is not JSON in UTF-8 or has an unusable number.
-
-    ``NaN``, ``1e400`` and integers of thousands of digits are unusable.  A byte-order mark before it is skipped.
-    """
+    """Return the JSON in ``body``; ``WireError`` for ``NaN``, ``1e400`` and integers of thousands of digits."""
     try:
         text = body.removeprefix(BYTE_ORDER_MARK).decode()
         return _JSON.decode(text)
@@ -154,12 +126,11 @@ def _finite(number: str) -> float:
 
 
 _JSON: Final = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
-_HALF: Final = re.compile("[\ud800-\udfff]")
 _HALF_PAIR: Final = "a text with half a surrogate pair"  # "\ud83d" alone is valid JSON, but no character
 
 
 def _is_broken(text: str) -> bool:
-    return not text.isascii() and _HALF.search(text) is not None
+    return not text.isascii() and re.search("[\ud800-\udfff]", text) is not None
 
 
 def show(value: Any) -> str:
@@ -169,14 +140,11 @@ def show(value: Any) -> str:
     return _HALF_PAIR if isinstance(value, str) and _is_broken(value) else json.dumps(value, ensure_ascii=False)
 
 
-# The converter
-
-
 def structure(document: Any, model: type[Model], *, max_members: int | None = None) -> Model:
     """Return ``document`` as ``model``; ``WireError`` names the first field that is wrong.
 
-    In a ``MixedPage``, a member that cannot be read as a room is an ``InvalidRoom``.  ``max_members`` is the
-    largest number of members of a page; ``None`` is no maximum.  More are refused before any is structured.
+    In a ``MixedPage``, a member that cannot be read as a room is an ``InvalidRoom``.  A page of more than
+    ``max_members`` is refused before any is structured.
     """
     if model is Room:
         return cast("Model", _structure_room(document))
@@ -184,19 +152,28 @@ def structure(document: Any, model: type[Model], *, max_members: int | None = No
         raise WireError(f"expected an array of rooms, got {show(document)}", "$")
     if max_members is not None and len(document) > max_members:
         raise WireError(f"expected at most {max_members} rooms, got {len(document)}", "$")
-    structure_member: Any = _structure_room if model is RoomPage else _structure_member
+    structure_member = _structure_room if model is RoomPage else _structure_member
     make_page: Any = model
     return cast("Model", make_page(map(structure_member, document, range(len(document)))))
 
 
 def _structure_room(document: Any, index: int | None = None) -> Room:
-    from cattrs import ClassValidationError
-
     try:
-        return _room_hook()(document)
-    except (ClassValidationError, _WrongValueError) as error:
-        fault = _explain(error, "$" if index is None else f"$[{index}]")
-    raise fault  # outside ``except``, so that the cattrs error is not its ``__context__``
+        if type(document) is not dict:
+            raise ValueError(f"expected a room object, got {show(document)}")
+        room = _structure_known_fields()(document, Room)
+        _add_unknown_fields([room], [document])
+        return room
+    except (ExceptionGroup, ValueError) as error:  # of cattrs, or of this module
+        from cattrs import transform_error
+
+        path = "$" if index is None else f"$[{index}]"
+        faults = transform_error(error, path, lambda e, _: "missing" if isinstance(e, KeyError) else str(e))
+    # Outside ``except``, so that the cattrs error is not its ``__context__``.
+    reason, _, place = faults[0].rpartition(" @ ")
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    parent, dot, attribute = place.rpartition(".")
+    raise WireError(reason + more, parent + dot + WIRE_NAMES.get(attribute, attribute))
 
 
 def _structure_member(document: Any, index: int) -> Room | InvalidRoom:
@@ -208,34 +185,25 @@ def _structure_member(document: Any, index: int) -> Room | InvalidRoom:
         return InvalidRoom(uuid=known, reason=fault.reason, location=fault.path, document=document)
 
 
-def _explain(error: Exception, path: str) -> WireError:
-    from cattrs import transform_error
-
-    problems = transform_error(error, path, lambda each, _: "missing" if isinstance(each, KeyError) else str(each))
-    reason, _, place = problems[0].rpartition(" @ ")
-    room, dot, attribute = place.rpartition(".")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return WireError(reason + more, room + dot + WIRE_NAMES.get(attribute, attribute))
-
-
-def _exactly(kind: type, words: str) -> Callable[..., Any]:
+def _expect(words: str, is_right: Callable[[Any], bool]) -> Callable[..., Any]:
     def check(value: Any, _: object = None) -> Any:
-        if type(value) is not kind:  # isinstance would take a boolean for an integer
-            raise _WrongValueError(f"expected {words}, got {show(value)}")
+        if not is_right(value):
+            raise ValueError(f"expected {words}, got {show(value)}")
         return value
 
     return check
 
 
-def _text(value: Any, _: object = None) -> str:
-    if type(value) is str and not _is_broken(value):
-        return value
-    raise _WrongValueError(f"expected a string, got {show(value)}")
+def _is_text(value: Any) -> bool:
+    return type(value) is str and not _is_broken(value)
 
 
-_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-2][0-9]:[0-5][0-9])"
-)
+def _is_room_uuid(value: Any) -> bool:
+    # A uuid that no call accepts is refused here too, or a walk could not continue after it.
+    return type(value) is str and is_uuid(value) and not ("_" in value and is_token(value))
+
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-][0-2]\d:[0-5]\d)", re.ASCII)
 
 
 def _time(value: Any, _: object = None) -> datetime:
@@ -245,54 +213,40 @@ def _time(value: Any, _: object = None) -> datetime:
             return time if time.tzinfo is UTC else time.astimezone(UTC)
     except (ValueError, OverflowError):  # the 30th of February, or before the year 1
         pass
-    raise _WrongValueError(f"expected a UTC time such as {_DOCUMENTED_TIME}, got {show(value)}")
-
-
-def _is_room_uuid(value: Any) -> bool:
-    # A uuid that no call accepts is refused here too, or a walk could not continue after it.
-    return type(value) is str and is_uuid(value) and not ("_" in value and is_token(value))
-
-
-def _uuid(value: Any, _: object = None) -> str:
-    if not _is_room_uuid(value):
-        raise _WrongValueError(f"expected a room's uuid, got {show(value)}")
-    return str(value)
+    raise ValueError(f"expected a UTC time such as {DOCUMENTED_TIME}, got {show(value)}")
 
 
 @cache
-def _room_hook() -> Callable[[Any], Room]:
+def _structure_known_fields() -> Callable[..., Room]:
     from cattrs import Converter  # here, because it is slow to import and most programs never need it
     from cattrs.gen import make_dict_structure_fn, override
 
+    # Each scalar has a hook for its own JSON type: cattrs coerces, so ``"isBan": "no"`` would become ``True``.
     converter = Converter()
-    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
-    converter.register_structure_hook(int, _exactly(int, "an integer"))
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(str | None, lambda value, _: None if value is None else _text(value))
-    converter.register_structure_hook(datetime, _time)
+    hooks: dict[Any, Callable[..., Any]] = {
+        bool: _expect("true or false", lambda value: type(value) is bool),
+        int: _expect("an integer", lambda value: type(value) is int),
+        str: _expect("a string", _is_text),
+        str | None: _expect("a string", lambda value: value is None or _is_text(value)),
+        datetime: _time,
+    }
+    for kind, hook in hooks.items():
+        converter.register_structure_hook(kind, hook)
     names: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
-    names["uuid"] = override(rename=WIRE_NAMES["uuid"], struct_hook=_uuid)
-    names["extra"] = override(omit=True)
-    structure_known = make_dict_structure_fn(Room, converter, **names)
-
-    def structure_room(value: Any) -> Room:
-        if type(value) is not dict:
-            raise _WrongValueError(f"expected a room object, got {show(value)}")
-        room = structure_known(value, Room)
-        _add_unknown_fields([room], value)
-        return room
-
-    return structure_room
+    names["uuid"] = override(struct_hook=_expect("a room's uuid", _is_room_uuid))
+    return make_dict_structure_fn(Room, converter, **names, extra=override(omit=True))
 
 
-def _unknown_fields(room: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = {name: value for name, value in room.items() if name not in KNOWN_FIELDS}
-    for name, value in unknown.items():
-        if _is_broken(name):
-            raise _WrongValueError(f"the name of an unknown field is {_HALF_PAIR}")
-        if flaw := _flaw(value, MAX_NESTING):
-            raise _WrongValueError(f"the unknown field {show(name)} {flaw}")
-    return unknown
+def _add_unknown_fields(rooms: Sequence[Room], documents: Sequence[Mapping[str, Any]]) -> None:
+    for room, document in zip(rooms, documents, strict=True):
+        unknown = {name: value for name, value in document.items() if name not in KNOWN_FIELDS}
+        for name, value in unknown.items():
+            if _is_broken(name):
+                raise ValueError(f"the name of an unknown field is {_HALF_PAIR}")
+            if flaw := _flaw(value, MAX_NESTING):
+                raise ValueError(f"the unknown field {show(name)} {flaw}")
+        if unknown:
+            object.__setattr__(room, "extra", unknown)  # nobody else has the room yet
 
 
 def _flaw(value: Any, levels: int) -> str:
@@ -305,9 +259,6 @@ def _flaw(value: Any, levels: int) -> str:
         return "is nested too deeply"
     inner = (*value, *value.values()) if isinstance(value, dict) else value
     return next(filter(None, (_flaw(part, levels - 1) for part in inner)), "")
-
-
-# Rooms as dicts
 
 
 def _to_dict(room: Room, wire: bool) -> dict[str, Any]:
@@ -340,12 +291,10 @@ def _from_dict(document: Mapping[str, Any]) -> Room:
     except (TypeError, ValueError, RecursionError) as error:  # of json.dumps
         flaw = f"it cannot be written as JSON: {type(error).__name__}"
     except WireError as fault:
-        name = fault.path.removeprefix("$.")
-        shown = name if is_wire else _FIELD_NAMES.get(name, name)
-        flaw = f"{fault.reason} at {fault.path.replace(name, shown)}"
+        shown = {} if is_wire else {f"$.{wire}": f"$.{name}" for name, wire in WIRE_NAMES.items()}
+        flaw = f"{fault.reason} at {shown.get(fault.path, fault.path)}"
     raise InvalidArgumentError(f"document must be what to_dict() returns: {redact(flaw[:EXCERPT])}")
 
 
-_FIELD_NAMES: Final = {wire: name for name, wire in WIRE_NAMES.items()}
 Room._to_dict = _to_dict
 Room._from_dict = _from_dict
