@@ -57,19 +57,18 @@ class AsyncRooms:
       longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
     A wrong argument, here or of a call, raises ``InvalidArgumentError``, a ``ValueError``, before a request; a
-    wrong type raises ``InvalidArgumentTypeError``, a ``TypeError`` too.  Then calls raise:
+    wrong type raises ``InvalidArgumentTypeError``, a ``TypeError`` too.  Then, when the policy allows no further
+    attempt, calls raise:
 
     - ``TokenError`` if there is no token, or it does not permit the call; nothing took effect;
-    - ``TransportError`` if there was no usable response, ``TimedOutError`` if a timeout or the deadline passed,
-      ``ClientUnusableError`` if the client is closed or belongs to another event loop;
-    - a ``StatusError`` for a failure status: ``BadRequestError``, ``UnauthorizedError``, ``ForbiddenError``,
-      ``NotFoundError``, ``RateLimitedError`` or ``ServerError``;
+    - ``TransportError`` if there was no usable response; a subclass if a timeout or the deadline passed, or the
+      client is closed or belongs to another event loop;
+    - a ``StatusError`` for a failure status, with a subclass for each documented one;
     - ``DecodeError`` if the status is a success, but the body is not as documented;
     - whatever the client's event hooks raise, except that an ``HTTPStatusError`` becomes a ``StatusError``.
 
-    It is raised when the policy allows no further attempt; its ``attempts`` has all of them.  The logger
-    ``netless_rooms`` gets each request at ``DEBUG``: method, path, status, seconds, attempt; and each retry at
-    ``INFO``: method, path, wait, reason.
+    The logger ``netless_rooms`` gets each request at ``DEBUG``: method, path, status, seconds, attempt; and each
+    retry at ``INFO``: method, path, wait, reason.
     """
 
     def __init__(
@@ -230,18 +229,18 @@ class AsyncRooms:
         """Return an async generator of all rooms, in the service's order.  Safe to repeat.
 
         It yields every room that existed when the walk began exactly once; a room created meanwhile may or may not
-        come.  The end is proven: two requests for rooms after the last one returned none.  Rooms may be disabled
-        and enabled meanwhile.  Nothing is held open between two rooms, so you may stop anywhere; on Trio, which
-        warns about unclosed generators, use ``contextlib.aclosing``.
+        come.  The end is proven: two requests for rooms after the last one returned none.  Nothing is held open
+        between two rooms, so you may stop anywhere; on Trio, which warns about unclosed generators, use
+        ``contextlib.aclosing``.
 
         - ``begin_uuid``: start from this room, as the service does.
         - ``after``: start after this room, to resume a walk.  Not together with ``begin_uuid``.
         - ``page_size``: rooms per request, 1 to 1000.
         - ``max_rooms``: stop after so many, 0 or more; ``None`` for all.
 
-        Holds one page in memory, whatever the number of rooms.  For a list that is not in the order of the uuids,
-        contrary to the documentation, it also keeps the uuids seen.  A room that leaves the list while the walk
-        stands at it may end the walk in an error; disabling removes none, as far as is known.
+        Holds one page in memory, and the uuids seen if the list is not in their order, contrary to the
+        documentation.  A room that leaves the list while the walk stands at it may end the walk in an error;
+        disabling removes none, as far as is known.
 
         Raises ``PaginationError`` too, if the list repeats, stalls, jumps back or ignores the cursor.  To resume
         after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
@@ -299,10 +298,9 @@ class AsyncRooms:
         - ``prefetch``: the most pages buffered for each shard, 0 to 100.
         - ``shards``: into how many ranges of uuids to split the list, and how many to scan at once, 1 to 1000;
           give at most the client's ``max_connections``.  Rooms are then in the order of the uuids within each
-          range only.  A few small requests find the split points, because it is undocumented whether the service
-          continues from a ``beginUUID`` that names no room.  If it does not, the list is split at rooms from
-          ``split_hint``, or else scanned sequentially; ``scan.mode`` says which.  A range that does not reach
-          the start of the next raises ``PaginationError``.
+          range only.  A few small requests find out whether the service continues from a ``beginUUID`` that names
+          no room.  If it does not, the list is split at rooms from ``split_hint``, or else scanned sequentially;
+          ``scan.mode`` says which.  A range that does not reach the start of the next raises ``PaginationError``.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
           ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
         - ``split_hint``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split
@@ -313,8 +311,7 @@ class AsyncRooms:
 
         Raises, besides the errors of ``walk()``, ``InvalidArgumentError`` for a checkpoint that is damaged or of
         another region, and ``CheckpointError`` for one of another account.  After an error you may iterate over
-        the same scan again.  To resume in a new one, use ``scan(resume=error.checkpoint)``, which is ``None`` if a
-        scan without ``resume`` could not start.
+        the same scan again, or resume in a new one: ``scan(resume=error.checkpoint)``.
         """
         options: dict[str, Any] = {"resume": resume, "split_hint": split_hint, "on_invalid": on_invalid}
         return Scan(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)
@@ -322,10 +319,9 @@ class AsyncRooms:
     async def split(self, shards: int, *, split_hint: str | None = None) -> tuple[str, ...]:
         """Return shards of the list, for ``scan(resume=shard)`` in any process.  Safe to repeat.
 
-        A shard is a short text without secrets, valid for the same region and account.  Together they are the
-        whole list: a scan of each reaches the start of the next, or raises.  There may be fewer than ``shards``,
-        1 to 1000, and only one if the list cannot be split; see ``scan()`` for that and for ``split_hint``.
-        Sends one small request for each shard, and one more.
+        A shard is a short text without secrets, valid for the same region and account.  A scan of each reaches the
+        start of the next, or raises.  There may be fewer than ``shards``, 1 to 1000, and only one if the list
+        cannot be split; see ``scan()``.  Sends one small request for each shard, and one more.
         """
         return await split(self._session, shards, split_hint)
 
@@ -335,11 +331,10 @@ class AsyncRooms:
         For a create whose outcome is unknown: take ``started_at`` and ``ended_at`` of its error.  Widen both sides
         by the possible error of this machine's clock, and the end by the time that the service may take.  A room
         counts if its ``created_at``, or the time in its version-1 UUID, is in the range or less than a millisecond
-        off, because the service's times are in whole milliseconds.
+        off.  Walks the whole list, one request for each 1000 rooms, because it is not in order of creation.
 
-        Walks the whole list, one request for each 1000 rooms, because the list is not in order of creation.
-        Promises and errors are those of ``walk()``.  Raises ``InvalidArgumentError`` if a time has no zone, or
-        ``start`` is after ``end``.
+        Raises the errors of ``walk()``, and ``InvalidArgumentError`` if a time has no zone, or ``start`` is after
+        ``end``.
         """
         if _validation.check_time("start", start) > _validation.check_time("end", end):
             raise InvalidArgumentError(f"start must not be after end, and {start} is after {end}")

@@ -158,10 +158,9 @@ class StatusError(RoomsError):
         self.status = self._default_status if status is None else status
         self.reason, self.retry_after = reason, retry_after
         body = f"; its body begins {excerpt!r}" if excerpt else ""
-        explanation = f": {reason}" if reason else f" without a reason{body}"
-        delay = f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
-        remarks = f"; {remark}" if remark else ""
-        super().__init__(f"the service answered {self.status}{explanation}{delay}{remarks}", method, path)
+        summary = f"the service answered {self.status}" + (f": {reason}" if reason else f" without a reason{body}")
+        summary += f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
+        super().__init__(summary + (f"; {remark}" if remark else ""), method, path)
         self.args = (reason, self.status, excerpt, remark, retry_after, method, path)
 
 
@@ -267,11 +266,10 @@ class CreateOutcomeUnknownError(RoomsError):
 
 
 class TooManyFailuresError(RoomsError):
-    """A bulk call reached ``max_failures`` and started no further call.
+    """A bulk call reached ``max_failures``; the outcomes of all started calls have been returned.
 
-    The outcomes of all started calls have been returned.  The ``__cause__`` is the last failure.  To continue with
-    an async iterable, take ``outcomes.not_attempted`` and then the iterable itself, unless
-    ``outcomes.input_cancelled``.
+    The ``__cause__`` is the last failure.  To continue with an async iterable, take ``outcomes.not_attempted`` and
+    then the iterable itself, unless ``outcomes.input_cancelled``.
     """
 
     hint = "fix the cause, then retry outcomes.not_attempted"
@@ -287,8 +285,7 @@ class TooManyFailuresError(RoomsError):
         self, failed: int, attempted: int, total: int | None, method: str | None = None, path: str | None = None
     ) -> None:
         rest = "no more were pulled from the iterable"
-        if total is not None:
-            rest = f"{total - attempted} of {total} were not attempted"
+        rest = rest if total is None else f"{total - attempted} of {total} were not attempted"
         super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
         self.args = (failed, attempted, total, method, path)
         self.failed, self.attempted, self.total = failed, attempted, total

@@ -12,16 +12,12 @@ MAX_UUID_LENGTH: Final = 128
 _UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{MAX_UUID_LENGTH}}}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
 Member = TypeVar("Member", bound="Room | InvalidRoom")
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` can be a room's uuid, and part of a path without changing it.
-
-    The service documents 32 hex digits.  Up to 128 letters, digits, ``-`` and ``_`` are accepted.
-    """
+    """Whether ``text`` can be a room's uuid, documented as 32 hex digits, and cannot change a path."""
     return _UUID.fullmatch(text) is not None
 
 
@@ -58,7 +54,7 @@ def uuid1_time(text: str) -> datetime | None:
     if not _HEX.fullmatch(digits) or digits[12] != "1":
         return None
     ticks = int(digits[13:16] + digits[8:12] + digits[:8], 16)  # of 100 ns
-    return _UUID_EPOCH + timedelta(microseconds=ticks // 10)
+    return datetime(1582, 10, 15, tzinfo=UTC) + timedelta(microseconds=ticks // 10)
 
 
 class Region(StrEnum):
@@ -87,13 +83,10 @@ RegionName: TypeAlias = Region | Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]
 
 @frozen(kw_only=True)
 class Room:
-    """A whiteboard room, as the service described it in one response.
-
-    It is a frozen value: comparable and hashable.  It is never updated; call ``get()`` for a newer state.
-    """
+    """A whiteboard room, as the service described it in one response: a frozen value, comparable and hashable."""
 
     uuid: str
-    """Identifies the room; 32 hex digits, a version-1 UUID without dashes."""
+    """Identifies the room: 32 hex digits, a version-1 UUID without dashes."""
     team_uuid: str
     """The console account that owns the project."""
     app_uuid: str | None = None
@@ -118,9 +111,9 @@ class Room:
     def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
         """Return the room as new built-ins that ``json.dumps`` takes.
 
-        By default the keys are the names of the fields, all of them, with ``extra`` as a dict of its own.  With
-        ``wire`` they are the service's names, with the unknown fields among them: what the service sent, but for
-        ``null``, which is left out.  ``created_at`` is a text such as ``2021-01-18T06:56:29.432Z``.
+        By default the keys are the names of all fields, with ``extra`` as a dict of its own.  With ``wire`` they
+        are the service's names, with the unknown fields among them and without ``null``.  ``created_at`` is a text
+        such as ``2021-01-18T06:56:29.432Z``.
         """
         return Room._to_dict(self, wire)
 
@@ -128,18 +121,14 @@ class Room:
     def from_dict(cls, document: Mapping[str, Any]) -> "Room":
         """Return the room in what ``to_dict()`` returned, with or without ``wire``.
 
-        It is as strict as for a response, and unknown fields go to ``extra``.  Raises ``InvalidArgumentError`` for
-        a missing or wrong field, which it names.
+        Unknown fields go to ``extra``.  Raises ``InvalidArgumentError``, which names a missing or wrong field.
         """
         return cls._from_dict(document)
 
 
 @frozen(kw_only=True)
 class InvalidRoom:
-    """A member of a list that cannot be read as a room: what the service sent, and what is wrong with it.
-
-    It is a frozen value: comparable and hashable by all fields but ``document``.
-    """
+    """A member of a list that cannot be read as a room; comparable and hashable by all fields but ``document``."""
 
     uuid: str | None
     """Identifies the room; ``None`` if the uuid cannot be read either."""
@@ -148,15 +137,10 @@ class InvalidRoom:
     location: str
     """Where the first fault is in the response, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
     document: Any = field(repr=False, eq=False, hash=False)
-    """The member as Python's ``json`` reads it, not redacted.
-
-    A text in it may hold half a surrogate pair, which cannot be encoded.
-    """
+    """The member as ``json`` reads it, not redacted; half a surrogate pair in a text of it cannot be encoded."""
 
 
 class _Page(tuple[Member, ...]):
-    """The members of one response, in the service's order; a slice is a page too."""
-
     __slots__ = ()
 
     @overload
@@ -174,10 +158,7 @@ class _Page(tuple[Member, ...]):
 
 
 class RoomPage(_Page[Room]):
-    """The rooms of one response, in the service's order: a tuple whose slices are pages and whose repr is short.
-
-    Make one from any iterable of rooms: ``RoomPage([room])``.
-    """
+    """The rooms of one response in the service's order, or ``RoomPage([room])``: a tuple whose slices are pages."""
 
     __slots__ = ()
 

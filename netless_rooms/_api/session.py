@@ -20,9 +20,7 @@ from netless_rooms._retries import RATE_LIMITED, RetryBudget, RetryPolicy, Retry
 from netless_rooms.errors import CreateOutcomeUnknownError, RoomsError, TimedOutError, TokenError
 from netless_rooms.models import as_time
 
-MIN_TIMEOUT: Final = 0.001  # seconds that an attempt has at least
 GRACE: Final = 0.1  # seconds in which the HTTP library's own timeouts may end an attempt
-
 logger: Final[Logger] = getLogger("netless_rooms")
 
 
@@ -33,12 +31,10 @@ def wall_clock() -> float:
 
 @define(eq=False, repr=False)
 class _Attempt:
-    """One attempt under way: when it began, by both clocks, and with which token it was sent, if it was."""
-
     number: int
-    started_at: float
-    began: float
-    token: Token | None = None
+    started_at: float  # by the clock of the user
+    began: float  # by that of the event loop
+    token: Token | None = None  # with which it was sent, if it was
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -74,16 +70,13 @@ class Session:
                     state.record(error, now - attempt.began)
                     if is_token_refused(error):
                         self.provider.drop(attempt.token)
-                should_retry = state.should_retry(
-                    error,
-                    elapsed=now - call_began,
-                    jitter=jitter,
-                    can_renew=self.provider.can_renew,
-                    hold=self.throttle.hold(now),
-                )
+                limits = {"elapsed": now - call_began, "jitter": jitter, "hold": self.throttle.hold(now)}
+                should_retry = state.should_retry(error, can_renew=self.provider.can_renew, **limits)
                 _complete(error, request, state)
                 if state.in_doubt:
-                    raise _complete(self._in_doubt(error, attempt), request, state) from error
+                    times = as_time(attempt.started_at), as_time(self.clock())
+                    summary = f"whether a room was created cannot be told: {error.summary}"
+                    raise _complete(CreateOutcomeUnknownError(summary, *times), request, state) from error
                 if not should_retry:
                     raise
                 where = request.method, request.path_and_query
@@ -113,7 +106,7 @@ class Session:
     async def _attempt(self, request: ApiRequest[Result], attempt: _Attempt, end: float) -> Result:
         # The HTTP library's own timeouts are cut to the same end and usually fire first, because httpx loses a
         # connection when a request is cancelled that waits for one or opens one.
-        left = max(MIN_TIMEOUT, end - attempt.began)
+        left = max(0.001, end - attempt.began)
         with anyio.CancelScope(deadline=attempt.began + left + GRACE):
             try:
                 return await self._exchange(request, attempt, left)
@@ -147,31 +140,15 @@ class Session:
             outcome = type(error).__name__
             raise
         finally:
-            logger.debug(
-                "%s %s: %s in %.3f s, attempt %d",
-                request.method,
-                request.path_and_query,
-                outcome,
-                time.perf_counter() - began,
-                attempt.number,
-            )
+            what = request.method, request.path_and_query, outcome, time.perf_counter() - began
+            logger.debug("%s %s: %s in %.3f s, attempt %d", *what, attempt.number)
         return parse_response(request, response, redact=token.redact, now=self.clock())
 
     def _deadline_passed(self, *, was_sent: bool) -> TimedOutError:
-        return TimedOutError(
-            f"the deadline of {self.retry.deadline:g} s for the whole call passed", was_sent=was_sent
-        )
-
-    def _in_doubt(self, error: RoomsError, attempt: _Attempt) -> CreateOutcomeUnknownError:
-        return CreateOutcomeUnknownError(
-            f"whether a room was created cannot be told: {error.summary}",
-            started_at=as_time(attempt.started_at),
-            ended_at=as_time(self.clock()),
-        )
+        return TimedOutError(f"the deadline of {self.retry.deadline:g} s for the whole call passed", was_sent)
 
 
 def _complete(error: RoomsError, request: ApiRequest[Any], state: RetryState) -> RoomsError:
-    """Add to ``error`` what only the loop knows: the request, its attempts, and why there are no more."""
     if error.method is None:
         error._add_request(request.method, request.path_and_query)
     error.attempts, error.stop_reason = tuple(state.attempts), state.stop_reason

@@ -27,7 +27,6 @@ OVERSHOOT: Final = 1.2  # of a rate that doubles, until a response shows the lim
 DROP: Final = 0.1  # of the ceiling
 PLATEAU: Final = 20.0  # seconds to return to the ceiling
 MEMORY: Final = 60.0  # seconds without a limit that end the pacing
-POLL: Final = 1.0  # seconds after which a request looks again, since the rate may have grown
 TINY: Final = 1e-6  # seconds that a timer may be early
 
 
@@ -35,12 +34,10 @@ TINY: Final = 1e-6  # seconds that a timer may be early
 class Throttle:
     """When the next request may be sent.  Times are seconds on the clock of the event loop.
 
-    An object may be used on one loop after another, whose clocks may differ, so a time before the last limit ends
-    the pacing.
+    As loops may follow each other, whose clocks differ, a time before the last limit ends the pacing.
     """
 
-    is_limiting: bool = False
-    """Whether a request needs a turn."""
+    is_limiting: bool = False  # whether a request needs a turn
     _limited_at: float = -inf
     _held_until: float = -inf
     _next_at: float = -inf
@@ -71,9 +68,7 @@ class Throttle:
             return
         wait = error.retry_after or 0.0
         if wait > policy.retry_after_max:
-            # It is raised, not waited for, and holds back no other call, which would then wait longer than its own
-            # policy allows, or for a request that nobody sends.  The service tells each call, which raises too.
-            return
+            return  # it is raised, and holds back no call, which would wait longer than its own policy allows
         self.hold(now)
         if not self.is_limiting or sent_at >= self._limited_at:  # not of those that were under way at a limit
             if self._refused == 0:  # else none was accepted, which says nothing about the rate
@@ -94,13 +89,12 @@ class Throttle:
         return max(0.0, self._held_until - now)
 
     def enqueue(self) -> int:
-        """Return a ticket for a turn, to be given back to ``dequeue``."""
+        """Return a ticket for a turn; give it back to ``dequeue``, used or not."""
         self._tickets += 1
         self._queue[self._tickets] = None
         return self._tickets
 
     def dequeue(self, ticket: int) -> None:
-        """Take back a ticket, used or not."""
         del self._queue[ticket]
 
     def wait(self, ticket: int, now: float) -> float:
@@ -112,7 +106,8 @@ class Throttle:
         if ahead == 0 and now >= at - TINY:
             self._next_at = at + 1 / self._rate(at)
             return 0.0
-        return min(at - now + ahead / self._rate(at), max(POLL, self._held_until - now))
+        # After a second a request looks again, since the rate may have grown.
+        return min(at - now + ahead / self._rate(at), max(1.0, self._held_until - now))
 
     def _rate(self, now: float) -> float:
         if self._ceiling == 0:  # counted late, when the responses to what was under way have come
