@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms._listing import checkpoints
-from netless_rooms._listing.checkpoints import MAX_SPLIT_POINTS, Checkpoint, Range, ScanMode, read_checkpoint
+from netless_rooms._listing import checkpoints, shards
+from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read_checkpoint
+from netless_rooms._listing.shards import MAX_SPLIT_POINTS
 from samples import UUID
 
 law = examples(20, many=500)
@@ -89,13 +90,13 @@ def test_the_error_says_what_is_wrong_with_a_text(text: Any, words: str) -> None
 
 
 def test_a_range_follows_after_the_last_room_of_the_one_before() -> None:
-    assert checkpoints.ranges_between([]) == (Range(),)
-    assert checkpoints.ranges_between(["a", "b"]) == (Range(None, "a"), Range("a", "b"), Range("b"))
+    assert shards.ranges_between([]) == (Range(),)
+    assert shards.ranges_between(["a", "b"]) == (Range(None, "a"), Range("a", "b"), Range("b"))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 1000])
 def test_candidates_split_the_uuids_into_equal_parts(count: int) -> None:
-    uuids = checkpoints.split_candidates(count)
+    uuids = shards.split_candidates(count)
     parts = [other - one for one, other in pairwise([0, *(int(uuid, 16) for uuid in uuids), 1 << 128])]
     assert len(parts) == count
     assert max(parts) - min(parts) <= 1 << 98
@@ -103,21 +104,21 @@ def test_candidates_split_the_uuids_into_equal_parts(count: int) -> None:
 
 
 def test_only_a_documented_uuid_has_a_next_one() -> None:
-    assert checkpoints.next_uuid("0" * 32) == "0" * 31 + "1"
-    assert checkpoints.next_uuid("0" * 30 + "ff") == "0" * 29 + "100"
-    assert checkpoints.next_uuid("f" * 31 + "e") == "f" * 32
+    assert shards.next_uuid("0" * 32) == "0" * 31 + "1"
+    assert shards.next_uuid("0" * 30 + "ff") == "0" * 29 + "100"
+    assert shards.next_uuid("f" * 31 + "e") == "f" * 32
     for uuid in ("f" * 32, "", UUID.upper(), UUID[:-1], UUID + "0", "x" * 32, UUID + "\n"):
-        assert checkpoints.next_uuid(uuid) is None
+        assert shards.next_uuid(uuid) is None
 
 
 def test_only_a_list_that_continues_at_the_next_greater_uuid_is_split() -> None:
     split = ["::", "24:35:35", "24:24:24", "24:55:5", "24:3-:3", "24:--:"]  # "-": an empty page
     for candidates, found, points in (row.split(":") for row in split):
         rooms = [None if uuid == "-" else uuid for uuid in found]
-        assert checkpoints.split_points(list(candidates), rooms) == tuple(points)
+        assert shards.split_points(list(candidates), rooms) == tuple(points)
     # A list that goes on cannot have ended before, and a page cannot begin before what was asked for, or fall.
     for uuids in ([None, "5"], ["1", "5"], ["3", "3"], ["7", "5"], ["3", None, "7"]):
-        assert checkpoints.split_points(list("246")[: len(uuids)], uuids) is None
+        assert shards.split_points(list("246")[: len(uuids)], uuids) is None
 
 
 @law
@@ -125,7 +126,7 @@ def test_only_a_list_that_continues_at_the_next_greater_uuid_is_split() -> None:
 @example(16, 15)
 @example(15, 15)
 def test_spread_keeps_that_many_in_order_and_evenly(length: int, count: int) -> None:
-    kept = checkpoints.spread([f"{place:05}" for place in range(length)], count)
+    kept = shards.spread([f"{place:05}" for place in range(length)], count)
     assert len(kept) == min(count, length)
     assert list(kept) == sorted(set(kept))
     if length > count:
@@ -135,7 +136,7 @@ def test_spread_keeps_that_many_in_order_and_evenly(length: int, count: int) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 14, 15, 16, 30, 31, 32, 1000])
 def test_samples_are_few_and_spread_over_the_rooms_seen(count: int) -> None:
-    sampler = checkpoints.SplitPointSampler()
+    sampler = shards.SplitPointSampler()
     uuids = [f"{place:05}" for place in range(count)]
     for uuid in uuids:
         sampler.observe(uuid)
@@ -146,7 +147,7 @@ def test_samples_are_few_and_spread_over_the_rooms_seen(count: int) -> None:
     assert len(samples) == min(count, MAX_SPLIT_POINTS)
     gaps = [int(other) - int(one) for one, other in pairwise([-1, *map(int, samples), count])]
     assert max(gaps) <= 1 + count // 4
-    sampler = checkpoints.SplitPointSampler(["b"])
+    sampler = shards.SplitPointSampler(["b"])
     for uuid in ["c", "a", "c", "b"]:  # of several ranges at once
         sampler.observe(uuid)
     assert sampler.sample() == ("a", "b", "c")

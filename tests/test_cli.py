@@ -19,8 +19,7 @@ import pytest
 import netless_rooms.__main__
 from fakes import TOKEN, answer, room
 from netless_rooms import AsyncRooms, Room, __version__
-from netless_rooms._api.environment import client_error
-from netless_rooms._api.transport import own_client
+from netless_rooms._api.transport import environment_error, own_client
 from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Format, encode, encode_rooms, room_row
 from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
 from samples import UUID
@@ -215,8 +214,8 @@ def test_a_proxy_needs_no_scheme_and_another_cause_is_reported(monkeypatch: pyte
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("HTTP_PROXY", "host:1")
     monkeypatch.setenv("HTTPS_PROXY", "host:1:1")
-    assert "because of HTTPS_PROXY: InvalidURL" in str(client_error(httpx.InvalidURL("no"), httpx))
-    assert "because of the environment: OSError" in str(client_error(OSError(), httpx))
+    assert "because of HTTPS_PROXY: InvalidURL" in str(environment_error(httpx.InvalidURL("no"), httpx))
+    assert "because of the environment: OSError" in str(environment_error(OSError(), httpx))
 
 
 def test_create_and_get_show_the_same_room(shell: Shell) -> None:

@@ -20,7 +20,8 @@ from fake_services import UNKNOWN, Service, Unknown, World, hexes, in_turn
 from fakes import ONCE, TOKEN
 from hypothesis_profiles import is_thorough
 from netless_rooms import AsyncRooms, InvalidRoom, Room, Scan, ScanMode, errors
-from netless_rooms._listing.checkpoints import Checkpoint, next_uuid, read_checkpoint
+from netless_rooms._listing.checkpoints import Checkpoint, read_checkpoint
+from netless_rooms._listing.shards import next_uuid
 from netless_rooms.emulator import BadRoom, Closed, Emulator, Failure, Fault, Hang, Quirks
 from selection import exhaustive
 from virtual_time import VirtualTime

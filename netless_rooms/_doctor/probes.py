@@ -21,9 +21,10 @@ from netless_rooms._auth.providers import Clock
 from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import checks
 from netless_rooms._doctor.checks import CURSORS, SHARDS, Exchange, Finding, Listed, PageSize, finding
-from netless_rooms._listing.checkpoints import next_uuid, read_checkpoint
+from netless_rooms._listing.checkpoints import read_checkpoint
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import split
+from netless_rooms._listing.shards import next_uuid
 from netless_rooms._listing.walk import each_room
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import DecodeError, PaginationError, StatusError, TransportError

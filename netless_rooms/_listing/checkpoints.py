@@ -1,4 +1,4 @@
-"""Checkpoints of a scan, as values and as text, and where a list is split into shards.
+"""Checkpoints of a scan, as values and as text.
 
 A list is scanned in one range or in several; each begins after a room and ends with another, after which the next
 begins.  A checkpoint is what is left of them.
@@ -8,23 +8,19 @@ sampled rooms.  It has only letters, digits and ``-_.,~%``, and uuids of rooms, 
 """
 
 import re
-from bisect import insort
-from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from hashlib import sha256
-from itertools import pairwise
 from typing import Final
 from urllib.parse import quote, unquote
 from zlib import crc32
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from netless_rooms._validation import check_type, check_uuid
 from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import is_uuid
 
 VERSION: Final = "scan1"
-MAX_SPLIT_POINTS: Final = 15  # sampled rooms in a text; they split a list into one range more
 
 
 class ScanMode(StrEnum):
@@ -99,68 +95,3 @@ def _checksum(text: str) -> str:
 def account_of(team_uuid: str) -> str:
     """Return the digest of an account in a checkpoint."""
     return sha256(team_uuid.encode()).hexdigest()[:12]
-
-
-@define(eq=False, repr=False)
-class SplitPointSampler:
-    """Samples rooms of a list, evenly over what was observed of it, in bounded memory."""
-
-    kept: list[str] = field(factory=list)
-    every: int = 1
-    observed: int = 0
-
-    def observe(self, uuid: str) -> None:
-        """Take the last room of a page into account."""
-        self.observed += 1
-        if self.observed % self.every == 0 and uuid not in self.kept:
-            insort(self.kept, uuid)
-            if len(self.kept) > 2 * MAX_SPLIT_POINTS:
-                self.kept = self.kept[1::2]
-                self.every *= 2
-
-    def sample(self) -> tuple[str, ...]:
-        """Return at most ``MAX_SPLIT_POINTS`` rooms, in the order of their uuids."""
-        return spread(self.kept, MAX_SPLIT_POINTS)
-
-
-def spread(uuids: Sequence[str], count: int) -> tuple[str, ...]:
-    """Return at most ``count`` of ``uuids``, evenly spread."""
-    if len(uuids) <= count:
-        return tuple(uuids)
-    return tuple(uuids[(place + 1) * len(uuids) // (count + 1)] for place in range(count))
-
-
-def ranges_between(uuids: Iterable[str]) -> tuple[Range, ...]:
-    """Return the ranges of a list that is split after each of ``uuids``, which must ascend."""
-    return tuple(Range(after, last_uuid) for after, last_uuid in pairwise((None, *uuids, None)))
-
-
-def split_candidates(count: int) -> tuple[str, ...]:
-    """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
-
-    A version-1 UUID begins with the low bits of the time, which take all values every 429.5 seconds, so rooms are
-    spread evenly.
-    """
-    return tuple(f"{(place << 32) // count:08x}000010008000000000000000" for place in range(1, count))
-
-
-def next_uuid(uuid: str) -> str | None:
-    """Return the next greater uuid; ``None`` if ``uuid`` is not a documented one, or is the greatest."""
-    if not re.fullmatch("[0-9a-f]{32}", uuid) or not uuid.strip("f"):
-        return None
-    return f"{int(uuid, 16) + 1:032x}"
-
-
-def split_points(candidates: Sequence[str], found: Sequence[str | None]) -> tuple[str, ...] | None:
-    """Return the rooms at which to split a list; ``None`` if it does not seek in the order of uuids.
-
-    ``found[i]`` is the first room of the page from ``candidates[i]`` on, ``None`` if that page is empty.  A list
-    that seeks continues at the next greater uuid, and has nothing after its last room.
-    """
-    rooms = [uuid for uuid in found if uuid is not None]
-    ascends = all(one <= other for one, other in pairwise(rooms))
-    if not ascends or any(uuid is not None for uuid in found[len(rooms) :]):
-        return None
-    if any(uuid < candidate for candidate, uuid in zip(candidates, rooms, strict=False)):
-        return None
-    return tuple(dict.fromkeys(rooms))

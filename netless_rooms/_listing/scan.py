@@ -21,9 +21,9 @@ from anyio.lowlevel import checkpoint
 from attrs import define, evolve, frozen
 
 from netless_rooms._api.session import Session
-from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, SplitPointSampler, read_checkpoint
+from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read_checkpoint
 from netless_rooms._listing.cursor import Cursor
-from netless_rooms._listing.shards import account_in, check_account, check_end, plan_scan
+from netless_rooms._listing.shards import SplitPointSampler, account_in, check_account, check_end, plan_scan
 from netless_rooms._listing.walk import request_page
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count

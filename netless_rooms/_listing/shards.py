@@ -1,27 +1,30 @@
-"""Where a scan begins: whether and where the list can be split, and whether a checkpoint is of this account.
+"""Where a scan begins: where its list is cut for shards, and whether a checkpoint is of this account.
 
 Only the split depends on what the service makes of a ``beginUUID`` that names no room.  Every range begins after
 an existing room and must reach the room after which the next begins, so a wrong answer here makes no gap.
 """
 
+import re
+from bisect import insort
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
 import anyio
-from attrs import evolve
+from attrs import define, evolve, field
 
 from netless_rooms import errors
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import GATEWAY
 from netless_rooms._api.session import Session
-from netless_rooms._listing import checkpoints
-from netless_rooms._listing.checkpoints import Checkpoint, ScanMode, account_of, ranges_between
+from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, account_of
 from netless_rooms._listing.cursor import Cursor, CursorSemantics
 from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
 SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
+MAX_SPLIT_POINTS: Final = 15  # sampled rooms in a checkpoint; they split a list into one range more
+UNRELATED_FAILURES: Final = GATEWAY | {401, 403, 429}  # say nothing about what was requested
 
 
 async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None) -> Checkpoint:
@@ -30,16 +33,12 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
     if shards == 1:
         return start
     first = await _sample_from(session, None)
-    if split_hint is not None and split_hint.account is not None:
-        _check_account(first, split_hint.account)
+    _check_account(first, None if split_hint is None else split_hint.account)
     start = evolve(start, account=account_in(first))
-    points = await _find_split_points(session, shards, first)
-    if points:
-        return evolve(start, mode=ScanMode.SHARDS, ranges=ranges_between(points))
-    if split_hint is not None and split_hint.samples:
-        points = checkpoints.spread(split_hint.samples, shards - 1)
-        return evolve(start, mode=ScanMode.KNOWN_ROOMS, ranges=ranges_between(points))
-    return start
+    points, mode = await _find_split_points(session, shards, first), ScanMode.SHARDS
+    if not points and split_hint is not None:
+        points, mode = spread(split_hint.samples, shards - 1), ScanMode.KNOWN_ROOMS
+    return evolve(start, mode=mode, ranges=ranges_between(points)) if points else start
 
 
 async def check_account(session: Session, resume: Checkpoint) -> str | None:
@@ -67,10 +66,10 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     raise errors.PaginationError(words, method="GET", path=ROOMS_PATH)
 
 
-def _check_account(first: MixedPage, expected: str) -> None:
+def _check_account(first: MixedPage, expected: str | None) -> None:
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
     # Unreadable rooms do not tell their account, but an empty list is not the one of the checkpoint.
-    if expected not in accounts and (accounts or not first):
+    if expected is not None and expected not in accounts and (accounts or not first):
         words = "the checkpoint is of another account: none of the first rooms belongs to it"
         raise errors.CheckpointError(words, method="GET", path=ROOMS_PATH)
 
@@ -84,45 +83,32 @@ async def _sample_from(session: Session, begin_uuid: str | None) -> MixedPage:
     return await session.request(list_rooms(begin_uuid=begin_uuid, limit=SAMPLE_SIZE, tolerant=True))
 
 
-async def _find_split_points(session: Session, shards: int, first: MixedPage) -> tuple[str, ...] | None:
-    """Return rooms with about as many between each two; ``None`` if the service does not help to find any."""
+def _first_named(rooms: MixedPage) -> str | None:
+    return next((room.uuid for room in rooms if room.uuid is not None), None)
+
+
+async def _find_split_points(session: Session, shards: int, first: MixedPage) -> tuple[str, ...]:
+    """Return rooms with about as many between each two; none if the service does not help to find any."""
     listed = [room.uuid for room in first]
     if len(listed) == 1:  # a page may be short, and a gap needs two rooms
         listed += [room.uuid for room in await _sample_from(session, listed[0])]
-    gap = _find_gap(listed)
+    # A uuid that names no room, and the room after it.
+    gaps = [(next_uuid(one or ""), other) for one, other in pairwise(listed)]
+    gap = next(((absent, other) for absent, other in gaps if absent and other and absent < other), None)
     if gap is None:
-        return None
-    absent, following = gap
+        return ()
     try:
-        probed = await _sample_from(session, absent)
-        if not probed or probed[0].uuid != following:
-            return None
-        candidates = checkpoints.split_candidates(shards)
+        probed = await _sample_from(session, gap[0])
+        if not probed or probed[0].uuid != gap[1]:
+            return ()
+        candidates = split_candidates(shards)
         found = await _first_from_each(session, candidates)
-    except (errors.UnauthorizedError, errors.ForbiddenError, errors.RateLimitedError):  # whatever was requested
-        raise
-    except errors.StatusError as error:  # the service may refuse an unknown uuid
-        if error.status in GATEWAY:
+    except (errors.StatusError, errors.DecodeError) as error:  # the service may refuse an unknown uuid
+        if isinstance(error, errors.StatusError) and error.status in UNRELATED_FAILURES:
             raise
-        return None
-    except errors.DecodeError:  # or answer without a list
-        return None
-    points = checkpoints.split_points(candidates, found)
+        return ()
     # A list that seeks in another order answers to every candidate with its first room, which is no split point.
-    return points and tuple(uuid for uuid in points if uuid != _first_named(first))
-
-
-def _find_gap(uuids: Sequence[str | None]) -> tuple[str, str] | None:
-    """Return a uuid that names no room, and the room after it."""
-    for one, other in pairwise(uuids):
-        absent = checkpoints.next_uuid(one or "")
-        if absent is not None and other is not None and absent < other:
-            return absent, other
-    return None
-
-
-def _first_named(rooms: MixedPage) -> str | None:
-    return next((room.uuid for room in rooms if room.uuid is not None), None)
+    return tuple(uuid for uuid in split_points(candidates, found) or () if uuid != _first_named(first))
 
 
 async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[str | None]:
@@ -142,3 +128,71 @@ async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[
     if failed:
         raise failed[0]
     return [found[candidate] for candidate in candidates]
+
+
+# Where the list is split: rules without a request
+
+
+def split_candidates(count: int) -> tuple[str, ...]:
+    """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
+
+    A version-1 UUID begins with the low bits of the time, which take all values every 429.5 seconds, so rooms are
+    spread evenly.
+    """
+    return tuple(f"{(place << 32) // count:08x}000010008000000000000000" for place in range(1, count))
+
+
+def next_uuid(uuid: str) -> str | None:
+    """Return the next greater uuid; ``None`` if ``uuid`` is not a documented one, or is the greatest."""
+    if not re.fullmatch("[0-9a-f]{32}", uuid) or not uuid.strip("f"):
+        return None
+    return f"{int(uuid, 16) + 1:032x}"
+
+
+def split_points(candidates: Sequence[str], found: Sequence[str | None]) -> tuple[str, ...] | None:
+    """Return the rooms at which to split a list; ``None`` if it does not seek in the order of uuids.
+
+    ``found[i]`` is the first room of the page from ``candidates[i]`` on, ``None`` if that page is empty.  A list
+    that seeks continues at the next greater uuid, and has nothing after its last room.
+    """
+    rooms = [uuid for uuid in found if uuid is not None]
+    ascends = all(one <= other for one, other in pairwise(rooms))
+    if not ascends or any(uuid is not None for uuid in found[len(rooms) :]):
+        return None
+    if any(uuid < candidate for candidate, uuid in zip(candidates, rooms, strict=False)):
+        return None
+    return tuple(dict.fromkeys(rooms))
+
+
+def ranges_between(uuids: Iterable[str]) -> tuple[Range, ...]:
+    """Return the ranges of a list that is split after each of ``uuids``, which must ascend."""
+    return tuple(Range(after, last_uuid) for after, last_uuid in pairwise((None, *uuids, None)))
+
+
+def spread(uuids: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return at most ``count`` of ``uuids``, evenly spread."""
+    if len(uuids) <= count:
+        return tuple(uuids)
+    return tuple(uuids[(place + 1) * len(uuids) // (count + 1)] for place in range(count))
+
+
+@define(eq=False, repr=False)
+class SplitPointSampler:
+    """Samples rooms of a list, evenly over what was observed of it, in bounded memory."""
+
+    kept: list[str] = field(factory=list)
+    every: int = 1
+    observed: int = 0
+
+    def observe(self, uuid: str) -> None:
+        """Take the last room of a page into account."""
+        self.observed += 1
+        if self.observed % self.every == 0 and uuid not in self.kept:
+            insort(self.kept, uuid)
+            if len(self.kept) > 2 * MAX_SPLIT_POINTS:
+                self.kept = self.kept[1::2]
+                self.every *= 2
+
+    def sample(self) -> tuple[str, ...]:
+        """Return at most ``MAX_SPLIT_POINTS`` rooms, in the order of their uuids."""
+        return spread(self.kept, MAX_SPLIT_POINTS)
