@@ -7,16 +7,12 @@ whether or not c itself is in the response (inclusive or exclusive), and however
 - The largest page from c on, or one a few rooms smaller, holds a room besides c unless c is the last.
 - From a cursor that has left the list, the service continues at the next room or says that it does not know c.
 
-``next_request`` says what to request.  ``advance`` takes the uuids of the response and returns which are new.
 The cursor is always the last room returned, so a page is never trusted further than it reached.
 
 *No repeats, in constant memory.*  While uuids ascend (the documented order), a uuid above the last cannot have
 been returned before.  At the first that does not ascend, only memory can tell another order from a broken list.
 The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
 again, and remembers all from there on, at about twice as many requests as pages.
-
-*A walk breaks* at a repeated uuid, an ignored cursor, an end that contradicts the cursor's semantics, and a second
-reading that contradicts the first; the errors below say which.
 
 *A range* of a list that is scanned in shards ends with the room ``last_uuid``, after which the next range begins.
 A response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
@@ -38,7 +34,11 @@ it may have left the list.  The architecture page says what remains undecidable.
 from bisect import bisect_left
 from collections.abc import Sequence
 from enum import Enum
+from itertools import pairwise
+from operator import lt
 from typing import Final, NamedTuple, cast
+
+from attrs import define
 
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
 from netless_rooms.errors import InvalidArgumentError
@@ -62,45 +62,34 @@ class PageRequest(NamedTuple):
     limit: int
 
 
+@define(eq=False, repr=False, kw_only=True, slots=False)
 class Cursor:
-    """The position of one walk: send ``next_request``, give the response to ``advance``, until ``ended``.
+    """The position of one walk: send ``next_request``, give the response to ``advance``, until ``ended``."""
 
-    - ``begin_uuid``: the room to start with.  ``after``: the room to start after.  Not both.
-    - ``last_uuid``: the room to end with; requires uuids to ascend, as ``in_order`` does.
-    - ``first_uuid``: the first room of the list, if it is known.
-    - ``page_size``: 1 to 1000.
-    """
+    begin_uuid: str | None = None  # the room to start with
+    after: str | None = None  # the room to start after; not both
+    last_uuid: str | None = None  # the room to end with; requires uuids to ascend, as ``in_order`` does
+    in_order: bool = False
+    first_uuid: str | None = None  # the first room of the list, if it is known
+    page_size: int  # 1 to 1000
 
-    def __init__(
-        self,
-        *,
-        begin_uuid: str | None = None,
-        after: str | None = None,
-        last_uuid: str | None = None,
-        in_order: bool = False,
-        first_uuid: str | None = None,
-        page_size: int,
-    ) -> None:
-        self.ended: bool = False
-        self.position = after
-        """The last room that was returned; before the first it is ``after``."""
-        self.last_uuid = last_uuid
-        self.semantics: CursorSemantics = CursorSemantics.UNKNOWN
-        self.is_ascending: bool = True
-        """Whether every uuid so far was above the one before."""
-        self._in_order = in_order or last_uuid is not None
-        self._first_uuid = first_uuid
-        self._page_size = page_size
-        self._origin = begin_uuid if after is None else after
+    def __attrs_post_init__(self) -> None:
+        self.ended = False
+        self.position = self.after  # the last room that was returned, or the one to start after
+        self.semantics = CursorSemantics.UNKNOWN
+        self.is_ascending = True  # so far
+        self._origin = self.begin_uuid if self.after is None else self.after
         self._origin_as_listed = None if self._origin is None else normalize_uuid(self._origin)
-        self._origin_is_returned = after is not None
         self._returned_count = 0
         self._seen: set[str] = set()  # every room returned, once uuids do not ascend
         self._first_descending: str | None = None
         self._is_verifying = False
         self._confirmations = 1
         self._end_request = 0  # 1 for the largest page, more for the confirmations
-        self._go_to(self._origin, is_returned=self._origin_is_returned)
+        self._start()
+
+    def _start(self) -> None:
+        self._go_to(self._origin, is_returned=self.after is not None)
 
     def next_request(self) -> PageRequest:
         """Return what to request next; this changes nothing."""
@@ -109,7 +98,7 @@ class Cursor:
         if self._is_verifying:
             return PageRequest(self._cursor, MAX_PAGE_SIZE)
         # One more than wanted, because the cursor itself may be in the response.
-        return PageRequest(self._cursor, min(self._page_size + self._cursor_is_returned, MAX_PAGE_SIZE))
+        return PageRequest(self._cursor, min(self.page_size + self._cursor_is_returned, MAX_PAGE_SIZE))
 
     def advance(self, uuids: Sequence[str | None]) -> slice:
         """Take the response to ``next_request``; return which part of it is new: at most ``page_size`` rooms.
@@ -137,14 +126,13 @@ class Cursor:
         held = self._holds_cursor(uuids)
         # Only the response to a cursor holds it, in the first place, and none holds where the walk started.
         if self._cursor in uuids[1:]:
-            raise InconsistentListError(
-                f"the page from {self._cursor} on has that room in place {uuids.index(self._cursor, 1)}"
-            )
+            place = uuids.index(self._cursor, 1)
+            raise InconsistentListError(f"the page from {self._cursor} on has that room in place {place}")
         if self._origin_as_listed in uuids[self._cursor == self._origin :]:
             raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
         # A walk from the start may meet the first room after one that was created since.
-        if self._origin_as_listed not in (None, self._first_uuid) and self._first_uuid in uuids:
-            raise InconsistentListError(f"the page from {self._cursor} on starts again with {self._first_uuid}")
+        if self._origin_as_listed not in (None, self.first_uuid) and self.first_uuid in uuids:
+            raise InconsistentListError(f"the page from {self._cursor} on starts again with {self.first_uuid}")
         start = 1 if held and self._cursor_is_returned else 0
         if len(uuids) == start:
             return self._advance_past_nothing(held=held, is_all=is_all)
@@ -153,19 +141,20 @@ class Cursor:
         self._learn_semantics(held=held)
         if self._is_verifying:
             return self._verify(uuids[start:])
-        stop = min(start + self._page_size, len(uuids))
+        stop = min(start + self.page_size, len(uuids))
         return self._return(uuids[start:stop], slice(start, stop))
 
     def _return(self, new: Sequence[str], part: slice) -> slice:
-        descending = self._first_not_ascending(new) if self.is_ascending else None
-        if descending is not None:
-            if self._in_order:
+        before = [self.position or "", *new]
+        if self.is_ascending and not all(map(lt, before, new)):
+            descending = next(uuid for previous, uuid in pairwise(before) if uuid <= previous)
+            if self.in_order or self.last_uuid is not None:
                 raise InconsistentListError(f"{descending} is out of uuid order: scan again with shards=1")
             self.is_ascending = False
             if self._returned_count:
                 self._first_descending = descending
                 self._is_verifying = True
-                self._go_to(self._origin, is_returned=self._origin_is_returned)
+                self._start()
                 return NOTHING
         if not self.is_ascending:
             self._remember(new)
@@ -186,9 +175,8 @@ class Cursor:
                 f"it stalls: the page from {self._cursor} on has only that room, but it was exclusive before"
             )
         if not held and self.semantics is CursorSemantics.INCLUSIVE:
-            raise InconsistentListError(
-                f"the page from {self._cursor or 'the start'} on is empty, but it was inclusive before"
-            )
+            start = self._cursor or "the start"
+            raise InconsistentListError(f"the page from {start} on is empty, but it was inclusive before")
         self._learn_semantics(held=held)
         request = max(1, self._end_request)
         if self.next_request().limit == MAX_PAGE_SIZE or self._end_request:
@@ -220,14 +208,6 @@ class Cursor:
             # Only a room that this walk saw certainly exists; from any other the service may have sought the next.
             self.semantics = CursorSemantics.EXCLUSIVE
 
-    def _first_not_ascending(self, new: Sequence[str]) -> str | None:
-        previous = self.position or ""
-        for uuid in new:
-            if uuid <= previous:
-                return uuid
-            previous = uuid
-        return None
-
     def _verify(self, uuids: Sequence[str]) -> slice:
         """Remember what was returned before, up to ``position``, without returning it again."""
         until = uuids.index(self.position) + 1 if self.position in uuids else len(uuids)
@@ -254,8 +234,7 @@ class Cursor:
         self._seen |= new
 
     def _go_to(self, uuid: str | None, *, is_returned: bool = True) -> None:
-        self._cursor = uuid
-        self._cursor_is_returned = is_returned
+        self._cursor, self._cursor_is_returned = uuid, is_returned
         self._end_request = 0
 
 

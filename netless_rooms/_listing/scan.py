@@ -14,11 +14,11 @@ Only rooms that the caller took count for a checkpoint, however many were fetche
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
 
 import anyio
 from anyio.lowlevel import checkpoint
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from netless_rooms._api.session import Session
 from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read_checkpoint
@@ -48,21 +48,15 @@ class RangeState:
     position: str | None  # the last room that the caller took, or the room to start after
     is_fetched: bool = False  # all of it, and its end is proven
     is_done: bool = False  # the caller took all of it
+    has_failed: bool = False  # and waits for a retry
 
 
-@frozen(eq=False, repr=False)
-class FetchedPage:
-    """Queue item: new rooms of a range, or its end if there are none."""
+class Fetched(NamedTuple):
+    """What a range puts into the queue: new rooms, its end if there are none, or the error of a request."""
 
     range: RangeState
-    rooms: RoomPage | MixedPage
-
-
-@frozen(eq=False, repr=False)
-class FailedRange:
-    """Queue item: a request failed, and its range waits for a retry."""
-
-    error: Exception
+    rooms: RoomPage | MixedPage = RoomPage()
+    error: Exception | None = None
 
 
 async def split(session: Session, shards: int, split_hint: str | None) -> tuple[str, ...]:
@@ -120,11 +114,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._start: Checkpoint | None = None  # set on entering
         self._ranges: list[RangeState] = []
         # No stream: a page on its way out of one is lost if its receiver is cancelled.
-        self._queue: deque[FetchedPage | FailedRange] = deque()
+        self._queue: deque[Fetched] = deque()
         self._page = iter(())  # the rest of the current page
         self._changed = Notifier()
         self._pages_wanted = 0  # how many pages the caller waited for
-        self._retries = 0  # how often the ranges that failed were retried
         self._request_count = 0  # requests in flight
         self._is_waiting = self._has_raised = self._is_left = self._is_over = False
 
@@ -219,7 +212,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
             item = await self._next_item()
         finally:
             self._is_waiting = False
-        if isinstance(item, FailedRange):
+        if item.error is not None:
             self._has_raised = True
             if isinstance(item.error, RoomsError):
                 item.error.checkpoint = self.checkpoint
@@ -232,11 +225,12 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._sampler.observe(cast("str", item.rooms[-1].uuid))  # a page ends with a room that has one
         self._page = self._return_each(item)
 
-    async def _next_item(self) -> FetchedPage | FailedRange:
+    async def _next_item(self) -> Fetched:
         if self._has_raised:
             self._has_raised = False
-            self._queue = deque(item for item in self._queue if isinstance(item, FetchedPage))
-            self._retries += 1
+            self._queue = deque(item for item in self._queue if item.error is None)
+            for each in self._ranges:
+                each.has_failed = False
             self._changed.notify()
         while True:
             self._raise_if_over()
@@ -247,7 +241,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
             await self._changed.wait_for(lambda: self._queue or self._is_left or self._is_over)
             self._raise_if_over()
             item = self._queue.popleft()
-            if isinstance(item, FailedRange) or item.rooms:
+            if item.rooms or item.error is not None:
                 return item
             item.range.is_done = True
 
@@ -267,7 +261,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
         async def fetch_some() -> None:
             for state in waiting:
-                await self._fetch_range(state)
+                while not state.is_fetched:
+                    await self._permits.acquire()
+                    await self._fetch_page(state)
+                self._permits.release()  # the end is not a page
 
         try:
             async with anyio.create_task_group() as group:
@@ -277,29 +274,19 @@ class Scan(AsyncWithOnly, Generic[Item]):
             self._is_over = True
             self._changed.notify()
 
-    async def _fetch_range(self, state: RangeState) -> None:
-        while not state.is_fetched:
-            await self._permits.acquire()
-            while not await self._fetch_page(state):
-                await self._until_retried()
-        self._permits.release()  # the end is not a page
-
-    async def _until_retried(self) -> None:
-        before = self._retries
-        await self._changed.wait_for(lambda: self._retries > before)
-
-    async def _fetch_page(self, state: RangeState) -> bool:
-        """Queue the next rooms of a range, or its end; return ``False`` if a failure was queued instead."""
-        try:
-            self._put(FetchedPage(state, await self._request_rooms(state)))
-        except Exception as error:
-            self._put(FailedRange(error))
-            return False
-        return True
-
-    def _put(self, item: FetchedPage | FailedRange) -> None:
-        self._queue.append(item)
-        self._changed.notify()
+    async def _fetch_page(self, state: RangeState) -> None:
+        """Queue the next rooms of a range, or its end; queue a failure too, then wait until it is retried."""
+        while True:
+            try:
+                item = Fetched(state, await self._request_rooms(state))
+            except Exception as error:
+                item, state.has_failed = Fetched(state, error=error), True
+            self._queue.append(item)
+            self._changed.notify()
+            if item.error is None:
+                return
+            del item  # breaks the exception, traceback, frame cycle
+            await self._changed.wait_for(lambda: not state.has_failed)
 
     async def _request_rooms(self, state: RangeState) -> RoomPage | MixedPage:
         """Return the next rooms of a range; none at its end."""
