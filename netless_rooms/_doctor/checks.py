@@ -7,22 +7,22 @@ the service, so anybody may see the report.
 ``listed`` is the beginning of the list, each room once; a uuid that cannot be read is ``None``.  Pure.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Final, NamedTuple, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
-from netless_rooms._api.responses import SKEW_TOLERANCE, excerpt, read_date
-from netless_rooms._auth.redaction import Redact, redact
+from netless_rooms._api.responses import SKEW_TOLERANCE, excerpt
+from netless_rooms._auth.redaction import Redact
 from netless_rooms._auth.tokens import TokenInfo
 from netless_rooms._listing.checkpoints import ScanMode
 from netless_rooms.models import InvalidRoom, Room, format_duration, same_uuid
 
 MAX_NAMES: Final = 20  # of fields or headers, in one finding
-LIMIT_WORDS: Final = ("ratelimit", "rate-limit", "retry-after")  # in the names of headers about rate limits
-MAX_DIGITS: Final = 10  # of a rate limit
+LIMITS: Final = re.compile("rate-?limit|retry-after")  # in the names of headers
 MIN_ROOMS: Final = 2  # that show an order
 SHARDS: Final = 8  # that a scan is tried with
 REFUSALS: Final = {400: "bad_request", 404: "not_found"}
@@ -128,16 +128,6 @@ class PageSize(NamedTuple):
     returned: int
 
 
-@frozen
-class Exchange:
-    """What is kept of a request and its response."""
-
-    headers: Mapping[str, str] = field(repr=False)
-    seconds: float
-    arrived_at: float  # seconds since the epoch, by this machine's clock
-    is_enveloped: bool
-
-
 def token(info: TokenInfo | None, *, can_renew: bool) -> Finding:
     """Say what the token is for; ``can_renew`` if other calls get a token of their own."""
     if info is None:
@@ -148,51 +138,39 @@ def token(info: TokenInfo | None, *, can_renew: bool) -> Finding:
     return finding("token", row, token=f"{info.kind} {role}", expiry=expiry)
 
 
-def clock(exchanges: Iterable[Exchange]) -> Finding:
-    """Say how far this machine's clock is from the service's."""
-    dates = [(each.arrived_at, read_date(each.headers.get("date", ""))) for each in exchanges]
-    offsets = [arrived_at - date.timestamp() for arrived_at, date in dates if date is not None]
-    if not offsets:
-        return finding("clock", UNKNOWN)
-    ahead = median(offsets)
-    row = "right" if abs(ahead) < SKEW_TOLERANCE else "ahead" if ahead > 0 else "behind"
+def clock(offsets: Sequence[float]) -> Finding:
+    """Say how far this machine's clock is from the service's; ``offsets`` are the seconds that it was ahead."""
+    ahead = median(offsets or [0])
+    side = "ahead" if ahead > 0 else "behind"
+    row = side if abs(ahead) >= SKEW_TOLERANCE else "right" if offsets else UNKNOWN
     return finding("clock", row, seconds=SKEW_TOLERANCE, offset=format_duration(abs(ahead)))
 
 
-def headers(exchanges: Iterable[Exchange], redact: Redact = redact) -> Finding:
+def headers(responses: Iterable[Mapping[str, str]], redact: Redact) -> Finding:
     """Say which headers come back; values only of rate limits, and only numbers."""
     found: dict[str, str] = {}
-    for name, value in (item for each in exchanges for item in each.headers.items()):
-        is_number = value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS
-        found[name.lower()] = f"={value}" if is_number and _is_about_limits(name) else ""
-    row = "with limits" if any(map(_is_about_limits, found)) else "no limits"
+    for name, value in (item for each in responses for item in each.items()):
+        is_shown = LIMITS.search(name.lower()) and re.fullmatch("[0-9]{1,10}", value)
+        found[name.lower()] = f"={value}" if is_shown else ""
+    row = "with limits" if any(map(LIMITS.search, found)) else "no limits"
     return finding("headers", row, names=_names(map("".join, sorted(found.items())), redact) or "none")
-
-
-def _is_about_limits(header: str) -> bool:
-    return any(word in header.lower() for word in LIMIT_WORDS)
 
 
 def failure(status: int | None, *, has_reason: bool = False) -> Finding:
     """Say what comes back for a room that does not exist; ``None`` if it is not a failure."""
-    if status is None:
-        return finding("failure", UNKNOWN)
-    row = f"{{status}}: {'reason' if has_reason else 'none'}"
+    row = UNKNOWN if status is None else f"{{status}}: {'reason' if has_reason else 'none'}"
     documented = "as documented" if status == 404 else "other than documented"
     return finding("failure", row, status=status, documented=documented)
 
 
-def fields(listed: Rooms, redact: Redact = redact) -> Finding:
+def fields(listed: Rooms, redact: Redact) -> Finding:
     """Say whether rooms have the documented fields."""
-    if not listed:
-        return finding("fields", UNKNOWN)
-    paths = [
-        room.location.partition("]")[2] or "the whole room" for room in listed if isinstance(room, InvalidRoom)
-    ]
+    invalid = [room for room in listed if isinstance(room, InvalidRoom)]
+    paths = [room.location.partition("]")[2] or "the whole room" for room in invalid]
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
-    row = "unreadable" if paths else "new" if new else "known"
+    row = "unreadable" if paths else "new" if new else "known" if listed else UNKNOWN
     names = _names(sorted({*paths} or new), redact)
-    return finding("fields", row, rooms=rooms(len(listed)), invalid=len(paths), names=names)
+    return finding("fields", row, rooms=rooms(len(listed)), invalid=len(invalid), names=names)
 
 
 def disabled(listed: Rooms) -> Finding:

@@ -5,8 +5,8 @@ ends the run.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from statistics import median
 from typing import Any, Final, cast
 
@@ -14,21 +14,19 @@ from attrs import define, evolve, field, frozen
 
 from netless_rooms._api.decoding import WireError, parse_json
 from netless_rooms._api.requests import ApiRequest, get_room, list_rooms
-from netless_rooms._api.responses import GATEWAY, RawResponse, unwrap
+from netless_rooms._api.responses import GATEWAY, RawResponse, read_date, unwrap
 from netless_rooms._api.session import Session
 from netless_rooms._api.transport import Transport
 from netless_rooms._auth.providers import Clock
 from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import checks
-from netless_rooms._doctor.checks import CURSORS, SHARDS, Exchange, Finding, Listed, PageSize, finding
-from netless_rooms._listing.checkpoints import read_checkpoint
+from netless_rooms._doctor.checks import CURSORS, SHARDS, Finding, Listed, PageSize, finding
 from netless_rooms._listing.cursor import start_walk
-from netless_rooms._listing.scan import split
-from netless_rooms._listing.shards import next_uuid
+from netless_rooms._listing.shards import next_uuid, page_from, plan_scan
 from netless_rooms._listing.walk import each_room
 from netless_rooms._validation import MAX_PAGE_SIZE
 from netless_rooms.errors import DecodeError, PaginationError, StatusError, TransportError
-from netless_rooms.models import InvalidRoom, MixedPage, Region, Room
+from netless_rooms.models import InvalidRoom, Region, Room
 
 SAMPLE_SIZE: Final = 5  # rooms of a page of which only the first ones count
 ENOUGH_ROOMS: Final = 60  # that show an order, and leave room for pages between them
@@ -59,13 +57,11 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
     regions = await _regions(session, listing)
     tell("walking and splitting the list")
     order = checks.order(listing.rooms)
-    walk, shards = await _walk(session, listing), await split(session, SHARDS, None)
-    mode = read_checkpoint("split", shards[0], session.region).mode
-    exchanges, seconds = transport.exchanges, median(each.seconds for each in transport.exchanges)
+    walk, plan = await _walk(session, listing), await plan_scan(session, SHARDS, None)
     return (
         checks.token(token.info, can_renew=session.provider.can_renew),
-        checks.clock(exchanges),
-        finding("envelope", "yes" if any(each.is_enveloped for each in exchanges) else "no"),
+        checks.clock(transport.offsets),
+        finding("envelope", "yes" if transport.is_enveloped else "no"),
         checks.fields(listing.rooms, token.redact),
         order,
         cursor,
@@ -73,31 +69,36 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
         *missing,
         regions,
         checks.disabled(listing.rooms),
-        checks.headers(exchanges, token.redact),
-        finding("requests", "{count}", count=transport.requests, seconds=seconds),
+        checks.headers(transport.headers, token.redact),
+        finding("requests", "{count}", count=transport.requests, seconds=median(transport.seconds)),
         walk,
-        checks.shards(len(shards), mode, order=order.verdict, cursor=cursor.verdict),
+        checks.shards(len(plan.ranges), plan.mode, order=order.verdict, cursor=cursor.verdict),
     )
 
 
-@define
+@define(eq=False, repr=False)
 class RecordingTransport:
     """Sends as ``transport`` does, and keeps of each response what is not about rooms."""
 
     _transport: Transport
     _clock: Clock
     requests: int = 0
-    exchanges: list[Exchange] = field(factory=list)
+    headers: list[Mapping[str, str]] = field(factory=list)
+    seconds: list[float] = field(factory=list)  # that each response took
+    offsets: list[float] = field(factory=list)  # seconds that this machine's clock was ahead of each response's
+    is_enveloped: bool = False
 
     async def send(self, request: ApiRequest[Any], **options: Any) -> RawResponse:
         """Send ``request`` and return the response."""
         self.requests += 1
         began = time.perf_counter()
         response = await self._transport.send(request, **options)
-        seconds, is_enveloped = time.perf_counter() - began, False
+        self.seconds.append(time.perf_counter() - began)
+        self.headers.append(response.headers)
+        if date := read_date(response.headers.get("date", "")):
+            self.offsets.append(self._clock() - date.timestamp())
         with suppress(WireError):
-            is_enveloped = unwrap(parse_json(response.body))[1] is not None
-        self.exchanges.append(Exchange(response.headers, seconds, self._clock(), is_enveloped))
+            self.is_enveloped |= unwrap(parse_json(response.body))[1] is not None
         return response
 
 
@@ -117,9 +118,7 @@ class _Listing:
         """Return each place with so many rooms after it, and the uuid there, if it and the next can be read."""
         uuids = self.uuids
         places = enumerate(uuids[: len(uuids) - following])
-        return [
-            (place, uuid) for place, uuid in places if uuid is not None and None not in uuids[place : place + 2]
-        ]
+        return [(place, uuid) for place, uuid in places if uuid and None not in uuids[place : place + 2]]
 
     def gaps(self, following: int) -> list[tuple[int, str]]:
         """Return each such place, and the uuid next after the one there, if no room has it."""
@@ -130,13 +129,13 @@ class _Listing:
 
 async def _list(session: Session) -> _Listing:
     """Return as much of the list as shows its order and its pages."""
-    page = await _page(session, None, MAX_PAGE_SIZE)
+    page = await page_from(session, None, MAX_PAGE_SIZE)
     rooms, lengths = list(page), [len(page)]
     is_over = not page or lengths[0] >= MAX_PAGE_SIZE
     while not is_over and (last := rooms[-1].uuid) is not None:
         if len(lengths) > (MAX_PAGES if len(rooms) < ENOUGH_ROOMS else FULL_PAGES):
             break
-        page = await _page(session, last, MAX_PAGE_SIZE)
+        page = await page_from(session, last, MAX_PAGE_SIZE)
         seen = {room.uuid for room in rooms}
         new = [room for room in page if room.uuid not in seen]
         rooms += new
@@ -149,10 +148,11 @@ async def _list(session: Session) -> _Listing:
 
 
 async def _cursor(session: Session, listing: _Listing) -> Finding:
-    place, uuid = _middle(listing.places(1))
+    places = listing.places(1)
+    place, uuid = places[len(places) // 2] if places else NOWHERE
     if not place:  # from the first room, an ignored cursor looks like an inclusive one
         place, uuid = [NOWHERE, *listing.places(0)][-1]
-    page = await _page(session, uuid, SAMPLE_SIZE) if place is not None else ()
+    page = await page_from(session, uuid, SAMPLE_SIZE) if place is not None else ()
     return checks.cursor(listing.uuids, place, [room.uuid for room in page])
 
 
@@ -162,11 +162,12 @@ async def _short_pages(session: Session, listing: _Listing, cursor: str) -> list
     if size < MIN_SHORT_PAGE or cursor not in CURSORS:
         return []
     uuids = [uuid for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]]
-    return [PageSize(size, len(await _page(session, uuid, size))) for uuid in uuids]
+    return [PageSize(size, len(await page_from(session, uuid, size))) for uuid in uuids]
 
 
 async def _unknown_begin(session: Session, listing: _Listing) -> Finding:
-    place, absent = _middle(listing.gaps(1))
+    gaps = listing.gaps(1)
+    place, absent = gaps[len(gaps) // 2] if gaps else NOWHERE
     page = await _listed(session, absent) if place is not None else None
     return checks.unknown_begin(listing.uuids, place, page)
 
@@ -198,26 +199,17 @@ async def _walk(session: Session, listing: _Listing) -> Finding:
     count, error = 0, None
     max_rooms = len(listing.rooms) + 1  # past what is known, where a list that cannot be walked shows it
     try:
-        async with aclosing(each_room(session, start_walk(None, None, MAX_PAGE_SIZE), max_rooms)) as rooms:
-            async for _ in rooms:
-                count += 1
+        async for _ in each_room(session, start_walk(None, None, MAX_PAGE_SIZE), max_rooms):
+            count += 1
     except (PaginationError, DecodeError) as raised:
         error = type(raised).__name__
     return finding("walk", "breaks" if error else "works", rooms=checks.rooms(count), error=error)
 
 
-def _middle(places: Sequence[tuple[int, str]]) -> tuple[int | None, str]:
-    return places[len(places) // 2] if places else NOWHERE
-
-
-async def _page(session: Session, begin_uuid: str | None, limit: int) -> MixedPage:
-    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
-
-
 async def _listed(session: Session, begin_uuid: str | None, *, is_elsewhere: bool = False) -> Listed:
     """Return the first rooms of a page; another region may refuse or redirect for reasons of its own."""
     try:
-        return [room.uuid for room in await _page(session, begin_uuid, SAMPLE_SIZE)]
+        return [room.uuid for room in await page_from(session, begin_uuid, SAMPLE_SIZE)]
     except StatusError as error:
         if error.status == TOO_MANY_REQUESTS or (error.status in UNRELATED_FAILURES and not is_elsewhere):
             raise

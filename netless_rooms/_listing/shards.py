@@ -32,7 +32,7 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
     start = Checkpoint(region=session.region)
     if shards == 1:
         return start
-    first = await _sample_from(session, None)
+    first = await page_from(session, None)
     _check_account(first, None if split_hint is None else split_hint.account)
     start = evolve(start, account=account_in(first))
     points, mode = await _find_split_points(session, shards, first), ScanMode.SHARDS
@@ -45,7 +45,7 @@ async def check_account(session: Session, resume: Checkpoint) -> str | None:
     """Return the first room of the list; ``CheckpointError`` if the checkpoint is of another account."""
     if resume.account is None:
         return None
-    first = await _sample_from(session, None)
+    first = await page_from(session, None)
     _check_account(first, resume.account)
     return _first_named(first)
 
@@ -58,8 +58,8 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     """
     if cursor.position is None or cursor.last_uuid is not None or cursor.semantics is CursorSemantics.INCLUSIVE:
         return
-    first = _first_named(await _sample_from(session, None))
-    if first is None or _first_named(await _sample_from(session, first)) != first:
+    first = _first_named(await page_from(session, None))
+    if first is None or _first_named(await page_from(session, first)) != first:
         return
     cursor.ended = False  # the cursor may be listed again later
     words = f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room"
@@ -79,8 +79,9 @@ def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
     return next((account_of(room.team_uuid) for room in rooms if isinstance(room, Room)), None)
 
 
-async def _sample_from(session: Session, begin_uuid: str | None) -> MixedPage:
-    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=SAMPLE_SIZE, tolerant=True))
+async def page_from(session: Session, begin_uuid: str | None, limit: int = SAMPLE_SIZE) -> MixedPage:
+    """Return a page of rooms and of members that cannot be read as rooms."""
+    return await session.request(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
 
 
 def _first_named(rooms: MixedPage) -> str | None:
@@ -91,14 +92,14 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
     """Return rooms with about as many between each two; none if the service does not help to find any."""
     listed = [room.uuid for room in first]
     if len(listed) == 1:  # a page may be short, and a gap needs two rooms
-        listed += [room.uuid for room in await _sample_from(session, listed[0])]
+        listed += [room.uuid for room in await page_from(session, listed[0])]
     # A uuid that names no room, and the room after it.
     gaps = [(next_uuid(one or ""), other) for one, other in pairwise(listed)]
     gap = next(((absent, other) for absent, other in gaps if absent and other and absent < other), None)
     if gap is None:
         return ()
     try:
-        probed = await _sample_from(session, gap[0])
+        probed = await page_from(session, gap[0])
         if not probed or probed[0].uuid != gap[1]:
             return ()
         candidates = split_candidates(shards)
@@ -118,7 +119,7 @@ async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[
 
     async def request(candidate: str) -> None:
         try:
-            found[candidate] = _first_named(await _sample_from(session, candidate))
+            found[candidate] = _first_named(await page_from(session, candidate))
         except Exception as error:
             failed.append(error)
 

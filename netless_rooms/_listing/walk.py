@@ -1,7 +1,6 @@
 """Walk the list: a cursor decides what to request, a session sends it."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -63,10 +62,8 @@ async def created_between(session: Session, start: datetime, end: datetime) -> t
     def is_in_time(room: Room) -> bool:
         # Timestamps have whole milliseconds, so the true time may be on either side.
         times = (room.created_at, uuid1_time(room.uuid))
-        return any(
-            start - time < TIME_RESOLUTION and time - end < TIME_RESOLUTION for time in times if time is not None
-        )
+        return any(start - time < TIME_RESOLUTION > time - end for time in times if time is not None)
 
-    async with aclosing(each_room(session, start_walk(None, None, MAX_PAGE_SIZE), None)) as rooms:
-        found = [room async for room in rooms if is_in_time(room)]
+    rooms = each_room(session, start_walk(None, None, MAX_PAGE_SIZE), None)
+    found = [room async for room in rooms if is_in_time(room)]
     return tuple(sorted(found, key=lambda room: (room.created_at, room.uuid)))
