@@ -49,15 +49,15 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
     tell("listing rooms")
     listing = await _list(session)
     tell("listing pages of several sizes")
-    cursor = await _cursor(session, listing)
-    pages = [*listing.pages, *await _short_pages(session, listing, cursor.verdict)]
+    cursor = await listing.cursor()
+    pages = [*listing.pages, *await listing.short_pages(cursor.verdict)]
     tell("requesting what does not exist")
-    missing = [await _unknown_begin(session, listing), await _missing_room(session, listing)]
+    missing = [await listing.unknown_begin(), await listing.missing_room()]
     tell("listing in other regions")
-    regions = await _regions(session, listing)
+    regions = await listing.regions()
     tell("walking and splitting the list")
     order = checks.order(listing.rooms)
-    walk, plan = await _walk(session, listing), await plan_scan(session, SHARDS, None)
+    walk, plan = await listing.walk(), await plan_scan(session, SHARDS, None)
     return (
         checks.token(token.info, can_renew=session.provider.can_renew),
         checks.clock(transport.offsets),
@@ -102,10 +102,31 @@ class RecordingTransport:
         return response
 
 
-@frozen
-class _Listing:
-    """The beginning of the list."""
+async def _list(session: Session) -> "_Listing":
+    """Return as much of the list as shows its order and its pages."""
+    page = await page_from(session, None, MAX_PAGE_SIZE)
+    rooms, lengths = list(page), [len(page)]
+    is_over = not page or lengths[0] >= MAX_PAGE_SIZE
+    while not is_over and (last := rooms[-1].uuid) is not None:
+        if len(lengths) > (MAX_PAGES if len(rooms) < ENOUGH_ROOMS else FULL_PAGES):
+            break
+        page = await page_from(session, last, MAX_PAGE_SIZE)
+        seen = {room.uuid for room in rooms}
+        new = [room for room in page if room.uuid not in seen]
+        rooms += new
+        lengths.append(len(page))
+        is_over = not new
+    # The last page with new rooms may have reached the end, and the page after the end is empty.
+    pages = [PageSize(MAX_PAGE_SIZE, length) for length in lengths]
+    is_whole = is_over and len(rooms) == lengths[0] < MAX_PAGE_SIZE and len(page) <= 1
+    return _Listing(session, rooms, pages[:1] + pages[1 : -2 if is_over else -1], is_whole)
 
+
+@frozen(eq=False, repr=False)
+class _Listing:
+    """The beginning of the list, and the requests about it."""
+
+    session: Session
     rooms: Sequence[Room | InvalidRoom]
     pages: Sequence[PageSize]  # the first, and later ones, each of which was followed by another with new rooms
     is_whole: bool  # whether the first page is the whole list, as far as the service shows
@@ -124,89 +145,64 @@ class _Listing:
         """Return each such place, and the uuid next after the one there, if no room has it."""
         uuids = {*self.uuids}
         gaps = ((place, next_uuid(uuid)) for place, uuid in self.places(following))
-        return [(place, absent) for place, absent in gaps if absent is not None and absent not in uuids]
+        return [(place, absent) for place, absent in gaps if absent and absent not in uuids]
+
+    async def cursor(self) -> Finding:
+        places = self.places(1)
+        place, uuid = places[len(places) // 2] if places else NOWHERE
+        if not place:  # from the first room, an ignored cursor looks like an inclusive one
+            place, uuid = [NOWHERE, *self.places(0)][-1]
+        page = await page_from(self.session, uuid, SAMPLE_SIZE) if place is not None else ()
+        return checks.cursor(self.uuids, place, [room.uuid for room in page])
+
+    async def short_pages(self, cursor: str) -> list[PageSize]:
+        size = min(SHORT_PAGE, (len(self.rooms) - 1) // 2)
+        if size < MIN_SHORT_PAGE or cursor not in CURSORS:
+            return []
+        places = self.places(size)
+        chosen = places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]
+        return [PageSize(size, len(await page_from(self.session, uuid, size))) for _, uuid in chosen]
+
+    async def unknown_begin(self) -> Finding:
+        gaps = self.gaps(1)
+        place, absent = gaps[len(gaps) // 2] if gaps else NOWHERE
+        page = await _first_uuids(self.session, absent) if place is not None else None
+        return checks.unknown_begin(self.uuids, place, page)
+
+    async def missing_room(self) -> Finding:
+        try:
+            await self.session.request(get_room(next((absent for _, absent in self.gaps(0)), NO_ROOM)))
+        except StatusError as error:
+            if error.status in UNRELATED_FAILURES:
+                raise
+            return checks.failure(error.status, has_reason=bool(error.reason))
+        except DecodeError:  # another room, or none at all
+            pass
+        return checks.failure(None)
+
+    async def regions(self) -> Finding:
+        others: dict[str, Listed] = {}
+        own: Listed = self.uuids[:SAMPLE_SIZE]
+        for region in Region:
+            if region != self.session.region:
+                elsewhere = evolve(self.session, region=region)
+                others[region.value] = page = await _first_uuids(elsewhere, None, is_elsewhere=True)
+                if page != own:  # rooms may have been created or removed meanwhile
+                    own = await _first_uuids(self.session, None)
+        return checks.regions(own, self.session.region, others)
+
+    async def walk(self) -> Finding:
+        count, error = 0, None
+        max_rooms = len(self.rooms) + 1  # past what is known, where a list that cannot be walked shows it
+        try:
+            async for _ in each_room(self.session, start_walk(None, None, MAX_PAGE_SIZE), max_rooms):
+                count += 1
+        except (PaginationError, DecodeError) as raised:
+            error = type(raised).__name__
+        return finding("walk", "breaks" if error else "works", rooms=checks.rooms(count), error=error)
 
 
-async def _list(session: Session) -> _Listing:
-    """Return as much of the list as shows its order and its pages."""
-    page = await page_from(session, None, MAX_PAGE_SIZE)
-    rooms, lengths = list(page), [len(page)]
-    is_over = not page or lengths[0] >= MAX_PAGE_SIZE
-    while not is_over and (last := rooms[-1].uuid) is not None:
-        if len(lengths) > (MAX_PAGES if len(rooms) < ENOUGH_ROOMS else FULL_PAGES):
-            break
-        page = await page_from(session, last, MAX_PAGE_SIZE)
-        seen = {room.uuid for room in rooms}
-        new = [room for room in page if room.uuid not in seen]
-        rooms += new
-        lengths.append(len(page))
-        is_over = not new
-    # The last page with new rooms may have reached the end, and the page after the end is empty.
-    pages = [PageSize(MAX_PAGE_SIZE, length) for length in lengths]
-    is_whole = is_over and len(rooms) == lengths[0] < MAX_PAGE_SIZE and len(page) <= 1
-    return _Listing(rooms, pages[:1] + pages[1 : -2 if is_over else -1], is_whole)
-
-
-async def _cursor(session: Session, listing: _Listing) -> Finding:
-    places = listing.places(1)
-    place, uuid = places[len(places) // 2] if places else NOWHERE
-    if not place:  # from the first room, an ignored cursor looks like an inclusive one
-        place, uuid = [NOWHERE, *listing.places(0)][-1]
-    page = await page_from(session, uuid, SAMPLE_SIZE) if place is not None else ()
-    return checks.cursor(listing.uuids, place, [room.uuid for room in page])
-
-
-async def _short_pages(session: Session, listing: _Listing, cursor: str) -> list[PageSize]:
-    size = min(SHORT_PAGE, (len(listing.rooms) - 1) // 2)
-    places = listing.places(size)
-    if size < MIN_SHORT_PAGE or cursor not in CURSORS:
-        return []
-    uuids = [uuid for _, uuid in places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]]
-    return [PageSize(size, len(await page_from(session, uuid, size))) for uuid in uuids]
-
-
-async def _unknown_begin(session: Session, listing: _Listing) -> Finding:
-    gaps = listing.gaps(1)
-    place, absent = gaps[len(gaps) // 2] if gaps else NOWHERE
-    page = await _listed(session, absent) if place is not None else None
-    return checks.unknown_begin(listing.uuids, place, page)
-
-
-async def _missing_room(session: Session, listing: _Listing) -> Finding:
-    try:
-        await session.request(get_room(next((absent for _, absent in listing.gaps(0)), NO_ROOM)))
-    except StatusError as error:
-        if error.status in UNRELATED_FAILURES:
-            raise
-        return checks.failure(error.status, has_reason=bool(error.reason))
-    except DecodeError:  # another room, or none at all
-        pass
-    return checks.failure(None)
-
-
-async def _regions(session: Session, listing: _Listing) -> Finding:
-    others: dict[str, Listed] = {}
-    own: Listed = listing.uuids[:SAMPLE_SIZE]
-    for region in Region:
-        if region != session.region:
-            others[region.value] = page = await _listed(evolve(session, region=region), None, is_elsewhere=True)
-            if page != own:  # rooms may have been created or removed meanwhile
-                own = await _listed(session, None)
-    return checks.regions(own, session.region, others)
-
-
-async def _walk(session: Session, listing: _Listing) -> Finding:
-    count, error = 0, None
-    max_rooms = len(listing.rooms) + 1  # past what is known, where a list that cannot be walked shows it
-    try:
-        async for _ in each_room(session, start_walk(None, None, MAX_PAGE_SIZE), max_rooms):
-            count += 1
-    except (PaginationError, DecodeError) as raised:
-        error = type(raised).__name__
-    return finding("walk", "breaks" if error else "works", rooms=checks.rooms(count), error=error)
-
-
-async def _listed(session: Session, begin_uuid: str | None, *, is_elsewhere: bool = False) -> Listed:
+async def _first_uuids(session: Session, begin_uuid: str | None, *, is_elsewhere: bool = False) -> Listed:
     """Return the first rooms of a page; another region may refuse or redirect for reasons of its own."""
     try:
         return [room.uuid for room in await page_from(session, begin_uuid, SAMPLE_SIZE)]
