@@ -34,45 +34,16 @@ from netless_rooms.errors import (
 )
 from netless_rooms.models import InvalidRoom, Region, Room, RoomPage
 
+# fmt: off
 __all__ = [
-    "AccessKey",
-    "AsyncRooms",
-    "Attempt",
-    "BadRequestError",
-    "CheckpointError",
-    "ClientUnusableError",
-    "CreateOutcomeUnknownError",
-    "DecodeError",
-    "ForbiddenError",
-    "InvalidArgumentError",
-    "InvalidArgumentTypeError",
-    "InvalidRoom",
-    "NotFoundError",
-    "Outcome",
-    "Outcomes",
-    "PaginationError",
-    "RateLimitedError",
-    "Region",
-    "RetryPolicy",
-    "Role",
-    "Room",
-    "RoomPage",
-    "RoomsError",
-    "Scan",
-    "ScanMode",
-    "ServerError",
-    "StatusError",
-    "TimedOutError",
-    "TokenError",
-    "TokenInfo",
-    "TokenKind",
-    "TooManyFailuresError",
-    "TransportError",
-    "UnauthorizedError",
-    "__version__",
-    "read_token",
-    "verify_token",
+    "AccessKey", "AsyncRooms", "Attempt", "BadRequestError", "CheckpointError", "ClientUnusableError",
+    "CreateOutcomeUnknownError", "DecodeError", "ForbiddenError", "InvalidArgumentError",
+    "InvalidArgumentTypeError", "InvalidRoom", "NotFoundError", "Outcome", "Outcomes", "PaginationError",
+    "RateLimitedError", "Region", "RetryPolicy", "Role", "Room", "RoomPage", "RoomsError", "Scan", "ScanMode",
+    "ServerError", "StatusError", "TimedOutError", "TokenError", "TokenInfo", "TokenKind", "TooManyFailuresError",
+    "TransportError", "UnauthorizedError", "__version__", "read_token", "verify_token",
 ]
+# fmt: on
 
 # The public place of each: tracebacks name it, and pickles outlast a move inside the package.
 for _name in __all__:

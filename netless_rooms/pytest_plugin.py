@@ -15,7 +15,7 @@ import pytest
 
 from netless_rooms._client import AsyncRooms
 from netless_rooms._retries import RetryPolicy
-from netless_rooms._validation import check_time
+from netless_rooms._validation import check_time, check_type
 from netless_rooms.models import Region
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ MARKER_HELP: Final = (
     "function, a class or a module; each argument is taken from the marker closest to the test."
 )
 
-# The default number of attempts, without delays, so that a test sees what its code would see, only sooner.
-NO_DELAYS: Final = RetryPolicy(wait_initial=0, wait_max=0, retry_after_max=0)
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
@@ -42,10 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Clock:
-    """The clock of an emulator and its ``AsyncRooms``: this machine's, until a test changes it.
-
-    .. versionadded:: 0.1
-    """
+    """The clock of an emulator and its ``AsyncRooms``: this machine's, until a test changes it."""
 
     def __init__(self) -> None:
         self._added = 0.0
@@ -64,8 +58,7 @@ class Clock:
         Raises ``TypeError`` for another type, ``ValueError`` if it is negative or not finite.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise TypeError(f"by must be a number of seconds or a timedelta, not {type(by).__name__}")
+        check_type("by", seconds, (int, float), "a number of seconds or a timedelta")
         if not (isfinite(seconds) and seconds >= 0):
             raise ValueError(f"by must be finite and not negative, not {by}")
         self._added += seconds
@@ -75,16 +68,12 @@ class Clock:
 
         Raises ``TypeError`` for another type, ``ValueError`` without a time zone.
         """
-        self._stopped = check_time("moment", moment).timestamp()
-        self._added = 0.0
+        self._stopped, self._added = check_time("moment", moment).timestamp(), 0.0
 
 
 @pytest.fixture
 def netless_clock() -> Clock:
-    """The clock of the emulator and of ``netless_client``: use ``advance(seconds)`` and ``stop_at(moment)``.
-
-    It is this machine's until you change it.
-    """
+    """The clock of the emulator and of ``netless_client``: call ``advance(seconds)`` or ``stop_at(moment)``."""
     return Clock()
 
 
@@ -108,10 +97,9 @@ def netless_client(netless_emulator: "Emulator") -> AsyncRooms:
     """
     from netless_rooms.emulator.asgi import client_of
 
-    client = client_of(netless_emulator.app)  # holds nothing open that must be closed
-    return AsyncRooms(
-        client, token=netless_emulator.key, region=Region.US_SV, retry=NO_DELAYS, clock=netless_emulator.clock
-    )
+    emulator, retry = netless_emulator, RetryPolicy(wait_initial=0, wait_max=0, retry_after_max=0)
+    client = client_of(emulator.app)  # holds nothing open that must be closed
+    return AsyncRooms(client, token=emulator.key, region=Region.US_SV, retry=retry, clock=emulator.clock)
 
 
 @pytest.fixture
@@ -140,10 +128,15 @@ def netless_base_url(netless_emulator: "Emulator") -> Iterator[str]:
 
 
 def emulator_for(item: pytest.Item, clock: Clock) -> "Emulator":
-    """Return the emulator for a test's markers; raise ``TypeError`` or ``ValueError`` if they are wrong."""
+    """Return the emulator for a test's markers; raise ``TypeError`` or ``ValueError`` if they are wrong.
+
+    An argument is taken from the last marker, from package, module, class, derived class, function to parameter.
+    """
     from netless_rooms.emulator import Emulator
 
-    arguments = marker_arguments(item)
+    arguments: dict[str, Any] = {}
+    for mark in (mark for node in item.listchain() for mark in node.own_markers if mark.name == MARKER):
+        arguments |= _check_arguments(mark)
     added = arguments.pop("add", ())
     emulator = Emulator(clock=clock, **arguments)
     for index, members in enumerate(added):
@@ -156,28 +149,16 @@ def emulator_for(item: pytest.Item, clock: Clock) -> "Emulator":
     return emulator
 
 
-def marker_arguments(item: pytest.Item) -> dict[str, Any]:
-    """Return the arguments of all markers of a test; for one that is given twice, from the closest.
-
-    From far to close: package, module, class, derived class, function, parameter.
-    """
-    arguments: dict[str, Any] = {}
-    for node in item.listchain():
-        for mark in node.own_markers:
-            if mark.name == MARKER:
-                _check_arguments(mark)
-                arguments |= mark.kwargs
-    return arguments
-
-
-def _check_arguments(mark: pytest.Mark) -> None:
+def _check_arguments(mark: pytest.Mark) -> Mapping[str, Any]:
+    """Return the arguments of a marker, after a check of what the emulator does not check."""
     if mark.args:
         raise TypeError("it takes arguments by name only, such as rooms=25")
-    unknown = sorted(mark.kwargs.keys() - set(ARGUMENTS))
-    if unknown:
+    if unknown := sorted(mark.kwargs.keys() - {*ARGUMENTS}):
         raise TypeError(f"it takes {', '.join(ARGUMENTS)}, and not {', '.join(unknown)}")
     for name in mark.kwargs.keys() & {"add", "faults"}:
-        if not isinstance(mark.kwargs[name], Iterable) or isinstance(mark.kwargs[name], Mapping | str):
-            raise TypeError(f"{name} must be a list, not {type(mark.kwargs[name]).__name__}")
-        if isinstance(mark.kwargs[name], Iterator):
+        value = mark.kwargs[name]
+        if not isinstance(value, Iterable) or isinstance(value, Mapping | str):
+            raise TypeError(f"{name} must be a list, not {type(value).__name__}")
+        if isinstance(value, Iterator):
             raise TypeError(f"{name} must be a list: an iterator would be empty after the first test")
+    return mark.kwargs

@@ -5,7 +5,7 @@ Every argument is checked here.  A uuid has letters, digits, ``-`` and ``_`` onl
 
 from collections.abc import Mapping
 from json import dumps
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 from urllib.parse import urlencode
 
 from attrs import field, frozen
@@ -58,11 +58,7 @@ def get_room(uuid: str) -> ApiRequest[Room]:
 @overload
 def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None) -> ApiRequest[RoomPage]: ...
 @overload
-def list_rooms(
-    *, begin_uuid: str | None = None, limit: int | None = None, tolerant: Literal[True]
-) -> ApiRequest[MixedPage]: ...
-@overload
-def list_rooms(*, begin_uuid: str | None, limit: int | None, tolerant: bool) -> ApiRequest[Any]: ...
+def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool) -> ApiRequest[Any]: ...
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
 ) -> ApiRequest[Any]:

@@ -29,11 +29,8 @@ MAX_BODY_SIZE: Final = 64 * 2**20  # bytes, unpacked; 1000 rooms with 60 kB of u
 MAX_ERROR_BODY_SIZE: Final = 2**20  # bytes of the body of a failure that are read
 MAX_RETRY_AFTER: Final = 1e9  # seconds, some thirty years; the header may hold a number of any length
 SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a remark
-GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
-SUCCESS: Final = frozenset({200, 201})
-
 MAX_GZIP_MEMBERS: Final = 16  # of one body; each takes a copy of what follows it
-_GZIP: Final = 31  # zlib's number for a gzip header and the largest window
+GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
 _ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
     400: errors.BadRequestError,
     401: errors.UnauthorizedError,
@@ -41,8 +38,6 @@ _ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
     404: errors.NotFoundError,
     429: errors.RateLimitedError,
 }
-_LENGTH: Final = re.compile("[0-9]{1,18}")
-_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 @frozen(repr=False)
@@ -84,7 +79,7 @@ class RawResponse:
             if max(len(body), len(self.body)) > max_size:
                 raise errors.DecodeError(f"the body has more than {max_size} bytes, the bound of max_body_size,")
             length = self.headers.get("content-length", "")
-            if _LENGTH.fullmatch(length) and int(length) != len(self.body):
+            if re.fullmatch("[0-9]{1,18}", length) and int(length) != len(self.body):
                 flaw = f"was cut after {len(self.body)} bytes"
             if flaw:
                 raise errors.TransportError(f"the body of the response {flaw}")
@@ -95,7 +90,7 @@ def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
     """Return the body, or its beginning and what is wrong with the rest; one byte beyond ``max_size`` at most."""
     body, rest = b"", packed
     for _ in range(MAX_GZIP_MEMBERS):
-        stream = decompressobj(_GZIP)
+        stream = decompressobj(31)  # zlib's number for a gzip header and the largest window
         try:
             body += stream.decompress(rest, max_size + 1 - len(body))
         except zlib_error as error:
@@ -163,7 +158,7 @@ def _parse(request: ApiRequest[Result], response: RawResponse, redact: Redact, n
 
 
 def _check_success(status: int, path: str) -> None:
-    if status not in SUCCESS:
+    if status not in {200, 201}:
         raise WireError(f"expected the status 200 or 201, got {status}", path)
 
 
@@ -232,7 +227,7 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     # HTTP libraries join repeated headers with a comma, which a date has one of itself.
     for part in map(str.strip, re.split(r",(?! [0-9]{1,2}[ -][A-Za-z])", text)):
         until = read_date(part)
-        if _NUMBER.fullmatch(part):
+        if re.fullmatch(r"[0-9]+(\.[0-9]*)?", part):
             waits.append(float(ceil(min(float(part), MAX_RETRY_AFTER))))
         elif until is not None and not isnan(start):
             waits.append(max(0.0, until.timestamp() - start))

@@ -22,25 +22,17 @@ from weakref import finalize
 from anyio.lowlevel import current_token
 from attrs import evolve
 
+from netless_rooms import errors
 from netless_rooms._api.requests import ApiRequest, request_headers
 from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt
 from netless_rooms._auth.redaction import Redact, chain, leaks
 from netless_rooms._auth.tokens import Token
-from netless_rooms.errors import (
-    ClientUnusableError,
-    InvalidArgumentError,
-    InvalidArgumentTypeError,
-    RoomsError,
-    TimedOutError,
-    TransportError,
-)
 
 
 class Client(Protocol):
-    """An ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, by what is used of it.
+    """An ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, by what is used of it."""
 
-    A union of both would be typed as anything where one of the libraries is not installed.
-    """
+    # A union of both would be typed as anything where one of the libraries is not installed.
 
     @property
     def is_closed(self) -> bool: ...
@@ -51,8 +43,6 @@ class Client(Protocol):
     def send(self, request: Any, *, auth: None, follow_redirects: bool, stream: bool) -> Awaitable[Any]: ...
 
 
-LIBRARIES: Final = ("httpx", "httpx2")
-TIMEOUTS: Final = ("connect", "read", "write", "pool")
 DEFAULT_TIMEOUT: Final = 30.0  # seconds: to connect, to send, between two reads, to wait for a free connection
 
 # Names of exceptions, the same in both libraries.
@@ -74,7 +64,6 @@ _POOL_LEAKS: Final = (  # source: encode/httpcore, issue 1093; httpx2 has fixed 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it on as it is.
 _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
-
 # The event loop, thread and process where a client's connections live; by id, since a client need not be hashable.
 _homes: Final[dict[int, tuple[object, int, int]]] = {}
 
@@ -94,7 +83,7 @@ class Transport:
         try:
             str(library.URL(base_url).host)
         except (library.InvalidURL, UnicodeError) as error:
-            raise InvalidArgumentError(f"base_url cannot be read: {error}") from None
+            raise errors.InvalidArgumentError(f"base_url cannot be read: {error}") from None
         self._client, self._library, self.base_url = client, library, base_url
 
     async def send(
@@ -128,12 +117,14 @@ class Transport:
         try:
             response = await self._client.send(http_request, auth=None, follow_redirects=False, stream=True)
             if "http_version" in response.extensions:  # else it did not come over a network
-                self._settle()
+                if id(self._client) not in _homes:
+                    finalize(self._client, _homes.pop, id(self._client), None)
+                _homes[id(self._client)] = _here()
             try:
                 return await _read(response, max_body_size)
             finally:
                 await response.aclose()
-        except RoomsError:
+        except errors.RoomsError:
             raise
         except Exception as error:
             refusal = self._refusal_in(error, http_request)
@@ -149,17 +140,13 @@ class Transport:
         finally:
             del failure, cause  # breaks the exception, traceback, frame cycle
 
-    def _settle(self) -> None:
-        if id(self._client) not in _homes:
-            finalize(self._client, _homes.pop, id(self._client), None)
-        _homes[id(self._client)] = _here()
-
     def _timeouts(self, timeout: float | EllipsisType | None, max_timeout: float) -> dict[str, float | None]:
+        waits = ("connect", "read", "write", "pool")
         timeouts: dict[str, float | None]
-        timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(TIMEOUTS, timeout)
-        if max_timeout < inf:
-            timeouts = {name: min(max_timeout, inf if each is None else each) for name, each in timeouts.items()}
-        return timeouts
+        timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(waits, timeout)
+        if max_timeout == inf:
+            return timeouts
+        return {wait: min(max_timeout, inf if each is None else each) for wait, each in timeouts.items()}
 
     def _refusal_in(self, error: Any, http_request: Any) -> RawResponse | None:
         """Return the response if ``error`` is of a hook that called ``raise_for_status()`` on it."""
@@ -191,7 +178,7 @@ class Transport:
         from_send_on = dropwhile(lambda module: module not in own, modules)
         return not in_transport and not own.issuperset(from_send_on)
 
-    def _failure(self, error: Exception, redact: Redact) -> TransportError:
+    def _failure(self, error: Exception, redact: Redact) -> errors.TransportError:
         """Return what an exception means; one that is not of a network may have been raised after sending too."""
         said = f"{type(error).__name__}: {excerpt(str(error), redact)}".removesuffix(": ")
         is_network = isinstance(error, (self._library.RequestError, OSError)) or _is_of_aiohttp(error)
@@ -206,7 +193,7 @@ class Transport:
         if type(error).__name__ == "PoolTimeout":
             said += _POOL_IS_FULL + (_POOL_LEAKS if self._library.__name__ == "httpx" else "")
         is_permanent = any(not PERMANENT_ERRORS.isdisjoint(_names(link)) for link in chain(error))
-        kind = TransportError if TIMED_OUT.isdisjoint(names) else TimedOutError
+        kind = errors.TransportError if TIMED_OUT.isdisjoint(names) else errors.TimedOutError
         summary = f"no usable answer from {self.base_url}, {said}"
         return kind(summary, was_sent=was_sent, is_transient=is_network and not is_permanent)
 
@@ -224,9 +211,9 @@ async def _read(response: Any, max_body_size: int) -> RawResponse:
     return evolve(raw, body=bytes(body)).unpacked(max_body_size)
 
 
-def _unusable(reason: str, *, was_sent: bool) -> ClientUnusableError:
+def _unusable(reason: str, *, was_sent: bool) -> errors.ClientUnusableError:
     summary = f"the HTTP client cannot be used here: {reason}"
-    return ClientUnusableError(summary, was_sent=was_sent, is_transient=False)
+    return errors.ClientUnusableError(summary, was_sent=was_sent, is_transient=False)
 
 
 def _is_of_aiohttp(error: BaseException) -> bool:
@@ -250,7 +237,7 @@ def own_client() -> AbstractAsyncContextManager[Client]:
         raise environment_error(error, httpx) from error
 
 
-def environment_error(error: Exception, library: Any) -> ClientUnusableError:
+def environment_error(error: Exception, library: Any) -> errors.ClientUnusableError:
     """Return the error for a client that could not be made; it names the variable, never its value.
 
     A proxy's address may hold a password, so the library's own words stay in the ``__cause__``.
@@ -268,7 +255,7 @@ def environment_error(error: Exception, library: Any) -> ClientUnusableError:
         remedy = "correct it or unset it; NO_PROXY takes host names and plain IP addresses"
     cause = f"{' or '.join(names) or 'the environment'}: {type(error).__name__}"
     summary = f"the HTTP client cannot be made because of {cause}"
-    unusable = ClientUnusableError(summary, was_sent=False, is_transient=False)
+    unusable = errors.ClientUnusableError(summary, was_sent=False, is_transient=False)
     unusable.hint = remedy
     return unusable
 
@@ -287,10 +274,10 @@ def _is_proxy(url: str, library: Any) -> bool:
 
 
 def _library_of(client: object) -> Any:
-    for name in LIBRARIES:
+    for name in ("httpx", "httpx2"):
         library = sys.modules.get(name)
         if isinstance(client, getattr(library, "AsyncClient", ())):
             return library
-    raise InvalidArgumentTypeError(
+    raise errors.InvalidArgumentTypeError(
         f"client must be an httpx.AsyncClient or an httpx2.AsyncClient, not {type(client).__name__}"
     )

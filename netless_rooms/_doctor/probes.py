@@ -20,7 +20,7 @@ from netless_rooms._api.transport import Transport
 from netless_rooms._auth.providers import Clock
 from netless_rooms._client import AsyncRooms
 from netless_rooms._doctor import checks
-from netless_rooms._doctor.checks import CURSORS, SHARDS, Finding, Listed, PageSize, finding
+from netless_rooms._doctor.checks import Finding, Listed, PageSize, finding
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.shards import next_uuid, page_from, plan_scan
 from netless_rooms._listing.walk import each_room
@@ -35,8 +35,7 @@ FULL_PAGES: Final = 3  # that show whether all are of one length
 SHORT_PAGE: Final = 20  # rooms; such a page costs little, and can be capped as well as a long one
 SHORT_PAGES: Final = 5
 MIN_SHORT_PAGE: Final = 3  # rooms; with an inclusive cursor no page of two can be capped
-TOO_MANY_REQUESTS: Final = 429
-UNRELATED_FAILURES: Final = GATEWAY | {401, TOO_MANY_REQUESTS}  # say nothing about what was requested
+UNRELATED_FAILURES: Final = GATEWAY | {401, 429}  # say nothing about what was requested
 NOWHERE: Final[tuple[None, str]] = (None, "")
 NO_ROOM: Final = "00000000000011ea8000000000000000"  # if the list has no uuid to derive one from
 
@@ -57,7 +56,7 @@ async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Fin
     regions = await listing.regions()
     tell("walking and splitting the list")
     order = checks.order(listing.rooms)
-    walk, plan = await listing.walk(), await plan_scan(session, SHARDS, None)
+    walk, plan = await listing.walk(), await plan_scan(session, checks.SHARDS, None)
     return (
         checks.token(token.info, can_renew=session.provider.can_renew),
         checks.clock(transport.offsets),
@@ -157,7 +156,7 @@ class _Listing:
 
     async def short_pages(self, cursor: str) -> list[PageSize]:
         size = min(SHORT_PAGE, (len(self.rooms) - 1) // 2)
-        if size < MIN_SHORT_PAGE or cursor not in CURSORS:
+        if size < MIN_SHORT_PAGE or cursor not in checks.CURSORS:
             return []
         places = self.places(size)
         chosen = places[:: max(1, len(places) // SHORT_PAGES)][:SHORT_PAGES]
@@ -207,12 +206,10 @@ async def _first_uuids(session: Session, begin_uuid: str | None, *, is_elsewhere
     try:
         return [room.uuid for room in await page_from(session, begin_uuid, SAMPLE_SIZE)]
     except StatusError as error:
-        if error.status == TOO_MANY_REQUESTS or (error.status in UNRELATED_FAILURES and not is_elsewhere):
+        if error.status == 429 or (error.status in UNRELATED_FAILURES and not is_elsewhere):
             raise
         return error.status
-    except TransportError as error:
-        if error.is_transient or not is_elsewhere:
+    except (TransportError, DecodeError) as error:
+        if isinstance(error, TransportError) and (error.is_transient or not is_elsewhere):
             raise
-    except DecodeError:
-        pass
-    return None
+        return None

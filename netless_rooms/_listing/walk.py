@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from netless_rooms._api.requests import ApiRequest, list_rooms
+from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.session import Session
 from netless_rooms._listing.cursor import Cursor, InconsistentListError, start_walk
 from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH
@@ -42,7 +42,7 @@ async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> A
     It is a ``MixedPage`` if ``tolerant``, else a ``RoomPage``.
     """
     wanted = cursor.next_request()
-    request: ApiRequest[Any] = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
+    request = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
     try:
         page = await session.request(request)
         new = cursor.advance([room.uuid for room in page])
