@@ -170,13 +170,11 @@ class Cursor:
         return part
 
     def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
+        page = f"the page from {self._cursor or 'the start'} on"
         if held and self.semantics is CursorSemantics.EXCLUSIVE:
-            raise InconsistentListError(
-                f"it stalls: the page from {self._cursor} on has only that room, but it was exclusive before"
-            )
+            raise InconsistentListError(f"it stalls: {page} has only that room, but it was exclusive before")
         if not held and self.semantics is CursorSemantics.INCLUSIVE:
-            start = self._cursor or "the start"
-            raise InconsistentListError(f"the page from {start} on is empty, but it was inclusive before")
+            raise InconsistentListError(f"{page} is empty, but it was inclusive before")
         self._learn_semantics(held=held)
         request = max(1, self._end_request)
         if self.next_request().limit == MAX_PAGE_SIZE or self._end_request:
@@ -194,10 +192,8 @@ class Cursor:
         if self._first_descending is not None and self._first_descending not in self._seen:
             raise InconsistentListError(f"it ends without {self._first_descending}, which it had before")
         if not is_all:
-            raise InconsistentListError(
-                f"after {self._cursor or 'its start'} it has only rooms whose uuid cannot be read, "
-                "so nobody can tell whether it continues after them"
-            )
+            rooms = f"after {self._cursor or 'its start'} it has only rooms whose uuid cannot be read"
+            raise InconsistentListError(f"{rooms}, so nobody can tell whether it continues after them")
         if self.last_uuid is not None:
             raise InconsistentListError(f"it ends before {self.last_uuid}, after which the next range begins")
 
@@ -218,9 +214,8 @@ class Cursor:
             if self._first_descending in self._seen:
                 raise InconsistentListError(f"it jumped back from {self.position} to {self._first_descending}")
             if verified < self._returned_count:
-                raise InconsistentListError(
-                    f"{self._returned_count} rooms came up to {self.position}, when walked again only {verified}"
-                )
+                rooms = f"{self._returned_count} rooms came up to {self.position}"
+                raise InconsistentListError(f"{rooms}, when walked again only {verified}")
             self._is_verifying = False
         elif verified > 2 * self._returned_count + MAX_PAGE_SIZE:
             raise InconsistentListError(f"walked again from the start, it does not reach {self.position}")
