@@ -25,17 +25,17 @@ __all__ = ["Clock"]
 
 MARKER: Final = "netless_emulator"
 ARGUMENTS: Final = ("rooms", "add", "quirks", "faults", "access_key", "secret_key")
-MARKER_HELP: Final = (
-    f"{MARKER}(*, rooms=0, add=(), quirks=Quirks(), faults=(), access_key=..., secret_key=...): "
-    "configure the service of the netless_... fixtures: rooms is a number of generated rooms, add has further "
-    "rooms, each a mapping with the service's names, and the rest are arguments of Emulator. Use it on a "
-    "function, a class or a module; each argument is taken from the marker closest to the test."
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line("markers", MARKER_HELP)
+    about = (
+        f"{MARKER}(*, rooms=0, add=(), quirks=Quirks(), faults=(), access_key=..., secret_key=...): "
+        "configure the service of the netless_... fixtures: rooms is a number of generated rooms, add has further "
+        "rooms, each a mapping with the service's names, and the rest are arguments of Emulator. Use it on a "
+        "function, a class or a module; each argument is taken from the marker closest to the test."
+    )
+    config.addinivalue_line("markers", about)
 
 
 class Clock:
@@ -116,10 +116,7 @@ def netless_requests(netless_emulator: "Emulator") -> "list[RecordedRequest]":
 
 @pytest.fixture
 def netless_base_url(netless_emulator: "Emulator") -> Iterator[str]:
-    """The address of the emulator on a port of this machine, served from a background thread until the test ends.
-
-    Only a test that uses it has a server.  The rooms are those of the other fixtures.
-    """
+    """The address of the emulator, served in a background thread on a port of this machine until the test ends."""
     from anyio.from_thread import start_blocking_portal
 
     serving = netless_emulator.serve()

@@ -17,7 +17,8 @@ TIME_RESOLUTION: Final = timedelta(milliseconds=1)  # of the service's timestamp
 async def each_room(session: Session, cursor: Cursor, max_rooms: int | None) -> AsyncGenerator[Room, None]:
     """Yield the rooms of ``cursor``, at most ``max_rooms``; nothing is held open across a ``yield``."""
     left = max_rooms
-    while left != 0 and (page := await _next_page(session, cursor)):
+    while left != 0 and not cursor.ended:
+        page = await request_page(session, cursor, tolerant=False)
         for room in page[:left]:
             yield room
         left = left and max(0, left - len(page))
@@ -25,15 +26,9 @@ async def each_room(session: Session, cursor: Cursor, max_rooms: int | None) -> 
 
 async def each_page(session: Session, cursor: Cursor) -> AsyncGenerator[RoomPage, None]:
     """Yield the rooms of ``cursor``, page by page."""
-    while page := await _next_page(session, cursor):
-        yield page
-
-
-async def _next_page(session: Session, cursor: Cursor) -> RoomPage:
-    page = RoomPage()
-    while not page and not cursor.ended:
-        page = await request_page(session, cursor, tolerant=False)
-    return page
+    while not cursor.ended:
+        if page := await request_page(session, cursor, tolerant=False):
+            yield page
 
 
 async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> Any:
