@@ -276,40 +276,39 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     async def _fetch_page(self, state: RangeState) -> None:
         """Queue the next rooms of a range, or its end; queue a failure too, then wait until it is retried."""
-        while True:
-            try:
-                item = Fetched(state, await self._request_rooms(state))
-            except Exception as error:
-                item, state.has_failed = Fetched(state, error=error), True
-            self._queue.append(item)
-            self._changed.notify()
-            if item.error is None:
-                return
-            del item  # breaks the exception, traceback, frame cycle
-            await self._changed.wait_for(lambda: not state.has_failed)
-
-    async def _request_rooms(self, state: RangeState) -> RoomPage | MixedPage:
-        """Return the next rooms of a range; none at its end."""
         page: RoomPage | MixedPage = RoomPage()
         while not page and not state.is_fetched:
-            if self._concurrency > 1:
-                # httpcore gives requests that begin together the same connection: all but one then start over.
-                async with self._turn:
-                    for _ in range(STEPS_TO_A_CONNECTION):
-                        await checkpoint()
-            if self._is_left:
-                await anyio.sleep_forever()
-            self._request_count += 1
             try:
-                if state.cursor.ended:
-                    await check_end(self._session, state.cursor)
-                    state.is_fetched = True
-                else:
-                    page = await request_page(self._session, state.cursor, tolerant=self._on_invalid != "raise")
-            finally:
-                self._request_count -= 1
-                self._changed.notify()
-        return page
+                page = await self._request_page(state)
+            except Exception as error:
+                state.has_failed = True
+                self._put(Fetched(state, error=error))
+            await self._changed.wait_for(lambda: not state.has_failed)
+        self._put(Fetched(state, page))
+
+    def _put(self, item: Fetched) -> None:
+        self._queue.append(item)
+        self._changed.notify()
+
+    async def _request_page(self, state: RangeState) -> Any:
+        """Return the new rooms of the next response; none at the end of the range."""
+        if self._concurrency > 1:
+            # httpcore gives requests that begin together the same connection: all but one then start over.
+            async with self._turn:
+                for _ in range(STEPS_TO_A_CONNECTION):
+                    await checkpoint()
+        if self._is_left:
+            await anyio.sleep_forever()
+        self._request_count += 1
+        try:
+            if not state.cursor.ended:
+                return await request_page(self._session, state.cursor, tolerant=self._on_invalid != "raise")
+            await check_end(self._session, state.cursor)
+            state.is_fetched = True
+            return RoomPage()
+        finally:
+            self._request_count -= 1
+            self._changed.notify()
 
     async def _leave(self) -> None:
         """Wait a short time for the requests in flight, and send no more.
