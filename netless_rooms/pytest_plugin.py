@@ -28,7 +28,6 @@ ARGUMENTS: Final = ("rooms", "add", "quirks", "faults", "access_key", "secret_ke
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
     about = (
         f"{MARKER}(*, rooms=0, add=(), quirks=Quirks(), faults=(), access_key=..., secret_key=...): "
         "configure the service of the netless_... fixtures: rooms is a number of generated rooms, add has further "

@@ -35,7 +35,6 @@ class ApiRequest(Generic[Result]):
 
     @property
     def path_and_query(self) -> str:
-        """The path, and the query if there is one."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 

@@ -5,14 +5,13 @@ responses as ``{"status": …, "body": …}``; the wire carries the bare body, b
 """
 
 import re
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from math import ceil, isnan, nan
 from typing import Any, Final
 from urllib.parse import urlsplit
-from zlib import decompressobj
-from zlib import error as zlib_error
 
 from attrs import evolve, frozen
 
@@ -53,7 +52,6 @@ class RawResponse:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     def max_size(self, max_body_size: int) -> int:
@@ -90,10 +88,10 @@ def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
     """Return the body, or its beginning and what is wrong with the rest; one byte beyond ``max_size`` at most."""
     body, rest = b"", packed
     for _ in range(MAX_GZIP_MEMBERS):
-        stream = decompressobj(31)  # zlib's number for a gzip header and the largest window
+        stream = zlib.decompressobj(31)  # zlib's number for a gzip header and the largest window
         try:
             body += stream.decompress(rest, max_size + 1 - len(body))
-        except zlib_error as error:
+        except zlib.error as error:
             return body, f"is not gzip: {error}"
         if rest and len(body) <= max_size and not stream.eof:
             return body, f"was cut after {len(packed)} bytes"

@@ -75,8 +75,6 @@ def _here() -> tuple[object, int, int]:
 class Transport:
     """Sends requests to one address over one borrowed client."""
 
-    __slots__ = ("_client", "_library", "base_url")
-
     def __init__(self, client: Client, base_url: str) -> None:
         """Refuse a client that cannot send, and an address that its library cannot parse."""
         library = _library_of(client)

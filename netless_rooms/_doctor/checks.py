@@ -164,7 +164,6 @@ def failure(status: int | None, *, has_reason: bool = False) -> Finding:
 
 
 def fields(listed: Rooms, redact: Redact) -> Finding:
-    """Say whether rooms have the documented fields."""
     invalid = [room for room in listed if isinstance(room, InvalidRoom)]
     paths = [room.location.partition("]")[2] or "the whole room" for room in invalid]
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
@@ -174,13 +173,11 @@ def fields(listed: Rooms, redact: Redact) -> Finding:
 
 
 def disabled(listed: Rooms) -> Finding:
-    """Say whether disabled rooms stay listed."""
     bans = [room.is_ban for room in listed if isinstance(room, Room)]
     return finding("disabled", "listed" if any(bans) else UNKNOWN, count=sum(bans), rooms=rooms(len(bans)))
 
 
 def order(listed: Rooms) -> Finding:
-    """Say in which order rooms are listed."""
     uuids = [room.uuid for room in listed if isinstance(room, Room)]
     times = [room.created_at for room in listed if isinstance(room, Room)]
     orders = ["uuid"] * all(one < other for one, other in pairwise(uuids))
@@ -271,7 +268,6 @@ def _begins_with(page: Uuids, uuid: str | None) -> bool:
 
 
 def rooms(count: int) -> str:
-    """Return ``count`` in words."""
     return "1 room" if count == 1 else f"{count} rooms"
 
 

@@ -88,7 +88,6 @@ class RecordingTransport:
     is_enveloped: bool = False
 
     async def send(self, request: ApiRequest[Any], **options: Any) -> RawResponse:
-        """Send ``request`` and return the response."""
         self.requests += 1
         began = time.perf_counter()
         response = await self._transport.send(request, **options)

@@ -256,7 +256,6 @@ class Scan(AsyncWithOnly, Generic[Item]):
     # In the background
 
     async def _fetch_all(self) -> None:
-        """Fetch all ranges, a few at a time."""
         waiting = iter(self._ranges)
 
         async def fetch_some() -> None:

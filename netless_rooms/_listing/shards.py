@@ -187,7 +187,6 @@ class SplitPointSampler:
     observed: int = 0
 
     def observe(self, uuid: str) -> None:
-        """Take the last room of a page into account."""
         self.observed += 1
         if self.observed % self.every == 0 and uuid not in self.kept:
             insort(self.kept, uuid)

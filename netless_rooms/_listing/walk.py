@@ -25,7 +25,6 @@ async def each_room(session: Session, cursor: Cursor, max_rooms: int | None) -> 
 
 
 async def each_page(session: Session, cursor: Cursor) -> AsyncGenerator[RoomPage, None]:
-    """Yield the rooms of ``cursor``, page by page."""
     while not cursor.ended:
         if page := await request_page(session, cursor, tolerant=False):
             yield page
