@@ -158,7 +158,7 @@ class _Page(tuple[Member, ...]):
 
 
 class RoomPage(_Page[Room]):
-    """The rooms of one response in the service's order, or ``RoomPage([room])``: a tuple whose slices are pages."""
+    """The rooms of one response, in the service's order, or ``RoomPage([room])``: a tuple; its slices are pages."""
 
     __slots__ = ()
 

@@ -1,6 +1,7 @@
 """A borrowed client sends our requests like any other; ``test_conformance`` has what goes over the wire."""
 
 import gc
+from itertools import chain, repeat
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -97,14 +98,19 @@ def test_a_client_of_another_event_loop_or_after_a_fork_is_refused_before_anythi
 ) -> None:
     client = CLIENTS[http_client](verify=NO_CERTIFICATES)
     with start_blocking_portal(loop) as portal:
-        with portal.wrap_async_context_manager(peer(lambda _: on_the_wire(b"[]"))) as service:
+        answers = chain([None], repeat(on_the_wire(b"[]")))
+        with portal.wrap_async_context_manager(peer(lambda _: next(answers))) as service:
             rooms = borrow(client, base_url=service.base_url)
+            under_way = portal.start_task_soon(rooms.list)
+            portal.call(service.received.wait)
+            refused = [anyio.run(failure, rooms)]
+            under_way.cancel()
             portal.call(rooms.list)
-            refused = [anyio.run(failure, rooms, backend=other) for other in ("asyncio", "trio")]
+            refused += [anyio.run(failure, rooms, backend=other) for other in ("asyncio", "trio")]
             monkeypatch.setattr("netless_rooms._api.transport.getpid", lambda: 1)  # as in a child that was forked
             forked = portal.call(failure, rooms)
             portal.call(client.aclose)
-        assert len(service.requests) == 1
+        assert len(service.requests) == 2
     assert isinstance(forked, ClientUnusableError)
     for error in refused:
         assert isinstance(error, ClientUnusableError)

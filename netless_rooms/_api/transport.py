@@ -64,12 +64,10 @@ _POOL_LEAKS: Final = (  # source: encode/httpcore, issue 1093; httpx2 has fixed 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it on as it is.
 _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
-# The event loop, thread and process where a client's connections live; by id, since a client need not be hashable.
-_homes: Final[dict[int, tuple[object, int, int]]] = {}
-
-
-def _here() -> tuple[object, int, int]:
-    return current_token(), get_ident(), getpid()
+# The event loop, thread and process where a client's connections live, ``None`` if it has none; and where its first
+# request is under way.  By id, since a client need not be hashable.
+_homes: Final[dict[int, tuple[object, int, int] | None]] = {}
+_first: Final[dict[int, tuple[object, int, int]]] = {}
 
 
 class Transport:
@@ -103,8 +101,6 @@ class Transport:
         """
         if self._client.is_closed:
             raise _unusable("it has been closed", was_sent=False)
-        if _homes.get(id(self._client), _here()) != _here():
-            raise _unusable("it was first used on another event loop, thread or process", was_sent=False)
         http_request = self._library.Request(
             request.method,
             f"{self.base_url}{request.path_and_query}",
@@ -112,12 +108,16 @@ class Transport:
             content=request.body,
             extensions={"timeout": self._timeouts(timeout, max_timeout)},
         )
+        key, here = id(self._client), (current_token(), get_ident(), getpid())
+        if (_homes[key] if key in _homes else _first.setdefault(key, here)) not in (None, here):
+            raise _unusable("it was first used on another event loop, thread or process", was_sent=False)
         try:
             response = await self._client.send(http_request, auth=None, follow_redirects=False, stream=True)
+            if key not in _homes:
+                finalize(self._client, _homes.pop, key, None)
+                _homes[key] = None
             if "http_version" in response.extensions:  # else it did not come over a network
-                if id(self._client) not in _homes:
-                    finalize(self._client, _homes.pop, id(self._client), None)
-                _homes[id(self._client)] = _here()
+                _homes[key] = here
             try:
                 return await _read(response, max_body_size)
             finally:
@@ -133,6 +133,8 @@ class Transport:
             failure = self._failure(error, token.redact)
             # The cause may quote what a peer echoed; then it stays out of the chain.
             cause = None if leaks(error, token.redact) else error
+        finally:
+            _first.pop(key, None)
         try:
             raise failure from cause
         finally:
