@@ -12,15 +12,10 @@ from shell import Ran, Shell, Stopping, Stream, interrupt, lines
 
 
 @pytest.fixture
-def emulator() -> Emulator:
+def shell() -> Shell:
     emulator = Emulator()
     for name in "abcdef":
         emulator.add_room(uuid=name)
-    return emulator
-
-
-@pytest.fixture
-def shell(emulator: Emulator) -> Shell:
     return Shell(emulator)
 
 
@@ -117,15 +112,11 @@ def test_ctrl_c_at_the_question_does_nothing(shell: Shell) -> None:
 def test_where_nobody_can_be_asked_there_is_yes_and_a_dry_run(shell: Shell) -> None:
     said = shell.fails(2, "disable", "a", "b")
     assert said.startswith("nothing was changed: cannot prompt; pass --yes to disable 2 rooms")
-    shell.terminals = frozenset({"stdin"})
-    assert "pass --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=lines("a", "b"))
-    shell.terminals = frozenset()
     ran = shell("disable", "--dry-run", typed=lines("a", "b"))
     assert (ran.code, outcomes(ran)) == (0, {"a": "not_attempted", "b": "not_attempted"})
-    assert ran.err == "netless-rooms: dry run: 2 rooms would be disabled\n"
+    shell.terminals = frozenset({"stdin"})
+    assert "pass --yes to enable 2 rooms" in shell.fails(2, "enable", "-", typed=ran.out)
     assert shell.emulator.requests == []
-    assert shell("disable", "--yes", typed=ran.out).code == 0
-    assert banned(shell.emulator) == "ab"
 
 
 def test_one_room_that_fails_has_the_exit_code_of_its_error(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +137,7 @@ def test_some_rooms_that_fail_are_counted_and_can_be_piped_in_again(shell: Shell
     assert (ran.code, outcomes(ran)) == (8, {"a": "disabled", "nowhere": "failed", "b": "disabled"})
     assert ran.err.startswith("netless-rooms: 1 of 3 rooms failed; pipe")
     shell.emulator.add_room(uuid="nowhere")
-    shell.emulator.requests.clear()
-    again = shell("disable", "--yes", typed=ran.out)
-    assert (again.code, outcomes(again)) == (0, {"nowhere": "disabled"})
-    assert len(shell.emulator.requests) == 1
+    assert outcomes(shell("disable", "--yes", typed=ran.out)) == {"nowhere": "disabled"}
     assert outcomes(shell("enable", "--yes", typed=ran.out)).keys() == {"a", "b", "nowhere"}
 
 
@@ -193,10 +181,6 @@ def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
 
 def test_a_terminal_gets_a_table_or_progress(shell: Shell) -> None:
     shell.terminals = frozenset({"stdout", "stderr"})
-    ran = shell("disable", "a", "b", "--yes", "--rate", 1000)
-    assert [line.split()[:2] for line in ran.out.splitlines()[1:]] == [["a", "disabled"], ["b", "disabled"]]
-    assert ran.err == "netless-rooms: 2 rooms disabled\n"
+    assert shell("disable", "a", "b", "--yes", "--rate", 1000).err == "netless-rooms: 2 rooms disabled\n"
     shell.terminals = frozenset({"stderr"})
-    ran = shell("disable", "a", "b", "--yes")
-    assert outcomes(ran).keys() == {"a", "b"}
-    assert "2 of 2 rooms, 0 failed, " in ran.err
+    assert "2 of 2 rooms, 0 failed, " in shell("disable", "a", "b", "--yes").err
