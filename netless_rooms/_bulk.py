@@ -13,7 +13,7 @@ async iterable: a generator that is cancelled is exhausted, and would look as if
 """
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence, Sized
 from math import inf
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
@@ -76,9 +76,9 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
 class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
     """The outcomes of many calls, as they complete: ``async with rooms.get_many(uuids) as outcomes``.
 
-    For one use.  Iterate over it inside the ``async with``, in one task or several: each call's ``Outcome`` comes
-    when the call has ended, in no certain order; a call that failed is an outcome too.  The iteration ends when
-    every input had its outcome.  When calls stop early, those that began still have outcomes; then it raises:
+    For one use.  Iterate over it inside the ``async with``, in one task or several.  Each call's ``Outcome``, with
+    a room or an error, comes when the call has ended, in no certain order.  When calls stop early, those begun
+    still have outcomes; then the iteration raises:
 
     - ``TooManyFailuresError`` if ``max_failures`` calls failed; the last failure is its ``__cause__``;
     - whatever the async iterable of uuids raised; ``TypeError`` or ``ValueError`` if it yielded a malformed uuid,
@@ -89,9 +89,9 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
     were not taken are together at most ``concurrency``, so calls wait for a slow caller.
 
     Leave at any time, by ``break``, an error or a cancellation: no other call begins, and those in flight get up
-    to 30 seconds to end, because a call that is cancelled may have taken effect or not.  The exception that left
-    is raised as it is, and no task is left.  An async iterable stays yours to close.  A pull from it gets 5 more
-    seconds: what it yields is not attempted.  Then it is cancelled, and ``input_cancelled`` is ``True``.
+    to 30 seconds to end.  The exception that left is raised as it is, and no task is left.  A pull from an async
+    iterable gets 5 more seconds: what it yields is not attempted.  Then it is cancelled, and ``input_cancelled``
+    is ``True``.
 
     Every input is in exactly one place then: its outcome was returned, or it is in ``unread``, ``not_attempted``
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
@@ -226,17 +226,15 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
 
     async def _start_calls(self, calls: TaskGroup) -> None:
         earliest = -inf
+        held: tuple[Sized, ...] = (self._waiting, self._begun, self._ready)
         while True:
-            await self._changes.wait_for(self._has_capacity)
+            await self._changes.wait_for(lambda: sum(map(len, held)) < self._concurrency)
             if self._is_stopped or not await self._pull_next():
                 return
             if self._rate is not None:
                 await sleep(max(0.0, earliest - current_time()))
                 earliest = current_time() + 1 / self._rate
             calls.start_soon(self._make_call, self._pulled - 1)
-
-    def _has_capacity(self) -> bool:
-        return len(self._waiting) + len(self._begun) + len(self._ready) < self._concurrency
 
     async def _pull_next(self) -> bool:
         """Move the next input to ``_waiting``; return ``False`` if there is no other one."""

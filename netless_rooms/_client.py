@@ -360,26 +360,26 @@ class AsyncRooms:
         ``Outcomes`` says what the iteration raises, and what happens when you leave early.  Raises
         ``InvalidArgumentError`` for a wrong argument, with the position of a wrong uuid, before anything is sent.
         """
-        return self._call_many("get_many", requests.get_room, uuids, concurrency, rate, max_failures)
+        return self._many("get_many", requests.get_room, check_uuids(uuids), concurrency, rate, max_failures)
 
     def disable_many(
         self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``disable`` for many rooms; everything else as in ``get_many``."""
         disable = partial(requests.ban_room, is_ban=True)
-        return self._call_many("disable_many", disable, uuids, concurrency, rate, max_failures)
+        return self._many("disable_many", disable, check_uuids(uuids), concurrency, rate, max_failures)
 
     def enable_many(
         self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``enable`` for many rooms; everything else as in ``get_many``."""
         enable = partial(requests.ban_room, is_ban=False)
-        return self._call_many("enable_many", enable, uuids, concurrency, rate, max_failures)
+        return self._many("enable_many", enable, check_uuids(uuids), concurrency, rate, max_failures)
 
-    def _call_many(
-        self, name: str, request: Callable[[str], requests.ApiRequest[Room]], uuids: Uuids, *limits: Any
-    ) -> Outcomes[str]:
-        return Outcomes(name, lambda uuid: self._session.request(request(uuid)), check_uuids(uuids), *limits)
+    def _many(
+        self, name: str, request: Callable[[Any], requests.ApiRequest[Room]], inputs: Any, *limits: Any
+    ) -> Outcomes[Any]:
+        return Outcomes(name, lambda given: self._session.request(request(given)), inputs, *limits)
 
     def create_many(
         self,
@@ -399,9 +399,7 @@ class AsyncRooms:
         """
         create = requests.create_room(limit=limit, is_record=is_record)
         positions = range(_validation.check_count("count", count, at_least=0))
-        return Outcomes(
-            "create_many", lambda _: self._session.request(create), positions, concurrency, rate, max_failures
-        )
+        return self._many("create_many", lambda _: create, positions, concurrency, rate, max_failures)
 
 
 class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms]):

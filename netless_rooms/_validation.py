@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from ipaddress import ip_address
 from types import EllipsisType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
 # In any case, because a host name is shown in lower case.
 TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
+_LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
 def check_type(name: str, value: object, kind: Any, expected: str) -> None:
@@ -93,10 +93,7 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_base_url(value: str, *, allow_http: bool = False) -> str:
-    """Return ``value`` without a trailing slash if it is an ``https`` address that a path can follow.
-
-    An ``http`` address will do if it is of this machine, or with ``allow_http``.
-    """
+    """Return ``value`` without a trailing slash if a path can follow it and it is ``https`` or this machine."""
     _check_no_token("base_url", value)
     trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
     if not re.fullmatch("[!-~]+", value) or "\\" in value:
@@ -108,20 +105,13 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
         host = ""
     if not re.fullmatch("[0-9a-z.:_-]+", host) or parts.scheme not in {"http", "https"}:
         raise InvalidArgumentError(trouble)
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or _LOOPBACK.fullmatch(host)):
         reason = "since over http everybody on the way could read the token; allow_http=True permits it"
         raise InvalidArgumentError(f"base_url must be https, {reason}")
     address = value.rstrip("/")
     if address.endswith(("/v5", ROOMS_PATH)):
         raise InvalidArgumentError(f"base_url must end before {ROOMS_PATH}, which is added to it")
     return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_no_token(name: str, value: str) -> None:

@@ -158,7 +158,7 @@ class _Page(tuple[Member, ...]):
 
 
 class RoomPage(_Page[Room]):
-    """The rooms of one response, in the service's order, or ``RoomPage([room])``: a tuple; its slices are pages."""
+    """The rooms of one response, in the service's order.  A tuple: ``RoomPage([room])`` makes one."""
 
     __slots__ = ()
 

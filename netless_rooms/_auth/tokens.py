@@ -7,16 +7,14 @@ A token is a prefix that names its kind, then base64url without padding of pairs
 ``sig`` is the hex HMAC-SHA256, under the secret key, of the JSON of all *other* pairs: sorted keys, string values,
 no spaces.  So anyone can read a token, and only a holder of the secret key can verify it.
 
-The vendor's samples agree on that for ordinary keys, and differ for others.  Tokens signed here are those of its
-JavaScript and server code: sorted pairs, values encoded as by encodeURIComponent, non-ASCII characters unescaped
-in the signed JSON.  The Python sample keeps the pairs in insertion order and encodes a space as ``+``, as the Ruby
-sample does; it escapes non-ASCII characters in the JSON, and the PHP sample ``/`` too.  All of these are read and
-verified, because a token is judged by its meaning.  What has one meaning only is strict: each name occurs once,
-each value is valid UTF-8 in valid percent-encoding, and the base64url has no spare bits.  So every change of a
-pair, and every cut, fails.
+Tokens signed here are those of the vendor's JavaScript and server code: sorted pairs, values encoded as by
+encodeURIComponent, non-ASCII characters unescaped in the signed JSON.  For unusual keys its other samples differ:
+some keep another order, encode a space as ``+``, or escape non-ASCII characters or ``/`` in the JSON.  All these
+are read and verified.  What has one meaning only is strict: each name occurs once, each value is valid UTF-8 in
+valid percent-encoding, and the base64url has no spare bits.  So every change of a pair, and every cut, fails.
 
-The prefix is not signed: a room token renamed to a task token still verifies, so whoever accepts tokens must check
-``kind``.  An SDK token cannot be renamed, because the other kinds have a ``uuid``.
+The prefix is not signed: a room token renamed to a task token still verifies.  An SDK token cannot be renamed,
+because the other kinds have a ``uuid``.
 
 Source: the open-source code in netless-io/netless-token; the tests have tokens in all its encodings.
 """
@@ -146,7 +144,7 @@ def issue_token(
 
 
 def read_token(token: str) -> TokenInfo:
-    """Return the contents of ``token``.  It needs no secret, so it does not check the signature.
+    """Return the contents of ``token``, without a check of the signature, which needs the secret.
 
     Raises ``TokenError`` if the token is malformed, ``InvalidArgumentTypeError`` if it is not a string.
     """
@@ -156,9 +154,7 @@ def read_token(token: str) -> TokenInfo:
 def verify_token(token: str, secret_key: str) -> TokenInfo:
     """Return the contents of ``token`` if it was signed with ``secret_key``.
 
-    Does not check the expiry: compare ``expires_at`` with your clock.  The kind is not signed: compare ``kind``
-    with the kind that you expect.
-
+    Checks neither the expiry nor the kind, which is not signed: compare ``expires_at`` and ``kind`` yourself.
     Raises ``TokenError`` if the token is malformed or the signature is wrong, ``InvalidArgumentTypeError`` if an
     argument is not a string.
     """
@@ -268,11 +264,9 @@ def _check_key(_: object, attribute: "Attribute[str]", value: str) -> None:
 class AccessKey:
     """The access key and secret key of a whiteboard project, from Agora Console; signs tokens on this machine.
 
-    Nothing is sent.  The secret key is in no repr and in no error.  Keep it on your server: whoever has it can
-    sign every token of the project.
-
-    Raises ``InvalidArgumentError`` if a key is not a string, is empty, begins or ends with white space or a
-    quotation mark, or has an invisible character.
+    Nothing is sent.  The secret key is in no repr and in no error.  Keep it on your server.  Raises
+    ``InvalidArgumentError`` if a key is not a string, is empty, begins or ends with white space or a quotation
+    mark, or has an invisible character.
     """
 
     access_key: str = field(validator=_check_key)
@@ -296,12 +290,11 @@ class AccessKey:
         """Return a new token for the whole project.
 
         - ``role``: what it permits, a ``Role`` or its name in any case.
-        - ``lifetime``: from now by this machine's clock, a ``timedelta`` or seconds, 1 millisecond or more, cut to
-          milliseconds.  ``None`` never expires, which the service's documentation advises against.  The service's
-          own server code uses 10 minutes.
+        - ``lifetime``: from now by this machine's clock, a ``timedelta`` or seconds, 1 millisecond or more, up to
+          the year 9999.  ``None`` never expires, which the service's documentation advises against.  Its server
+          code uses 10 minutes.
 
-        Raises ``InvalidArgumentError`` if ``role`` is unknown, ``lifetime`` is out of range or ends after the year
-        9999, or one has another type.
+        Raises ``InvalidArgumentError`` if ``role`` is unknown, ``lifetime`` is out of range, or a type is wrong.
         """
         return self._token(TokenKind.SDK, None, role, lifetime)
 
@@ -309,7 +302,7 @@ class AccessKey:
         """Return a new token for the room ``uuid``, as a browser needs it to join.
 
         Arguments and errors are those of ``sdk_token``; a malformed ``uuid`` raises too.  By default the token
-        permits drawing, for 1 day: no lesson or meeting needs a second one, and one that leaks is soon useless.
+        permits drawing, for 1 day.
         """
         return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
 
