@@ -64,8 +64,8 @@ _POOL_LEAKS: Final = (  # source: encode/httpcore, issue 1093; httpx2 has fixed 
 # What event loops and aiohttp's session say in a RuntimeError; the libraries pass it on as it is.
 _UNUSABLE: Final = re.compile("event loop|different loop|async context|is closed")
 
-# The event loop, thread and process where a client's connections live, ``None`` if it has none; and where its first
-# request is under way.  By id, since a client need not be hashable.
+# The event loop, thread and process where a client's connections live, ``None`` if it has none, and where its
+# first request is under way; by id, since a client need not be hashable.
 _homes: Final[dict[int, tuple[object, int, int] | None]] = {}
 _first: Final[dict[int, tuple[object, int, int]]] = {}
 
