@@ -234,43 +234,25 @@ def own_client() -> AbstractAsyncContextManager[Client]:
     try:
         return httpx.AsyncClient(timeout=DEFAULT_TIMEOUT)
     except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
-        raise environment_error(error, httpx) from error
+        raise client_error(error) from error
 
 
-def environment_error(error: Exception, library: Any) -> errors.ClientUnusableError:
-    """Return the error for a client that could not be made; it names the variable, never its value.
+def client_error(error: Exception) -> errors.ClientUnusableError:
+    """Return the error for a client that could not be made; it names the variables that may be why.
 
-    A proxy's address may hold a password, so the library's own words stay in the ``__cause__``.
+    Their values, such as a proxy's password, and the library's own words stay in the ``__cause__``.
     """
-    proxies = _variables("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    if isinstance(error, ImportError):
-        names = [name for name in proxies if environ[name].lower().startswith("socks")]
-        remedy = "install the extra for SOCKS proxies (pip install 'httpx[socks]') or unset it"
-    elif isinstance(error, OSError):
-        # Only for the log of keys, the error has a name in it.
-        names = ["SSLKEYLOGFILE"] if error.filename else _variables("SSL_CERT_FILE")
-        remedy = "correct it or unset it; SSL_CERT_FILE takes certificates in PEM format"
+    if isinstance(error, OSError):
+        variables, advice = ["SSL_CERT_FILE", "SSLKEYLOGFILE"], "SSL_CERT_FILE takes certificates in PEM format"
     else:
-        names = [name for name in proxies if not _is_proxy(environ[name], library)] or _variables("NO_PROXY")
-        remedy = "correct it or unset it; NO_PROXY takes host names and plain IP addresses"
-    cause = f"{' or '.join(names) or 'the environment'}: {type(error).__name__}"
+        variables = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+        advice = "NO_PROXY takes names and plain IP addresses; SOCKS proxies need pip install 'httpx[socks]'"
+    named = [each for name in variables for each in dict.fromkeys((name, name.lower())) if environ.get(each)]
+    cause = f"{' or '.join(named) or 'the environment'}: {type(error).__name__}"
     summary = f"the HTTP client cannot be made because of {cause}"
     unusable = errors.ClientUnusableError(summary, was_sent=False, is_transient=False)
-    unusable.hint = remedy
+    unusable.hint = f"correct it or unset it; {advice}"
     return unusable
-
-
-def _variables(*names: str) -> list[str]:
-    """Return which variables are set, in upper or lower case."""
-    return [each for name in names for each in dict.fromkeys((name, name.lower())) if environ.get(each)]
-
-
-def _is_proxy(url: str, library: Any) -> bool:
-    try:
-        library.Proxy(url if "://" in url else f"http://{url}")
-    except (library.InvalidURL, ValueError):
-        return False
-    return True
 
 
 def _library_of(client: object) -> Any:
