@@ -40,9 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
 class Clock:
     """The clock of an emulator and its ``AsyncRooms``: this machine's, until a test changes it."""
 
-    def __init__(self) -> None:
-        self._added = 0.0
-        self._stopped: float | None = None
+    _added: float = 0.0
+    _stopped: float | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(now={self():.3f})"

@@ -110,7 +110,6 @@ def parse_response(
     machine's time, in seconds since the epoch: where a token is called expired, the error says whether the two
     clocks agree.
     """
-    error: errors.RoomsError
     if 300 <= response.status < 400 and "location" in response.headers:
         address = excerpt(_without_query(response.headers["location"]), redact)
         raise errors.TransportError(
