@@ -20,8 +20,8 @@ A response in another order, past that room without it, or ending before it brea
 *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
 follows, nobody can tell whether the list continues, and the walk breaks.
 
-*Cursor semantics.*  An exclusive cursor and one whose room has just left the list look the same.  So semantics
-may change from exclusive to inclusive while pages bring rooms, but never back.
+*Cursor semantics* may change from exclusive to inclusive while pages bring rooms, but never back, because an
+exclusive cursor and one whose room has just left the list look the same.
 
 *The end* is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
 requested again as the largest.  Because a replica may lag, a cache be stale, or the cursor be ignored once, the

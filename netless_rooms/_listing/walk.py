@@ -39,15 +39,13 @@ async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> A
     request = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
     try:
         page = await session.request(request)
-        new = cursor.advance([room.uuid for room in page])
-    except InconsistentListError as broken:
-        error = PaginationError(str(broken), method="GET", path=ROOMS_PATH)
-        error.checkpoint = cursor.position
-        raise error from None
+        try:
+            return page[cursor.advance([room.uuid for room in page])]
+        except InconsistentListError as broken:
+            raise PaginationError(str(broken), method="GET", path=ROOMS_PATH) from None
     except RoomsError as error:
         error.checkpoint = cursor.position
         raise
-    return page[new]
 
 
 async def created_between(session: Session, start: datetime, end: datetime) -> tuple[Room, ...]:
