@@ -37,7 +37,7 @@ SHORT_PAGES: Final = 5
 MIN_SHORT_PAGE: Final = 3  # rooms; with an inclusive cursor no page of two can be capped
 UNRELATED_FAILURES: Final = GATEWAY | {401, 429}  # say nothing about what was requested
 NOWHERE: Final[tuple[None, str]] = (None, "")
-NO_ROOM: Final = "00000000000011ea8000000000000000"  # if the list has no uuid to derive one from
+NO_ROOM: Final = "00000000000011ea8000000000000000"  # of the documented form, but with no node
 
 
 async def examine(rooms: AsyncRooms, tell: Callable[[str], object]) -> tuple[Finding, ...]:
@@ -139,12 +139,6 @@ class _Listing:
         places = enumerate(uuids[: len(uuids) - following])
         return [(place, uuid) for place, uuid in places if uuid and None not in uuids[place : place + 2]]
 
-    def gaps(self, following: int) -> list[tuple[int, str]]:
-        """Return each such place, and the uuid next after the one there, if no room has it."""
-        uuids = {*self.uuids}
-        gaps = ((place, next_uuid(uuid)) for place, uuid in self.places(following))
-        return [(place, absent) for place, absent in gaps if absent and absent not in uuids]
-
     async def cursor(self) -> Finding:
         places = self.places(1)
         place, uuid = places[len(places) // 2] if places else NOWHERE
@@ -162,14 +156,16 @@ class _Listing:
         return [PageSize(size, len(await page_from(self.session, uuid, size))) for _, uuid in chosen]
 
     async def unknown_begin(self) -> Finding:
-        gaps = self.gaps(1)
+        uuids = {*self.uuids}
+        following = ((place, next_uuid(uuid)) for place, uuid in self.places(1))
+        gaps = [(place, absent) for place, absent in following if absent and absent not in uuids]
         place, absent = gaps[len(gaps) // 2] if gaps else NOWHERE
         page = await _first_uuids(self.session, absent) if place is not None else None
         return checks.unknown_begin(self.uuids, place, page)
 
     async def missing_room(self) -> Finding:
         try:
-            await self.session.request(get_room(next((absent for _, absent in self.gaps(0)), NO_ROOM)))
+            await self.session.request(get_room(NO_ROOM))
         except StatusError as error:
             if error.status in UNRELATED_FAILURES:
                 raise
