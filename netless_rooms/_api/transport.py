@@ -141,9 +141,8 @@ class Transport:
             del failure, cause  # breaks the exception, traceback, frame cycle
 
     def _timeouts(self, timeout: float | EllipsisType | None, max_timeout: float) -> dict[str, float | None]:
-        waits = ("connect", "read", "write", "pool")
-        timeouts: dict[str, float | None]
-        timeouts = self._client.timeout.as_dict() if timeout is ... else dict.fromkeys(waits, timeout)
+        chosen = self._client.timeout if timeout is ... else timeout
+        timeouts: dict[str, float | None] = self._library.Timeout(chosen).as_dict()
         if max_timeout == inf:
             return timeouts
         return {wait: min(max_timeout, inf if each is None else each) for wait, each in timeouts.items()}
