@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from inspect import iscoroutinefunction
 from io import StringIO
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import anyio
 from cyclopts import App, CycloptsError, Parameter, RepeatArgumentError, UnusedCliTokensError
@@ -15,10 +15,6 @@ from netless_rooms._version import __version__
 from netless_rooms.cli.errors import CommandError, ExitCode, exit_code, message
 from netless_rooms.cli.output import hang, open_closed_streams, put, say
 from netless_rooms.errors import RoomsError
-
-if TYPE_CHECKING:
-    from cyclopts.help import HelpPanel
-    from rich.console import Console
 
 COMMANDS: Final = (
     ("create", "rooms:create", "Create a room.", "create --limit 5"),
@@ -31,7 +27,7 @@ COMMANDS: Final = (
     ("token", "tokens:app", "Create a token from the access key, or read one.", "token sdk --role admin"),
     ("doctor", "doctor:doctor", "Report undocumented behaviour of your service.", "doctor --region eu"),
     ("emulate", "emulate:emulate", "Serve an emulated service; needs the extra emulator.", "emulate --rooms 2500"),
-    ("demo", "demo:demo", "Walk an emulated service, without an account; the same extra.", "demo"),
+    ("demo", "demo:demo", "Show a walk; needs the extra emulator, and no account.", "demo"),
 )
 # What users of other tools try.
 ADVICE: Final = {
@@ -45,14 +41,14 @@ Shell = Annotated[Literal["bash", "zsh", "fish"], Parameter(help="bash, zsh or f
 class HelpFormatter:
     """Draws ``--help`` without frames, so that each page fits a screen of 80 columns and 24 lines."""
 
-    def render_usage(self, console: "Console", _: object, usage: object) -> None:
+    def render_usage(self, console: Any, _: object, usage: object) -> None:
         console.out(f"Usage: {str(usage).strip()}", style="bold")
 
-    def render_description(self, console: "Console", _: object, description: object) -> None:
+    def render_description(self, console: Any, _: object, description: object) -> None:
         lines = map(str.rstrip, _plain(console, description).splitlines())
         console.out("\n".join(filter(None, lines)), highlight=False)
 
-    def __call__(self, console: "Console", options: object, panel: "HelpPanel") -> None:  # noqa: ARG002  a name that cyclopts may use
+    def __call__(self, console: Any, options: object, panel: Any) -> None:  # noqa: ARG002  a name that cyclopts may use
         """Draw commands or flags, one per line; the settings, which every command has, close together."""
         if not panel.entries:
             return
@@ -71,7 +67,7 @@ class HelpFormatter:
             console.out(text, end="", highlight=False)
 
 
-def _plain(console: "Console", text: object) -> str:
+def _plain(console: Any, text: object) -> Any:
     with console.capture() as captured:
         console.print(text)
     return captured.get()
@@ -98,12 +94,8 @@ for _key, (_name, _path, _help, _example) in enumerate(COMMANDS, 1):
     app.command(f"netless_rooms.cli.commands.{_path}", name=_name, sort_key=_key, help=_help, **_usage)
 
 
-@app.command(sort_key=len(COMMANDS) + 1)
+@app.command(sort_key=99, help="Print shell completion.\n\nExample: netless-rooms completion fish")
 def completion(shell: Shell, /) -> None:
-    """Print shell completion.
-
-    Example: netless-rooms completion fish
-    """
     put(app.generate_completion(prog_name="netless-rooms", shell=shell))
 
 

@@ -28,7 +28,6 @@ FILTERS: Final = Group("Filters", sort_key=50)
 SETTINGS: Final = Group("Settings, by flags or else by NETLESS_REGION, NETLESS_TOKEN and so on", sort_key=99)
 KEY: Final = Group("Access key, by flags or else by NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-GC_THRESHOLD: Final = 50_000  # objects; some ten pages of rooms
 
 
 def _check_uuid(_: object, value: str | None) -> None:
@@ -58,9 +57,9 @@ def unreadable(choices: str) -> Parameter:
 class ScanOptions:
     """How to go through the list; the rooms are the same whatever they are."""
 
-    shards: Annotated[Shards, Parameter(help="Ranges of the list scanned at once; 1.")] = 1
-    prefetch: Annotated[Prefetch, Parameter(help="Pages buffered ahead, per shard; 1.")] = 1
-    page_size: Annotated[PageSize, Parameter(help="Rooms per request; 1000.")] = MAX_PAGE_SIZE
+    shards: Annotated[Shards, Parameter(help="Ranges of the list scanned at once; default 1.")] = 1
+    prefetch: Annotated[Prefetch, Parameter(help="Pages buffered ahead, per shard; default 1.")] = 1
+    page_size: Annotated[PageSize, Parameter(help="Rooms per request; default 1000.")] = MAX_PAGE_SIZE
 
 
 def seen(scan: Scan[Any]) -> tuple[str, int]:
@@ -181,7 +180,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[AsyncRooms]:
             stack.enter_context(shown_log())
         # Rooms form no cycles, and Python would look for some after every few hundred of them.
         stack.callback(gc.set_threshold, *gc.get_threshold())
-        gc.set_threshold(GC_THRESHOLD)
+        gc.set_threshold(50_000)  # objects; some ten pages
         try:
             token, region = find_settings(settings.token, settings.region, *key)
             _warn_of_secrets(settings)

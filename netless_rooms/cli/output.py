@@ -15,7 +15,7 @@ from logging import DEBUG, LogRecord, getLogger
 from pathlib import Path
 from textwrap import fill
 from time import perf_counter
-from typing import Any, Final, TextIO, TypeAlias
+from typing import Any, Final, TextIO
 from unicodedata import category
 
 from netless_rooms.cli.errors import CommandError, ExitCode, redact_message
@@ -25,7 +25,6 @@ JOINERS: Final = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 HIDDEN: Final = "\ufffd"
 MAX_QUIET: Final = 2  # seconds until a progress line says that the service does not answer
 
-Update: TypeAlias = Callable[..., None]  # takes a text and, if it counts rooms, their number
 logger: Final = getLogger("netless_rooms")
 
 
@@ -129,7 +128,7 @@ def read_input(limit: int = -1) -> str:
 
 
 @contextmanager
-def progress(*, is_wanted: bool = True) -> Iterator[Update]:
+def progress(*, is_wanted: bool = True) -> Iterator[Callable[..., None]]:
     """Yield what updates a progress line, in a terminal without the log, with a text and the rooms so far."""
     if not (is_wanted and sys.stderr.isatty()) or logger.isEnabledFor(DEBUG):
         yield lambda *_: None

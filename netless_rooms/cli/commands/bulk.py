@@ -27,9 +27,7 @@ OUTCOME: Final = Columns(
 STDIN: Final = "-"
 Rate = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 # Only this makes a lone hyphen an argument; so misspelled flags have to be rejected here.
-Uuids = Annotated[
-    str, Parameter(allow_leading_hyphen=True, help="The rooms; `-`, or no uuid and a pipe, reads stdin.")
-]
+Uuids = Annotated[str, Parameter(allow_leading_hyphen=True, help="The rooms; by - or a pipe from stdin.")]
 
 
 @Parameter(name="*")
@@ -37,23 +35,23 @@ Uuids = Annotated[
 class BulkOptions:
     yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several.")] = False
     dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which would change.")] = False
-    concurrency: Annotated[flags.AtLeastOne, Parameter(alias="-j", help="Calls at once; 8.")] = CONCURRENCY
+    concurrency: Annotated[flags.AtLeastOne, Parameter(alias="-j", help="Calls at once; default 8.")] = CONCURRENCY
     rate: Annotated[Rate | None, Parameter(help="Maximum of calls per second; default no limit.")] = None
-    max_failures: Annotated[flags.AtLeastOne, Parameter(help="Begin no more after so many failures; 100.")] = 100
+    max_failures: Annotated[flags.AtLeastOne, Parameter(help="Stop after so many failures; default 100.")] = 100
 
 
 DEFAULT_OPTIONS: Final = BulkOptions()
 
 
 def disable(
-    *uuids: Uuids,
+    *uuid: Uuids,
     options: BulkOptions = DEFAULT_OPTIONS,
     format: flags.FormatFlag = None,  # noqa: A002  the flag's own name
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
     verb: Annotated[str, Parameter(parse=False)] = "disable",
 ) -> int:
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
-    selected = list(dict.fromkeys(select(uuids, done=f"{verb}d")))
+    selected = list(dict.fromkeys(select(uuid, done=f"{verb}d")))
     change = f"{verb} {count(len(selected), 'room')}"
     report = Report(f"{verb}d", format_for(format), len(selected))
     if options.dry_run:
@@ -61,7 +59,7 @@ def disable(
         say(f"dry run: {count(len(selected), 'room')} would be {verb}d")
         return ExitCode.DONE
     if len(selected) > 1 and not options.yes:
-        if not uuids or STDIN in uuids or not sys.stdin.isatty():
+        if not uuid or STDIN in uuid or not sys.stdin.isatty():
             remedy = f"cannot prompt; pass --yes to {change}, or --dry-run to see them"
             raise CommandError(ExitCode.USAGE, f"nothing was changed: {remedy}")
         prompt(f"{change.capitalize()}? [y/N] ")

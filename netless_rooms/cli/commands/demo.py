@@ -1,7 +1,4 @@
-"""The command ``demo``: the library against an emulated service over HTTP, without an account.
-
-Starts the emulator on a local port, walks its 25,000 rooms, then creates, disables and enables a room.
-"""
+"""The command ``demo``: the library against an emulated service over HTTP, without an account."""
 
 from time import perf_counter
 from typing import Final

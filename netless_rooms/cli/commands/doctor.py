@@ -16,7 +16,6 @@ from netless_rooms.cli.export import Columns, format_for, show
 from netless_rooms.cli.output import hang, progress, put, visible
 
 FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"))
-WIDTH: Final = 100  # columns, if the output is not a terminal
 # The emulator's quirks: their defaults, and the verdicts that can be emulated.
 QUIRKS: Final = {
     "cursor": ("inclusive", "exclusive"),
@@ -63,7 +62,7 @@ def emulation(findings: Sequence[Finding]) -> Finding:
 def report(findings: Sequence[Finding]) -> str:
     """Return all findings as a table, with the evidence and the meaning beside each verdict."""
     *others, emulated = findings
-    end = get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    end = get_terminal_size().columns if sys.stdout.isatty() else 100
     width, verdict_width = (max(len(getattr(each, name)) for each in others) for name in ("question", "verdict"))
     lines = []
     for each in others:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import anyio
 from attrs import asdict, fields_dict
@@ -16,9 +16,6 @@ from netless_rooms._auth.tokens import AccessKey
 from netless_rooms.cli import options as flags
 from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.output import count, put, say
-
-if TYPE_CHECKING:
-    from netless_rooms.emulator import Emulator
 
 PUBLIC_SECRET: Final = "emulated-secret-key"  # noqa: S105  the default of the emulator
 QUIRK: Final = Parameter(negative="", metavar="NAME=VALUE", help="Other behaviour: cursor=exclusive; repeatable.")
@@ -37,9 +34,9 @@ class RequestLog(list[Any]):
 
 async def emulate(
     *,
-    rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; 1000.")] = 1000,
-    port: Annotated[Port, Parameter(alias="-p", help="0 picks a free one; 8765.")] = 8765,
-    host: Annotated[str, Parameter(help="The address to listen on; 127.0.0.1, this machine only.")] = "127.0.0.1",
+    rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; default 1000.")] = 1000,
+    port: Annotated[Port, Parameter(alias="-p", help="0 picks a free one; default 8765.")] = 8765,
+    host: Annotated[str, Parameter(help="The address to listen on; default 127.0.0.1.")] = "127.0.0.1",
     quirk: Annotated[tuple[str, ...], QUIRK] = (),
     fault: Annotated[tuple[str, ...], FAULT] = (),
     verbose: Annotated[bool, Parameter(alias="-v", negative="", help="Log each request on stderr.")] = False,
@@ -69,7 +66,7 @@ def exports(base_url: str, key: AccessKey) -> str:
     )
 
 
-def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: AccessKey | None) -> "Emulator":
+def _emulator(rooms: int, quirks: Sequence[str], faults: Sequence[str], key: AccessKey | None) -> Any:
     try:
         from netless_rooms.emulator import Emulator, Quirks
         from netless_rooms.emulator.faults import parse_fault

@@ -64,7 +64,9 @@ async def get(
 async def list_page(
     *,
     begin_uuid: Annotated[flags.Uuid | None, Parameter(help="The room to start from.")] = None,
-    limit: Annotated[flags.PageSize | None, Parameter(alias="-l", help="How many rooms, 1 to 1000; 100.")] = None,
+    limit: Annotated[
+        flags.PageSize | None, Parameter(alias="-l", help="How many rooms, 1 to 1000; default 100.")
+    ] = None,
     format: flags.FormatFlag = None,  # noqa: A002
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
 ) -> None:

@@ -56,11 +56,10 @@ async def scan(
             scan = rooms.scan(resume=state.checkpoint, on_invalid=on_invalid, **asdict(options))
         except ValueError as error:  # all other arguments were checked before
             raise CommandError(ExitCode.FILE, str(error).replace("resume", str(checkpoint), 1)) from None
-        columns = ROOM_OR_INVALID if has_invalid_column else ROOM
         with _open_output(checkpoint, output, state, is_first=saved is None, force=force) as writer:
             if checkpoint is None and sys.stderr.isatty() and (output or is_file(sys.stdout)):
                 say("with --checkpoint FILE, a scan that is stopped can be resumed")
-            since = filters.since(state.began)
+            columns, since = ROOM_OR_INVALID if has_invalid_column else ROOM, filters.since(state.began)
             recorder = Recorder(state, state, checkpoint, writer, since, columns, chosen, is_forced=force)
             await recorder.record(scan, is_shown=output is not None or not sys.stdout.isatty())
     if recorder.state.skipped:

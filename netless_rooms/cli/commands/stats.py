@@ -14,8 +14,6 @@ from netless_rooms.cli.export import NO_WIDTH, Columns, Row, format_for, show
 from netless_rooms.cli.output import count, progress, put, say
 
 MONTH = Columns(fields=("month", "rooms", "banned", "banned_share"))
-MAX_BAR = 30  # cells
-FIGURES = 35  # cells for the figures and the gap
 
 
 async def stats(
@@ -48,7 +46,7 @@ def chart(rows: Sequence[Row], total: Row) -> str:
     """Return a line with a bar for each month, its dark part the banned rooms, and a line for all months."""
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_WIDTH
     most = max([row["rooms"] for row in rows], default=1)
-    max_bar = max(1, min(MAX_BAR, width - FIGURES))
+    max_bar = max(1, min(30, width - 35))  # cells, without those for the figures and the gap
     lines = ["month      rooms   banned   share"]
     for row in rows:
         length = max(1, round(max_bar * row["rooms"] / most))

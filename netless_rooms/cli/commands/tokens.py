@@ -17,7 +17,6 @@ from netless_rooms.cli.export import Columns, show_one
 from netless_rooms.cli.output import put, read_input
 from netless_rooms.errors import TokenError
 
-MAX_SIZE: Final = 1 << 16  # bytes to read, many times what a token has
 FIELDS: Final = ("kind", "role", "uuid", "access_key", "expires_at", "is_expired", "signature", "nonce")
 
 
@@ -36,26 +35,22 @@ LifetimeFlag = Annotated[
     timedelta, Parameter(converter=parse_lifetime, metavar="TIME", show_default=False, help=LIFETIME_HELP)
 ]
 TEN_MINUTES: Final = timedelta(minutes=10)
+HELP: Final = "Print a new token for {}.\n\nExample: netless-rooms token {}"
 
 app: Final = App(name="token", help="Create a token from the access key, or read one.")
 
 
-@app.command
+@app.command(help=HELP.format("the whole project", "sdk --role admin --lifetime 1h"))
 def sdk(
     *, role: RoleFlag, lifetime: LifetimeFlag = TEN_MINUTES, key: flags.KeyFlags = flags.KEY_FROM_ENVIRONMENT
 ) -> None:
-    """Print a new token for the whole project.
-
-    Example: netless-rooms token sdk --role admin --lifetime 1h
-    """
     put(f"{_access_key(key).sdk_token(role=role, lifetime=lifetime)}\n")
 
 
 def _for_one(kind: str, noun: str, sign: Callable[..., str]) -> None:
     """Add the command for a token of one room or task, which a method of ``AccessKey`` signs."""
-    text = f"Print a new token for one {noun}.\n\nExample: netless-rooms token {kind} --role reader UUID"
 
-    @app.command(name=kind, help=text)
+    @app.command(name=kind, help=HELP.format(f"one {noun}", f"{kind} --role reader UUID"))
     def command(
         uuid: Annotated[flags.Uuid, Parameter(help=f"The uuid of the {noun}.")],
         /,
@@ -80,7 +75,7 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
     Example: netless-rooms token read < token
     """
     try:
-        piped = "" if sys.stdin.isatty() else read_input(MAX_SIZE).strip()
+        piped = "" if sys.stdin.isatty() else read_input(1 << 16).strip()  # many times a token
     except UnicodeDecodeError:
         raise CommandError(ExitCode.TOKEN, "the input is not a token") from None
     text = piped or from_environment("token")
