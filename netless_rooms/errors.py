@@ -48,7 +48,7 @@ class Attempt:
 
 
 class RoomsError(Exception):
-    """Base class of all errors that calls raise."""
+    """Base class of all errors that calls raise; each takes ``method`` and ``path`` of the request last."""
 
     hint: str = ""
     """What to do next; part of the text."""
@@ -63,10 +63,9 @@ class RoomsError(Exception):
     checkpoint: str | None = None
     """Where to resume a walk or a scan; ``None`` from other calls.
 
-    From a walk it is a uuid, for ``walk(after=checkpoint)``: the last room returned.  Before the first room it is
-    the ``after`` of the walk; ``None`` if there was none.  From a scan it is a longer text, for
-    ``scan(resume=checkpoint)``: the scan's own checkpoint.  If the scan could not start, it is its ``resume``;
-    ``None`` if there was none.  If it is ``None``, start again with the same arguments.
+    From a walk it is a uuid, for ``walk(after=checkpoint)``: the last room returned, or else the ``after`` of the
+    walk.  From a scan it is a longer text, for ``scan(resume=checkpoint)``: the scan's own checkpoint, or its
+    ``resume`` if it could not start.  If it is ``None``, start again with the same arguments.
     """
     attempts: tuple[Attempt, ...] = ()
     """All failed attempts in order, the last included; empty if no request was sent."""
@@ -109,15 +108,10 @@ class TransportError(RoomsError):
     """Whether the same request may succeed later; ``False`` for a redirect, for example."""
 
     def __init__(
-        self,
-        summary: str,
-        was_sent: bool = True,
-        is_transient: bool = True,
-        method: str | None = None,
-        path: str | None = None,
+        self, summary: str, was_sent: bool = True, is_transient: bool = True, *request: Any, **named: Any
     ) -> None:
-        super().__init__(summary, method, path)
-        self.args = (summary, was_sent, is_transient, method, path)
+        super().__init__(summary, *request, **named)
+        self.args = (summary, was_sent, is_transient, self.method, self.path)
         self.was_sent, self.is_transient = was_sent, is_transient
 
 
@@ -152,16 +146,16 @@ class StatusError(RoomsError):
         excerpt: str = "",
         remark: str = "",
         retry_after: float | None = None,
-        method: str | None = None,
-        path: str | None = None,
+        *request: Any,
+        **named: Any,
     ) -> None:
         self.status = self._default_status if status is None else status
         self.reason, self.retry_after = reason, retry_after
         body = f"; its body begins {excerpt!r}" if excerpt else ""
         summary = f"the service answered {self.status}" + (f": {reason}" if reason else f" without a reason{body}")
         summary += f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
-        super().__init__(summary + (f"; {remark}" if remark else ""), method, path)
-        self.args = (reason, self.status, excerpt, remark, retry_after, method, path)
+        super().__init__(summary + (f"; {remark}" if remark else ""), *request, **named)
+        self.args = (reason, self.status, excerpt, remark, retry_after, self.method, self.path)
 
 
 class BadRequestError(StatusError):
@@ -216,19 +210,14 @@ class DecodeError(RoomsError):
     location: str
     """Where in the body, such as ``$[3].isBan``; ``$`` is the body itself."""
 
-    def __init__(
-        self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
-    ) -> None:
-        super().__init__(f"unreadable response: {reason} at {location}", method, path)
-        self.args = (reason, location, method, path)
+    def __init__(self, reason: str, location: str = "$", *request: Any, **named: Any) -> None:
+        super().__init__(f"unreadable response: {reason} at {location}", *request, **named)
+        self.args = (reason, location, self.method, self.path)
         self.reason, self.location = reason, location
 
 
 class PaginationError(RoomsError):
-    """The list cannot be walked to a proven end: it repeats, stalls, jumps back or ignores the cursor.
-
-    Every room returned before is valid and was returned once.
-    """
+    """The list cannot be walked to a proven end: it repeats, stalls, jumps back or ignores the cursor."""
 
     hint = "the rooms so far are valid; the service's list does not behave as documented"
 
@@ -253,15 +242,10 @@ class CreateOutcomeUnknownError(RoomsError):
     """When it failed, likewise; a slow service may create the room even later."""
 
     def __init__(
-        self,
-        summary: str,
-        started_at: datetime,
-        ended_at: datetime,
-        method: str | None = None,
-        path: str | None = None,
+        self, summary: str, started_at: datetime, ended_at: datetime, *request: Any, **named: Any
     ) -> None:
-        super().__init__(summary, method, path)
-        self.args = (summary, started_at, ended_at, method, path)
+        super().__init__(summary, *request, **named)
+        self.args = (summary, started_at, ended_at, self.method, self.path)
         self.started_at, self.ended_at = started_at, ended_at
 
 
@@ -281,13 +265,11 @@ class TooManyFailuresError(RoomsError):
     total: int | None
     """How many calls were requested; ``None`` for an async iterable."""
 
-    def __init__(
-        self, failed: int, attempted: int, total: int | None, method: str | None = None, path: str | None = None
-    ) -> None:
+    def __init__(self, failed: int, attempted: int, total: int | None, *request: Any, **named: Any) -> None:
         rest = "no more were pulled from the iterable"
         rest = rest if total is None else f"{total - attempted} of {total} were not attempted"
-        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
-        self.args = (failed, attempted, total, method, path)
+        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", *request, **named)
+        self.args = (failed, attempted, total, self.method, self.path)
         self.failed, self.attempted, self.total = failed, attempted, total
 
 
