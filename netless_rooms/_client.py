@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from types import EllipsisType
-from typing import Any, Literal, NoReturn, Self, TypeAlias, TypeVar, cast, overload
+from typing import Any, Literal, NoReturn, Self, TypeAlias, cast, overload
 
 from attrs import evolve
 
@@ -25,7 +25,6 @@ from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_fla
 from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import InvalidRoom, RegionName, Room, RoomPage
 
-Rooms = TypeVar("Rooms", bound="AsyncRooms")
 Rate: TypeAlias = float | None
 Timeout: TypeAlias = float | EllipsisType | None
 Uuids: TypeAlias = Iterable[str] | AsyncIterable[str]
@@ -402,15 +401,15 @@ class AsyncRooms:
         return self._many("create_many", lambda _: create, positions, concurrency, rate, max_failures)
 
 
-class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Rooms]):
+class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Any]):
     """What ``open()`` returns."""
 
     _usage = "async with AsyncRooms.open(...) as rooms: ..."
 
-    def __init__(self, make_rooms: Callable[[transport.Client], Rooms]) -> None:
+    def __init__(self, make_rooms: Callable[[transport.Client], AsyncRooms]) -> None:
         self._make_rooms = make_rooms
 
-    async def __aenter__(self) -> Rooms:
+    async def __aenter__(self) -> AsyncRooms:
         self._enter_once()
         self._client = client = cast("Any", transport.own_client())
         return self._make_rooms(client)  # raises for a wrong argument, while no connection is open yet

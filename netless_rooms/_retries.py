@@ -55,9 +55,9 @@ def is_token_expired(status: int, reason: str | None) -> bool:
 
 def is_token_refused(error: RoomsError) -> bool:
     """Whether the token that was sent is of no more use."""
-    return isinstance(error, StatusError) and (
-        isinstance(error, errors.UnauthorizedError) or is_token_expired(error.status, error.reason)
-    )
+    if not isinstance(error, StatusError):
+        return False
+    return error.status == 401 or is_token_expired(error.status, error.reason)
 
 
 def is_rate_limited(error: RoomsError) -> TypeGuard[StatusError]:
@@ -79,15 +79,13 @@ def _at_least(least: float, *kinds: type) -> Any:
 
 @frozen
 class RetryPolicy:
-    """When a failed call is retried.
+    """When a failed call is retried.  Raises ``InvalidArgumentError`` for a wrong value.
 
     A response that limits the rate, 429 or 503 with ``Retry-After``, holds back all calls of a service object and
     its siblings for the stated time and a random one.  Then requests are sent one by one, at a rate that adapts to
     the limit.  This costs neither attempts nor budget: a call waits until its ``deadline``.  Give many calls under
     a low limit a longer one, or ``None``.  With ``attempts=1`` or ``retry_after_max=0`` calls do not wait, and a
     limit counts as any other failure.
-
-    Raises ``InvalidArgumentError`` for a wrong value.
     """
 
     attempts: int = field(default=4, validator=_at_least(1, int))
@@ -127,11 +125,9 @@ class RetryBudget:
     spent: float = 0.0
 
     def take(self, budget: float) -> bool:
-        """Spend one retry of ``budget``, if one is left."""
-        if self.spent + 1 > budget:
-            return False
-        self.spent += 1
-        return True
+        is_left = self.spent + 1 <= budget
+        self.spent += is_left
+        return is_left
 
     def refund(self) -> None:
         """Record a call that got a final response."""
@@ -154,16 +150,13 @@ class RetryState:
 
     @property
     def number(self) -> int:
-        """The number of the next attempt, from 1."""
         return len(self.attempts) + 1
 
     @property
     def deadline(self) -> float:
-        """Seconds that the whole call may take."""
         return inf if self.policy.deadline is None else self.policy.deadline
 
     def record(self, error: RoomsError, seconds: float) -> None:
-        """Record an attempt that failed."""
         status = error.status if isinstance(error, StatusError) else None
         failure = None if status is not None else type(error).__name__
         self.attempts.append(errors.Attempt(status=status, failure=failure, seconds=seconds, waited=self.wait))

@@ -82,7 +82,7 @@ class Throttle:
         self._held_until = max(self._held_until, now + wait)
 
     def hold(self, now: float) -> float:
-        """Return the seconds until any request may be sent."""
+        """Return the seconds until any request may be sent; end the pacing if it is time."""
         if self.is_limiting and not self._limited_at - TINY <= now <= self._held_until + MEMORY:
             self.is_limiting, self._refused = False, 0
             self._held_until = self._next_at = -inf

@@ -14,7 +14,6 @@ def from_environment(name: str) -> str | None:
 
 
 def find_base_url() -> str:
-    """Return the address of the service."""
     return from_environment("base_url") or DEFAULT_BASE_URL
 
 

@@ -2,13 +2,16 @@
 
 A token is given, signed with an access key, or returned by a function of the user's.  A signed or returned token
 is kept until shortly before it expires, or until the service refuses it.
+
+``token_for`` returns a token that is good for a role, or raises a ``TokenError`` without a method and path.  After
+``drop`` it returns another token if ``can_renew``.
 """
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from inspect import isawaitable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
 from attrs import define, field
@@ -24,28 +27,6 @@ EXPIRY_MARGIN: Final = 60.0  # seconds; a token with less left is not sent, beca
 
 Clock: TypeAlias = Callable[[], float]
 TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
-
-
-class Provider(Protocol):
-    """Gives the token for each call."""
-
-    can_renew: bool  # whether another token can be had after ``drop``
-
-    async def token_for(self, role: Role) -> Token:
-        """Return a token that is good for ``role``, or raise a ``TokenError`` without a method and path."""
-
-    def drop(self, token: Token) -> None:
-        """Return another token from now on, if possible."""
-
-
-def make_provider(source: TokenSource, clock: Clock) -> Provider:
-    """Return the provider for what the user gave as ``token``; ``clock`` gives seconds since the epoch."""
-    if isinstance(source, AccessKey):
-        return KeyProvider(source, clock)
-    if callable(source):
-        return CallbackProvider(source, clock)
-    check_type("token", source, str, "a string, an AccessKey or an async function")
-    return StaticProvider(Token.parse(_check_token("token", source)))
 
 
 @define(eq=False, repr=False)
@@ -155,6 +136,19 @@ class CallbackProvider:
             refresh.ended.set()
             _REFRESHES.reset(reset)
         return refresh
+
+
+Provider: TypeAlias = StaticProvider | KeyProvider | CallbackProvider
+
+
+def make_provider(source: TokenSource, clock: Clock) -> Provider:
+    """Return the provider for what the user gave as ``token``; ``clock`` gives seconds since the epoch."""
+    if isinstance(source, AccessKey):
+        return KeyProvider(source, clock)
+    if callable(source):
+        return CallbackProvider(source, clock)
+    check_type("token", source, str, "a string, an AccessKey or an async function")
+    return StaticProvider(Token.parse(_check_token("token", source)))
 
 
 def _check_token(name: str, text: str) -> str:
