@@ -43,14 +43,10 @@ def _show_error(error: Exception | None) -> str:
 class Outcome:
     """The result of one of many calls: a ``room`` or an ``error``, never both."""
 
-    index: int
-    """The position in the input, from 0."""
-    uuid: str | None
-    """The uuid that was given; of a create, the new room's, and ``None`` if there is an error."""
-    room: Room | None = None
-    """The room as the service returned it; ``None`` if there is an error."""
-    error: Exception | None = field(default=None, repr=_show_error)
-    """What the single call would have raised; ``None`` if there is a room."""
+    index: int  #: The position in the input, from 0.
+    uuid: str | None  #: The uuid that was given; of a create, the new room's, and ``None`` if there is an error.
+    room: Room | None = None  #: The room as the service returned it; ``None`` if there is an error.
+    error: Exception | None = field(default=None, repr=_show_error)  #: What the single call would have raised.
 
     def __attrs_post_init__(self) -> None:
         if (self.room is None) is (self.error is None):
@@ -97,12 +93,9 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
     """
 
-    total: int | None
-    """The number of inputs; ``None`` if they come from an async iterable."""
-    done: int
-    """The number of outcomes that were returned."""
-    failed: int
-    """The number of these that have an error."""
+    total: int | None  #: The number of inputs; ``None`` if they come from an async iterable.
+    done: int  #: The number of outcomes that were returned.
+    failed: int  #: The number of these that have an error.
     input_cancelled: bool
     """Whether the async iterable was cancelled while a pull from it was pending.
 

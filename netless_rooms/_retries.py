@@ -88,8 +88,7 @@ class RetryPolicy:
     limit counts as any other failure.
     """
 
-    attempts: int = field(default=4, validator=_at_least(1, int))
-    """Attempts in all, the first included; 1 never retries."""
+    attempts: int = field(default=4, validator=_at_least(1, int))  #: In all, the first included; 1 never retries.
     wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, int, float))
     """The longest wait before the second attempt, in seconds; the bound doubles with each attempt."""
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))

@@ -34,14 +34,10 @@ from attrs import frozen
 class Attempt:
     """One failed attempt of a call."""
 
-    status: int | None
-    """The HTTP status; ``None`` without a readable response."""
-    failure: str | None
-    """The name of the error; ``None`` if it was a failure status."""
-    seconds: float
-    """How long the attempt took."""
-    waited: float
-    """The delay before it, in seconds."""
+    status: int | None  #: The HTTP status; ``None`` without a readable response.
+    failure: str | None  #: The name of the error; ``None`` if it was a failure status.
+    seconds: float  #: How long the attempt took.
+    waited: float  #: The delay before it, in seconds.
 
     def __str__(self) -> str:
         return str(self.status or self.failure)
@@ -50,16 +46,12 @@ class Attempt:
 class RoomsError(Exception):
     """Base class of all errors that calls raise; each takes ``method`` and ``path`` of the request last."""
 
-    hint: str = ""
-    """What to do next; part of the text."""
+    hint: str = ""  #: What to do next; part of the text.
 
     # Sentry prefers an attribute ``message`` to the text, which would lose the request: none has that name.
-    summary: str
-    """What failed, without the request, the hint and the attempts."""
-    method: str | None
-    """The method of the request; ``None`` without one."""
-    path: str | None
-    """The path and query of the request; ``None`` without one."""
+    summary: str  #: What failed, without the request, the hint and the attempts.
+    method: str | None  #: The method of the request; ``None`` without one.
+    path: str | None  #: The path and query of the request; ``None`` without one.
     checkpoint: str | None = None
     """Where to resume a walk or a scan; ``None`` from other calls.
 
@@ -67,10 +59,8 @@ class RoomsError(Exception):
     walk.  From a scan it is a longer text, for ``scan(resume=checkpoint)``: the scan's own checkpoint, or its
     ``resume`` if it could not start.  If it is ``None``, start again with the same arguments.
     """
-    attempts: tuple[Attempt, ...] = ()
-    """All failed attempts in order, the last included; empty if no request was sent."""
-    stop_reason: str | None = None
-    """Why a retryable failure was not retried; ``None`` if it is not retryable, or all attempts were used."""
+    attempts: tuple[Attempt, ...] = ()  #: All failed attempts in order; empty if no request was sent.
+    stop_reason: str | None = None  #: Why there was no retry although one might help; else ``None``.
 
     args: tuple[Any, ...]  # what ``__init__`` takes, the request last, so that ``cls(*args)`` rebuilds an error
 
@@ -102,10 +92,8 @@ class TransportError(RoomsError):
 
     hint = "check base_url and the network"
 
-    was_sent: bool
-    """``False`` only if the request was certainly not sent.  Then repeating it is safe."""
-    is_transient: bool
-    """Whether the same request may succeed later; ``False`` for a redirect, for example."""
+    was_sent: bool  #: ``False`` only if the request was certainly not sent.  Then repeating it is safe.
+    is_transient: bool  #: Whether the same request may succeed later; ``False`` for a redirect, for example.
 
     def __init__(
         self, summary: str, was_sent: bool = True, is_transient: bool = True, *request: Any, **named: Any
@@ -132,12 +120,9 @@ class StatusError(RoomsError):
 
     _default_status: ClassVar[int] = 0
 
-    status: int
-    """The HTTP status."""
-    reason: str | None
-    """The service's own explanation; ``None`` without one.  Then the text shows the start of the body."""
-    retry_after: float | None
-    """The delay that the service asks for before the next attempt, in seconds; ``None`` if it does not say."""
+    status: int  #: The HTTP status.
+    reason: str | None  #: The service's own explanation; without one, the text shows the start of the body.
+    retry_after: float | None  #: The seconds to wait for which the service asks; ``None`` if it does not say.
 
     def __init__(
         self,
@@ -205,10 +190,8 @@ class ServerError(StatusError):
 class DecodeError(RoomsError):
     """The status is a success, but the body is not as documented."""
 
-    reason: str
-    """What is wrong."""
-    location: str
-    """Where in the body, such as ``$[3].isBan``; ``$`` is the body itself."""
+    reason: str  #: What is wrong.
+    location: str  #: Where in the body, such as ``$[3].isBan``; ``$`` is the body itself.
 
     def __init__(self, reason: str, location: str = "$", *request: Any, **named: Any) -> None:
         super().__init__(f"unreadable response: {reason} at {location}", *request, **named)
@@ -236,10 +219,8 @@ class CreateOutcomeUnknownError(RoomsError):
 
     hint = "the room may exist: check with find_created_between() before you create again"
 
-    started_at: datetime
-    """When the request began, by this machine's clock: aware, UTC."""
-    ended_at: datetime
-    """When it failed, likewise; a slow service may create the room even later."""
+    started_at: datetime  #: When the request began, by this machine's clock: aware, UTC.
+    ended_at: datetime  #: When it failed, likewise; a slow service may create the room even later.
 
     def __init__(
         self, summary: str, started_at: datetime, ended_at: datetime, *request: Any, **named: Any
@@ -258,12 +239,9 @@ class TooManyFailuresError(RoomsError):
 
     hint = "fix the cause, then retry outcomes.not_attempted"
 
-    failed: int
-    """How many calls failed; more than ``max_failures`` if calls in flight failed too."""
-    attempted: int
-    """How many calls were started."""
-    total: int | None
-    """How many calls were requested; ``None`` for an async iterable."""
+    failed: int  #: How many calls failed; more than ``max_failures`` if calls in flight failed too.
+    attempted: int  #: How many calls were started.
+    total: int | None  #: How many calls were requested; ``None`` for an async iterable.
 
     def __init__(self, failed: int, attempted: int, total: int | None, *request: Any, **named: Any) -> None:
         rest = "no more were pulled from the iterable"

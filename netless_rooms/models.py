@@ -65,16 +65,11 @@ class Region(StrEnum):
     ``_`` or one letter is refused as a typing error; but two other letters, such as ``au``, are another region.
     """
 
-    US_SV = "us-sv"
-    """Silicon Valley: North and South America."""
-    SG = "sg"
-    """Singapore: Singapore, East and Southeast Asia."""
-    IN_MUM = "in-mum"
-    """Mumbai: India."""
-    EU = "eu"
-    """Frankfurt: Europe."""
-    CN_HZ = "cn-hz"
-    """Hangzhou: China, and all areas that no other data centre covers."""
+    US_SV = "us-sv"  #: Silicon Valley: North and South America.
+    SG = "sg"  #: Singapore: Singapore, East and Southeast Asia.
+    IN_MUM = "in-mum"  #: Mumbai: India.
+    EU = "eu"  #: Frankfurt: Europe.
+    CN_HZ = "cn-hz"  #: Hangzhou: China, and all areas that no other data centre covers.
 
 
 # An editor completes the known ones; a type checker accepts any string.
@@ -85,24 +80,15 @@ RegionName: TypeAlias = Region | Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]
 class Room:
     """A whiteboard room, as the service described it in one response: a frozen value, comparable and hashable."""
 
-    uuid: str
-    """Identifies the room: 32 hex digits, a version-1 UUID without dashes."""
-    team_uuid: str
-    """The console account that owns the project."""
-    app_uuid: str | None = None
-    """The whiteboard project; ``None`` if the response has none, as before 2021."""
-    name: str | None = None
-    """A name, which only older responses have; ``None`` otherwise."""
-    is_record: bool
-    """Whether recording is enabled."""
-    is_ban: bool
-    """Whether the room is disabled: it has no participants and nobody can join."""
-    created_at: datetime
-    """When it was created: aware, in UTC, with the service's precision of milliseconds."""
-    limit: int
-    """The largest number of users with a writer's or an admin's token at once; 0 is no maximum."""
-    extra: Mapping[str, Any] = field(factory=dict, hash=False)
-    """Unknown fields that the service sent, by their wire names.  Do not change it."""
+    uuid: str  #: Identifies the room: 32 hex digits, a version-1 UUID without dashes.
+    team_uuid: str  #: The console account that owns the project.
+    app_uuid: str | None = None  #: The whiteboard project; ``None`` if the response has none, as before 2021.
+    name: str | None = None  #: A name, which only older responses have; ``None`` otherwise.
+    is_record: bool  #: Whether recording is enabled.
+    is_ban: bool  #: Whether the room is disabled: it has no participants and nobody can join.
+    created_at: datetime  #: When it was created: aware, in UTC, with the service's precision of milliseconds.
+    limit: int  #: The largest number of users with a writer's or an admin's token at once; 0 is no maximum.
+    extra: Mapping[str, Any] = field(factory=dict, hash=False)  #: Unknown fields, by wire name.  Do not change it.
 
     # ``_api/decoding.py`` sets both, because the wire is spelled there and nothing here imports it.
     _to_dict: ClassVar[Callable[["Room", bool], dict[str, Any]]]
@@ -130,12 +116,9 @@ class Room:
 class InvalidRoom:
     """A member of a list that cannot be read as a room; comparable and hashable by all fields but ``document``."""
 
-    uuid: str | None
-    """Identifies the room; ``None`` if the uuid cannot be read either."""
-    reason: str
-    """The first fault, and how many more there are.  Tokens that the service echoed are redacted."""
-    location: str
-    """Where the first fault is in the response, such as ``$[3].isBan``; ``$[3]`` is the whole member."""
+    uuid: str | None  #: Identifies the room; ``None`` if the uuid cannot be read either.
+    reason: str  #: The first fault, and how many more there are.  Tokens that the service echoed are redacted.
+    location: str  #: Where the first fault is, such as ``$[3].isBan``; ``$[3]`` is the whole member.
     document: Any = field(repr=False, eq=False, hash=False)
     """The member as ``json`` reads it, not redacted; half a surrogate pair in a text of it cannot be encoded."""
 

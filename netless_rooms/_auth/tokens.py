@@ -55,23 +55,17 @@ _PAIR: Final = re.compile(f"{_TEXT}={_TEXT}")
 class Role(IntEnum):
     """What a token permits; a smaller number permits more."""
 
-    ADMIN = 0
-    """All calls, including disable and enable."""
-    WRITER = 1
-    """Create, get and list."""
-    READER = 2
-    """None of the calls: a reader token is for joining a room."""
+    ADMIN = 0  #: All calls, including disable and enable.
+    WRITER = 1  #: Create, get and list.
+    READER = 2  #: None of the calls: a reader token is for joining a room.
 
 
 class TokenKind(StrEnum):
     """What a token is for."""
 
-    SDK = "sdk"
-    """The whole project."""
-    ROOM = "room"
-    """One room."""
-    TASK = "task"
-    """One file-conversion task."""
+    SDK = "sdk"  #: The whole project.
+    ROOM = "room"  #: One room.
+    TASK = "task"  #: One file-conversion task.
 
     @property
     def prefix(self) -> str:
@@ -83,18 +77,12 @@ class TokenKind(StrEnum):
 class TokenInfo:
     """The contents of a token; none of it is secret."""
 
-    kind: TokenKind
-    """What it is for."""
-    access_key: str
-    """The project's access key."""
-    role: Role
-    """What it permits."""
-    uuid: str | None
-    """The room or task that it is for; ``None`` in an SDK token."""
-    expires_at: datetime | None
-    """When it expires: aware, UTC, millisecond precision; ``None`` for never."""
-    nonce: str
-    """A unique text, so that no two tokens are the same."""
+    kind: TokenKind  #: What it is for.
+    access_key: str  #: The project's access key.
+    role: Role  #: What it permits.
+    uuid: str | None  #: The room or task that it is for; ``None`` in an SDK token.
+    expires_at: datetime | None  #: When it expires: aware, UTC, millisecond precision; ``None`` for never.
+    nonce: str  #: A unique text, so that no two tokens are the same.
 
 
 @frozen(eq=False)
@@ -269,10 +257,8 @@ class AccessKey:
     mark, or has an invisible character.
     """
 
-    access_key: str = field(validator=_check_key)
-    """Identifies the project; part of every token."""
-    secret_key: str = field(validator=_check_key, repr=False)
-    """Signs the tokens; never leaves this process."""
+    access_key: str = field(validator=_check_key)  #: Identifies the project; part of every token.
+    secret_key: str = field(validator=_check_key, repr=False)  #: Signs the tokens; never leaves this process.
 
     @classmethod
     def from_env(cls) -> Self:
