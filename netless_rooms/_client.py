@@ -41,8 +41,8 @@ class AsyncRooms:
     - ``client``: an ``httpx.AsyncClient`` or an ``httpx2.AsyncClient``, open, and used on one event loop only.
     - ``token``: an ``AccessKey``, a token, or an async function without arguments that returns a token.  With an
       ``AccessKey`` each call gets an SDK token with the least role that it needs, signed on this machine, valid
-      for 10 minutes and renewed 1 minute early.  A function is called by one task for all; its token is kept until
-      1 minute before it expires.  If the service calls a token expired, it is renewed once, and the call retried.
+      for 10 minutes.  A function is called by one task for all.  Signed and returned tokens are renewed 1 minute
+      before they expire, and once per call if the service calls them expired.
     - ``region``: the data centre, a ``Region`` or another string.
     - ``base_url``: the address of the service; a path in it is kept as a prefix.
     - ``timeout``: the limit for each of connecting, sending, the time between two reads, and waiting for a free
@@ -55,13 +55,11 @@ class AsyncRooms:
     - ``max_body_size``: the longest response body to read, in uncompressed bytes, 1 or more; 64 MiB by default.  A
       longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
 
-    A wrong argument, here or of a call, raises ``InvalidArgumentError``, a ``ValueError``, before a request; a
-    wrong type raises ``InvalidArgumentTypeError``, a ``TypeError`` too.  Then, when the policy allows no further
-    attempt, calls raise:
+    A wrong argument, here or of a call, raises ``InvalidArgumentError``, a ``ValueError``, before a request; of a
+    wrong type, it is a ``TypeError`` too.  When the policy allows no further attempt, calls raise:
 
     - ``TokenError`` if there is no token, or it does not permit the call; nothing took effect;
-    - ``TransportError`` if there was no usable response; a subclass if a timeout or the deadline passed, or the
-      client is closed or belongs to another event loop;
+    - ``TransportError`` if there was no usable response: ``TimedOutError`` after a timeout or the deadline;
     - a ``StatusError`` for a failure status, with a subclass for each documented one;
     - ``DecodeError`` if the status is a success, but the body is not as documented;
     - whatever the client's event hooks raise, except that an ``HTTPStatusError`` becomes a ``StatusError``.
@@ -123,12 +121,11 @@ class AsyncRooms:
     ) -> AbstractAsyncContextManager[Self]:
         """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open() as rooms``.
 
-        Returns an async context manager for one use.  It closes the client, of httpx, at the end.  That client's
-        own timeout is 30 seconds.
-
-        What is ``None`` comes from the environment, as on the command line: ``token`` from ``NETLESS_TOKEN``, or
-        from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``, ``region`` from ``NETLESS_REGION``, ``base_url``
-        from ``NETLESS_BASE_URL`` or else the public address.  An empty variable counts as not set.
+        Returns an async context manager for one use, which closes the client: one of httpx, with a timeout of 30
+        seconds.  What is ``None`` comes from the environment, as on the command line: ``token`` from
+        ``NETLESS_TOKEN``, or from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``, ``region`` from
+        ``NETLESS_REGION``, ``base_url`` from ``NETLESS_BASE_URL`` or else the public address.  An empty variable
+        counts as not set.
 
         Arguments and errors are those of the class, but raise on entering.  So do ``InvalidArgumentError`` if
         settings are missing, which names all, or a token and a secret key are both set and neither is given; and
@@ -188,7 +185,7 @@ class AsyncRooms:
         return await self._session.request(requests.create_room(limit=limit, is_record=is_record))
 
     async def get(self, uuid: str) -> Room:
-        """Return the room ``uuid``: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
+        """Return the room: ``GET /v5/rooms/{uuid}``.  Safe to repeat.
 
         Needs an SDK token or a token of that room, writer or admin.
         """
@@ -251,8 +248,8 @@ class AsyncRooms:
     ) -> AsyncGenerator[RoomPage, None]:
         """Return an async generator of the rooms of ``walk()``, a page at a time.
 
-        A page has the new rooms of one response: 1 to ``page_size``.  A short page is not the end.  Arguments,
-        promises and errors are those of ``walk()``; there is no ``max_rooms``.
+        A page has the new rooms of one response: 1 to ``page_size``.  A short page is not the end.  Everything
+        else is as in ``walk()``.
         """
         return each_page(self._session, start_walk(begin_uuid, after, page_size))
 
@@ -296,10 +293,10 @@ class AsyncRooms:
         - ``page_size``: rooms per request, 1 to 1000.
         - ``prefetch``: the most pages buffered for each shard, 0 to 100.
         - ``shards``: into how many ranges of uuids to split the list, and how many to scan at once, 1 to 1000;
-          give at most the client's ``max_connections``.  Rooms are then in the order of the uuids within each
-          range only.  A few small requests find out whether the service continues from a ``beginUUID`` that names
-          no room.  If it does not, the list is split at rooms from ``split_hint``, or else scanned sequentially;
-          ``scan.mode`` says which.  A range that does not reach the start of the next raises ``PaginationError``.
+          give at most the client's ``max_connections``.  Rooms are in order within each range only.  A few small
+          requests find out whether the service continues from a ``beginUUID`` that names no room.  If it does not,
+          the list is split at rooms from ``split_hint``, or else scanned sequentially: see ``scan.mode``.  A range
+          that does not reach the start of the next raises ``PaginationError``.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
           ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
         - ``split_hint``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split
@@ -347,8 +344,8 @@ class AsyncRooms:
         Returns an async context manager for one use.  Iterate over it: each call's ``Outcome``, with the room or
         the error, comes when the call has ended, in no certain order.  Safe to repeat.
 
-        - ``uuids``: an iterable, read and checked at once, or an async iterable.  From that a uuid is pulled when
-          its call can begin; closing it is up to you.  A repeated uuid is requested again.
+        - ``uuids``: an iterable, read and checked at once, or an async iterable, from which a uuid is pulled when
+          its call can begin; closing it is up to you.
         - ``concurrency``: the most calls at once, 1 or more.  Keep it at most the client's ``max_connections``,
           since a call that waits for a connection gains nothing and may time out.
         - ``rate``: the most calls that begin in a second, above 0, evenly spaced; ``None`` for no limit.  Retries

@@ -55,14 +55,7 @@ class AsyncWithOnly:
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
-    def __await__(self) -> NoReturn:
-        self._refuse()
-
-    def __enter__(self) -> NoReturn:
-        self._refuse()
-
-    def __exit__(self, *_: object) -> None:
-        """Never called; ``with`` looks it up before it calls ``__enter__``."""
+    __await__ = __enter__ = __exit__ = _refuse
 
 
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib

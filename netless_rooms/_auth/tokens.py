@@ -122,11 +122,9 @@ def sign_token(info: TokenInfo, secret_key: str) -> Token:
     return Token(info.kind.prefix + _base64(query.encode()), info)
 
 
-def issue_token(
-    key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role, expires_at_ms: int | None
-) -> Token:
-    """Return a new token with a unique nonce; ``expires_at_ms`` is since the epoch, ``None`` never expires."""
-    end = None if expires_at_ms is None else EPOCH + expires_at_ms * MILLISECOND
+def issue_token(key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role, expiry_ms: int | None) -> Token:
+    """Return a new token with a unique nonce; ``expiry_ms`` is since the epoch, ``None`` never expires."""
+    end = None if expiry_ms is None else EPOCH + expiry_ms * MILLISECOND
     fields: dict[str, Any] = {"kind": kind, "access_key": key.access_key, "role": role, "uuid": uuid}
     return sign_token(TokenInfo(**fields, expires_at=end, nonce=str(uuid4())), key.secret_key)
 
