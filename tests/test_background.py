@@ -99,9 +99,7 @@ def made_by(rooms: AsyncRooms, name: str) -> Any:
 
 
 @each
-async def test_what_is_not_entered_or_entered_twice_says_how_it_is_used(
-    name: str, rooms: AsyncRooms, emulator: Emulator
-) -> None:
+async def test_misuse_is_an_error_that_shows_the_use(name: str, rooms: AsyncRooms, emulator: Emulator) -> None:
     made, use = made_by(rooms, name), USES[name]
     with pytest.raises(TypeError) as iterated:
         async for _ in made:

@@ -226,13 +226,11 @@ WRONG: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("many", "given", "options", "error", "says"), WRONG)
-def test_wrong_arguments_are_refused_by_the_call_itself(
-    service: Service, many: str, given: Any, options: dict[str, Any], error: type[Exception], says: str
-) -> None:
-    with pytest.raises(error, match=says) as caught:
-        getattr(service.rooms, many)(given, **options)
-    assert TOKEN not in str(caught.value)
+def test_wrong_arguments_are_refused_by_the_call_itself(service: Service) -> None:
+    for many, value, options, error, says in WRONG:
+        with pytest.raises(error, match=says) as caught:
+            getattr(service.rooms, many)(value, **options)
+        assert TOKEN not in str(caught.value)
 
 
 def test_the_call_itself_reads_the_uuids_and_needs_no_event_loop(service: Service) -> None:
@@ -281,9 +279,7 @@ PAUSED = [0.0, 0.5, 10.25, 10.75, 11.25, 11.75]  # no burst after the pause
 @pytest.mark.parametrize(
     ("rate", "pull", "pause", "times"), [(4, 0, 0, EVENLY), (4, 0.125, 0, EVENLY), (2, 0, 10.25, PAUSED)]
 )
-async def test_calls_begin_evenly_at_the_rate(
-    service: Service, rate: float, pull: float, pause: float, times: list[float]
-) -> None:
+async def test_calls_begin_at_the_rate(service: Service, rate: int, pull: float, pause: float, times: Any) -> None:
     uuids: Any = Pulled(some(6), seconds=pull) if pull else some(6)
     async with service.rooms.get_many(uuids, rate=rate, concurrency=2 if pause else 8) as outcomes:
         await anyio.sleep(pause)
@@ -345,9 +341,7 @@ async def test_nothing_is_pulled_or_waited_for_after_max_failures(service: Servi
     ("more", "raises", "says"),
     [(["no uuid", "r12"], ValueError(), r"uuids\[11\] must be letters"), ([], LookupError("no more"), "no more")],
 )
-async def test_the_error_of_an_async_iterable_comes_after_all_outcomes(
-    service: Service, more: list[str], raises: Exception, says: str
-) -> None:
+async def test_the_error_of_an_iterable_comes_last(service: Service, more: Any, raises: Any, says: str) -> None:
     came = []
     service.failing = {"r10"}  # one failure too many does not hide the error
     uuids = Pulled([*some(11), *more], raises)
@@ -366,9 +360,7 @@ async def test_the_error_of_an_async_iterable_comes_after_all_outcomes(
 
 @on_both_loops
 @pytest.mark.parametrize(("seconds", "drained", "left"), [(5, 9, ("r1",)), (13, 13, ("r1",)), (50, 9 + PULL, ())])
-async def test_a_pull_under_way_may_end_soon_after_the_calls(
-    service: Service, seconds: float, drained: float, left: tuple[str, ...]
-) -> None:
+async def test_a_pull_under_way_may_end(service: Service, seconds: float, drained: float, left: Any) -> None:
     service.seconds = lambda _: 9.0
     began = anyio.current_time()
     async with service.rooms.get_many(Pulled(some(9), seconds=seconds), concurrency=3) as outcomes:
@@ -380,9 +372,7 @@ async def test_a_pull_under_way_may_end_soon_after_the_calls(
 
 @on_both_loops
 @pytest.mark.parametrize("reaction", ["ends", "raises", "yields"])
-async def test_an_idle_iterable_is_cut_after_max_failures_and_its_reaction_is_no_error(
-    reaction: str, service: Service
-) -> None:
+async def test_an_idle_iterable_is_cut_after_max_failures(reaction: str, service: Service) -> None:
     async def idle() -> AsyncGenerator[str, None]:
         yield "r0"
         try:
@@ -426,33 +416,6 @@ async def test_a_generator_resumes_after_what_was_pulled(how: str, service: Serv
     assert not outcomes.input_cancelled
     assert [*came, *names(outcomes.unread), *outcomes.not_attempted, *rest] == some(12)
     assert outcomes.not_attempted
-
-
-@on_both_loops
-@pytest.mark.parametrize("how", ["break", "error", "cancel"])
-async def test_leaving_begins_no_call_and_waits_for_those_in_flight(how: str, service: Service) -> None:
-    service.seconds = lambda uuid: 1.0 if uuid == "r0" else 10.0
-    tasks = await running_tasks()
-    began = anyio.current_time()
-    with anyio.CancelScope() as scope, pytest.raises(BodyError) if how == "error" else nullcontext():
-        async with service.rooms.disable_many(some(9), concurrency=3) as outcomes:
-            await anext(outcomes)
-            if how == "error":
-                raise BodyError
-            if how == "cancel":
-                scope.cancel()
-                await anext(outcomes)
-    assert scope.cancelled_caught is (how == "cancel")
-    assert anyio.current_time() - began == 10.0
-    assert await running_tasks() == tasks
-    await anyio.sleep(100)
-    assert sorted(service.uuids) == sorted(service.ended) == some(3)
-    assert (outcomes.done, names(outcomes.unread), outcomes.in_doubt) == (1, ["r1", "r2"], ())
-    assert all(outcome.result().is_ban for outcome in outcomes.unread)
-    assert outcomes.not_attempted == tuple(some(9)[3:])
-    with pytest.raises(RuntimeError, match=STOPPED):
-        await taken(outcomes)
-    assert outcomes.done == 1
 
 
 @on_both_loops
@@ -636,10 +599,14 @@ async def follow(course: Course) -> None:
         assert sorted([*names(finished), *outcomes.not_attempted, *outcomes.in_doubt]) == sorted(inputs)
         for some_of in (outcomes.not_attempted, outcomes.in_doubt):
             assert list(some_of) == [uuid for uuid in inputs if uuid in some_of]
+        if course.how != "every task":
+            with pytest.raises((RuntimeError, TooManyFailuresError, LookupError, StopAsyncIteration)):
+                await anext(outcomes)
         assert outcomes.done == len(came)
         assert outcomes.failed == sum(outcome.error is not None for outcome in came)
         unsent = {*outcomes.in_doubt} - {*service.uuids}
-        assert not unsent or course.how == "every task"
+        cut = {uuid for uuid in outcomes.in_doubt if course.seconds[int(uuid[1:])] < DRAIN}
+        assert not unsent | cut or course.how == "every task"
         assert sorted([*names(finished), *outcomes.in_doubt]) == sorted([*service.uuids, *unsent])
         assert service.most <= course.options.get("concurrency", 8)
 

@@ -38,6 +38,7 @@ PATIENCE: Final = 60.0  # real seconds, for what takes milliseconds: only a clie
 NOWHERE: Final = "00000000000011ea0000000000000000"
 
 Result = TypeVar("Result")
+Call: TypeAlias = Callable[[], Awaitable[Result]]
 Loop = Literal["asyncio", "trio"]
 Met: TypeAlias = Fault | Unreachable | None  # what a request meets
 How = Literal["scope", "task", "time"]
@@ -139,7 +140,7 @@ class Outcome(Ending, Generic[Result]):
     values: list[Result] = field(factory=list)
 
 
-async def make(call: Callable[[], Awaitable[Result]], cancel: Cancel | None, loop: Loop) -> Outcome[Result]:
+async def make(call: Call[Result], cancel: Cancel | None, loop: Loop) -> Outcome[Result]:
     outcome: Outcome[Result] = Outcome()
     how, when = cancel or ("", 0)
 
@@ -220,9 +221,7 @@ class Proof(stateful.RuleBasedStateMachine):
                 self.skew = 0.0
                 assert self.do(lambda: self.rooms.list(limit=1)).error is None, "the client works in the end"
 
-    def do(
-        self, call: Callable[[], Awaitable[Result]], faults: Sequence[Met] = (), cancel: Cancel | None = None
-    ) -> Outcome[Result]:
+    def do(self, call: Call[Result], faults: Sequence[Met] = (), cancel: Cancel | None = None) -> Outcome[Result]:
         note((self.policy, cancel, faults))
         self.passed += BETWEEN
         self.portal.call(anyio.sleep, 200)  # longer than a rate limit is remembered
@@ -233,7 +232,7 @@ class Proof(stateful.RuleBasedStateMachine):
         assert len(self.emulator.requests) == sum(one.was_received for one in self.transport.log)
         return outcome
 
-    def call(self, call: Callable[[], Awaitable[Result]], chance: Random) -> Outcome[Result]:
+    def call(self, call: Call[Result], chance: Random) -> Outcome[Result]:
         """Make a call of one operation, and check the requests it sent."""
         outcome = self.do(call, draw_faults(chance), draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)

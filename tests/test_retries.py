@@ -21,12 +21,10 @@ def tries(policy: RetryPolicy | None = None, *, repeatable: bool = True, spent: 
     return RetryState(policy or RetryPolicy(), RetryBudget(spent), repeatable)
 
 
-def is_retried(
-    call: RetryState, error: RoomsError, *, elapsed: float = 0.0, jitter: float = 1.0, can_renew: bool = False
-) -> bool:
+def is_retried(call: RetryState, error: RoomsError, **how: Any) -> bool:
     """Let the call fail once more; return whether it is retried."""
     call.record(error, 0.25)
-    return call.should_retry(error, elapsed=elapsed, jitter=jitter, can_renew=can_renew)
+    return call.should_retry(error, **({"elapsed": 0.0, "jitter": 1.0, "can_renew": False} | how))
 
 
 HAD_NO_EFFECT: Final = [
@@ -105,9 +103,7 @@ USED_UP: Final = "too many calls fail: the budget of retries is used up"
         (CUT, 0, 49.1, USED_UP),
     ],
 )
-def test_an_error_says_why_it_is_not_retried(
-    error: RoomsError, elapsed: float, spent: float, why: str | None
-) -> None:
+def test_an_error_says_why_it_is_not_retried(error: RoomsError, elapsed: float, spent: float, why: Any) -> None:
     call = tries(RetryPolicy(wait_initial=1, deadline=100), spent=spent)
     assert is_retried(call, error, elapsed=elapsed) is (why is None)
     is_limit = isinstance(error, errors.RateLimitedError)

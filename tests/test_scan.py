@@ -95,9 +95,7 @@ READINGS: Final = [(place % 2 == 0, 1000 if place % 3 else 3, each) for place, e
 
 
 @pytest.mark.parametrize(("inclusive", "cap", "unknown"), READINGS)
-async def test_the_mode_follows_from_what_the_service_makes_of_an_unknown_uuid(
-    inclusive: bool, cap: int, unknown: Unknown
-) -> None:
+async def test_the_mode_depends_on_an_unknown_uuid(inclusive: bool, cap: int, unknown: Unknown) -> None:
     world = World(hexes(40), inclusive=inclusive, cap=cap, unknown=unknown)
     async with rooms_of(Service(world)) as rooms:
         async with rooms.scan(shards=4, page_size=7) as scan:
@@ -133,9 +131,7 @@ async def test_a_scan_is_exact_around_full_pages_and_of_hardly_any_rooms(count: 
 @in_every_mode
 @pytest.mark.parametrize("inclusive", [True, *exhaustive([False])])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_rooms_created_during_a_scan_neither_hide_nor_repeat_others(
-    options: dict[str, Any], inclusive: bool, seed: int
-) -> None:
+async def test_rooms_created_during_a_scan_hide_no_others(options: Any, inclusive: bool, seed: int) -> None:
     chance = Random(seed)
     world = World(hexes(30, chance), inclusive=inclusive, cap=chance.choice([2, 3, 5, 1000]))
     before = list(world.uuids)
@@ -160,9 +156,7 @@ async def test_rooms_created_during_a_scan_neither_hide_nor_repeat_others(
 @pytest.mark.parametrize("unknown", ["seek", 404, *exhaustive(UNKNOWN)])
 @pytest.mark.parametrize("inclusive", [True, *exhaustive([False])])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_rooms_that_leave_the_list_when_disabled_hide_no_other_quietly(
-    options: dict[str, Any], unknown: Unknown, inclusive: bool, seed: int
-) -> None:
+async def test_rooms_that_leave_hide_no_others(options: Any, unknown: Any, inclusive: bool, seed: int) -> None:
     chance = Random(seed)
     world = World(hexes(24, chance), inclusive=inclusive, cap=chance.choice([2, 3, 1000]), unknown=unknown)
     before, seen = list(world.uuids), []
@@ -198,9 +192,7 @@ async def test_rooms_that_leave_the_list_when_disabled_hide_no_other_quietly(
     ("unknown", "words", "inclusive"),
     [("empty", "empty, though", True), *(("ignored", "starts again with 0000", each) for each in (True, False))],
 )
-async def test_a_cursor_that_left_the_list_is_neither_its_end_nor_its_start(
-    unknown: Unknown, words: str, inclusive: bool
-) -> None:
+async def test_a_cursor_that_left_is_no_end_and_no_start(unknown: Any, words: str, inclusive: bool) -> None:
     world = World(hexes(12), inclusive=inclusive, unknown=unknown)
     async with rooms_of(Service(world)) as rooms:
         async with rooms.scan(page_size=2, prefetch=0) as scan:
@@ -258,9 +250,7 @@ LIES: Final[dict[str, Callable[[World, str, int], Any]]] = {
 @pytest.mark.parametrize("page_size", [5, *exhaustive([2, 1000])])
 @pytest.mark.parametrize("mode", [ScanMode.SHARDS, *exhaustive([ScanMode.KNOWN_ROOMS])])
 @pytest.mark.parametrize("last", [19, *exhaustive([10, 12])])
-async def test_a_wrong_answer_is_an_error_and_makes_no_hole(
-    lie: str, page_size: int, mode: ScanMode, last: int
-) -> None:
+async def test_a_wrong_answer_makes_no_hole(lie: str, page_size: int, mode: ScanMode, last: int) -> None:
     # Wrong is what follows some rooms of the second range, once or always; all other answers are right.
     world = World(hexes(40), cap=8, unknown="seek" if mode is ScanMode.SHARDS else 404)
     service = Service(world)
@@ -459,9 +449,7 @@ async def test_each_concurrent_range_has_its_own_pages_ahead_and_shards_limit_re
 
 @pytest.mark.parametrize("fault", [Failure(503), Closed(), BadRoom(-1, isBan="perhaps"), *exhaustive([Hang()])])
 @in_every_mode
-async def test_a_scan_that_failed_continues_and_resumes_with_nothing_lost_or_repeated(
-    fault: Fault, options: dict[str, Any]
-) -> None:
+async def test_a_scan_that_failed_continues_and_resumes_exactly(fault: Fault, options: Any) -> None:
     on_entering: set[str | None] = set()
     for at in range(99):
         emulator = Emulator(rooms=20)
@@ -533,9 +521,7 @@ async def test_what_is_raised_in_a_request_is_raised_unchanged(error: Exception)
 @in_every_mode
 @pytest.mark.parametrize("wrong", [{"isBan": "no"}, {"uuid": ...}, {"x": ["\ud83d"]}], ids=repr)
 @pytest.mark.parametrize("places", [[3, 4, 5], [23], *exhaustive([[0], [10], list(range(0, 22, 2))])], ids=repr)
-async def test_unreadable_rooms_are_skipped_or_returned_in_their_place(
-    options: dict[str, Any], wrong: dict[str, Any], places: list[int]
-) -> None:
+async def test_unreadable_rooms_are_skipped_or_in_place(options: Any, wrong: Any, places: list[int]) -> None:
     has_uuid = "uuid" not in wrong
     world = World(hexes(24), cap=7)
     world.invalid = {world.uuids[place]: wrong for place in places}
@@ -621,9 +607,7 @@ async def test_a_task_that_waits_while_the_scan_is_left_sees_no_end() -> None:
 
 @pytest.mark.parametrize(("seconds", "waits", "cancelled"), [(0.0, 0.0, 0), (1.0, 0.9, 0), (1.2, 1.0, 1)])
 @on_both_loops
-async def test_leaving_waits_one_second_for_open_requests_before_it_cancels_them(
-    seconds: float, waits: float, cancelled: int
-) -> None:
+async def test_leaving_waits_one_second_for_open_requests(seconds: float, waits: float, cancelled: int) -> None:
     service = Service(World(hexes(20)), seconds=seconds)
     async with rooms_of(service) as rooms:
         for leave_by in ("end", "error", "scope"):
@@ -701,9 +685,7 @@ async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
 @in_every_mode
 @pytest.mark.parametrize("seconds", [0.3, *exhaustive([0.0, 7.0])])
 @cancelled_in_every_way
-async def test_a_scan_cancelled_at_any_suspension_leaves_no_task_and_an_exact_checkpoint(
-    options: dict[str, Any], seconds: float, way: str
-) -> None:
+async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, seconds: float, way: str) -> None:
     world = World(hexes(12), cap=5)
     service = Service(world)
     async with rooms_of(service) as rooms:
@@ -734,9 +716,7 @@ async def test_a_scan_cancelled_at_any_suspension_leaves_no_task_and_an_exact_ch
 @pytest.mark.parametrize("options", [MODES[-2], MODES[-1], *exhaustive(MODES[:-2])], ids=repr)
 @pytest.mark.parametrize("seconds", [0.3, *exhaustive([0.0])])
 @pytest.mark.parametrize(("anyio_backend", "way"), [*WAYS, ("asyncio", "turn")], indirect=["anyio_backend"])
-async def test_a_scan_whose_wait_was_cancelled_continues_with_nothing_lost(
-    options: dict[str, Any], seconds: float, way: str
-) -> None:
+async def test_a_scan_continues_after_a_cancelled_wait(options: Any, seconds: float, way: str) -> None:
     world = World(hexes(12), cap=5)
     async with rooms_of(Service(world, seconds=0.0 if way == "turn" else seconds)) as rooms:
         for step in range(1, 40):
@@ -764,9 +744,7 @@ async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> No
 
 @pytest.mark.parametrize(("seconds", "times", "cut"), [(0.5, 1, 0), (60, 1, 1), (60, 3, 1)])
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
-async def test_a_task_cancelled_while_it_leaves_still_waits_one_second(
-    seconds: float, times: int, cut: int
-) -> None:
+async def test_a_task_cancelled_while_it_leaves_waits_too(seconds: float, times: int, cut: int) -> None:
     service = Service(World(hexes(12)), seconds=seconds)
     async with rooms_of(service) as rooms:
 

@@ -25,9 +25,7 @@ def limited(*accepted: float, at: float, retry_after: float = 1.0, jitter: float
     return throttle
 
 
-def limit(
-    throttle: Throttle, now: float, retry_after: float = 0.0, jitter: float = 0.0, sent_at: float = inf
-) -> None:
+def limit(throttle: Throttle, now: float, retry_after: float = 0, jitter: float = 0, sent_at: float = inf) -> None:
     error = RateLimitedError(None, 429, retry_after=retry_after)
     throttle.observe(error, min(now, sent_at), now, jitter=jitter, policy=RetryPolicy())
 
