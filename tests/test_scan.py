@@ -46,10 +46,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 @asynccontextmanager
-async def rooms_of(transport: httpx.AsyncBaseTransport, **options: Any) -> AsyncIterator[AsyncRooms]:
+async def rooms_of(transport: httpx.AsyncBaseTransport, *hooks: Any, **options: Any) -> AsyncIterator[AsyncRooms]:
     """Open rooms over ``transport``; afterwards no task and no request may be left."""
-    before = await running_tasks()
-    async with httpx.AsyncClient(transport=transport, timeout=5, trust_env=False) as client:
+    before, on = await running_tasks(), {"request": [*hooks]}
+    async with httpx.AsyncClient(transport=transport, event_hooks=on, timeout=5, trust_env=False) as client:
         usual: dict[str, Any] = {"token": TOKEN, "region": "sg", "retry": ONCE}
         with anyio.fail_after(1_000_000):  # virtual seconds: what would hang forever fails at once
             yield AsyncRooms(client, **(usual | options))
@@ -508,9 +508,14 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
 
 
 @pytest.mark.parametrize("error", [KeyError("k"), StopAsyncIteration(), ExceptionGroup("g", [ValueError()])])
-async def test_what_is_raised_in_a_request_is_raised_unchanged(error: Exception) -> None:
-    world = World(hexes(20))
-    async with rooms_of(Service(in_turn(world, None, None, error))) as rooms, rooms.scan(page_size=5) as scan:
+async def test_what_a_hook_raises_is_raised_unchanged(error: Exception) -> None:
+    world, left = World(hexes(20)), [None, None, error]
+
+    async def hook(_: httpx.Request) -> None:
+        if left and (raised := left.pop(0)):
+            raise raised
+
+    async with rooms_of(Service(world), hook) as rooms, rooms.scan(page_size=5) as scan:
         seen = await uuids_of(scan, 10)
         with pytest.raises(Exception) as caught:  # noqa: PT011  may be wrapped
             await anext(scan)
