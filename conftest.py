@@ -79,10 +79,7 @@ def is_aiohttp_on_trio(item: pytest.Item) -> bool:
     return item.callspec.params.get("anyio_backend") == "trio" and any(part.startswith("aiohttp") for part in ids)
 
 
-# Documentation
-
 PRINTED = "output of the last block"  # not an identifier, so that no block defines it by accident
-
 run_python = PythonEvaluator()
 
 

@@ -17,31 +17,18 @@ import httpx2
 import pytest
 
 from fakes import ONCE, TOKEN
-from http_clients import CLIENTS, HTTP_CLIENTS, NO_CERTIFICATES, on_the_wire, peer
-from netless_rooms import (
-    AsyncRooms,
-    ClientUnusableError,
-    CreateOutcomeUnknownError,
-    DecodeError,
-    ForbiddenError,
-    NotFoundError,
-    RateLimitedError,
-    RetryPolicy,
-    RoomsError,
-    TimedOutError,
-    TransportError,
-)
+from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
+from netless_rooms import AsyncRooms, RetryPolicy, RoomsError, errors
 from samples import UUID, room_json
 from selection import exhaustive, on_both_loops
 
 pytestmark = [
     pytest.mark.anyio,
     on_both_loops,
-    pytest.mark.parametrize("http_client", [*HTTP_CLIENTS, *exhaustive(["aiohttp2"])]),
+    pytest.mark.parametrize("http_client", ["httpx", "httpx2", "aiohttp", *exhaustive(["aiohttp2"])]),
     # aiohttp forgets the future of a connection that is closed on it.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
 Borrow = Callable[..., Any]
 ROOM = on_the_wire(room_json(), status=201)
 ROOMS = on_the_wire(b"[]")
@@ -65,8 +52,6 @@ def borrow(http_client: str) -> Borrow:
 
     return borrowed
 
-
-# What goes out
 
 CALLS: list[tuple[Callable[[AsyncRooms], Awaitable[object]], str, str, str]] = [
     (lambda rooms: rooms.create(limit=0), "POST", "/v5/rooms", '{"limit":0}'),
@@ -97,9 +82,7 @@ async def test_each_call_sends_the_documented_request_and_no_other_header(borrow
     assert len(service.requests) == len(CALLS)
 
 
-async def test_nothing_of_the_client_goes_out_and_all_of_it_with_its_own_requests(
-    borrow: Borrow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_nothing_of_the_client_goes_out(borrow: Borrow, monkeypatch: Any, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login application password secret-netrc\n", "utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -147,10 +130,10 @@ async def test_a_redirect_to_no_valid_url_is_an_error_that_shows_no_token(hooks:
     async with borrow(event_hooks={"request": hooks}) as (service, _, rooms):
         for location in LOCATIONS:
             service.respond = lambda _, location=location: on_the_wire(b"", f"Location: {location}", status=302)
-            with pytest.raises(TransportError) as caught:
+            with pytest.raises(errors.TransportError) as caught:
                 await rooms.list()
             assert TOKEN.lower() not in str(caught.value).lower()
-            with pytest.raises(CreateOutcomeUnknownError):
+            with pytest.raises(errors.CreateOutcomeUnknownError):
                 await rooms.create()
     assert len(service.requests) == 2 * len(LOCATIONS)
 
@@ -174,13 +157,10 @@ async def test_the_clients_timeouts_hold_unless_an_option_says_otherwise(borrow:
     assert all(0 < seconds <= 5 for cut in (seen[3], seen[5]) for seconds in cut.values())
 
 
-# What comes back
-
-
 async def test_status_headers_and_a_chunked_and_compressed_body_are_read(borrow: Borrow) -> None:
     refusal = on_the_wire(b'{"message": "slow down"}', "ReTRY-After: 7", "X: \xff", status=429)
     async with borrow(refusal) as (service, _, rooms):
-        with pytest.raises(RateLimitedError, match="slow down") as caught:
+        with pytest.raises(errors.RateLimitedError, match="slow down") as caught:
             await rooms.create()
         assert caught.value.retry_after == 7
         body = compress(room_json())
@@ -196,10 +176,10 @@ async def test_a_body_without_an_end_is_cut_at_its_bound(borrow: Borrow, library
     endless = b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n%b\r\n" % bytes(4095) * 300
     async with borrow(endless % 200, limits=library.Limits(max_connections=1)) as (service, client, rooms):
         bounded = AsyncRooms(client, **USUAL, base_url=service.base_url, max_body_size=99)
-        with pytest.raises(DecodeError, match="more than 99 bytes"):
+        with pytest.raises(errors.DecodeError, match="more than 99 bytes"):
             await bounded.list()
         service.respond = lambda _: endless % 404
-        with pytest.raises(NotFoundError):
+        with pytest.raises(errors.NotFoundError):
             await rooms.get(UUID)
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0
@@ -216,7 +196,7 @@ async def test_a_hook_that_reads_the_body_or_raises_for_the_status_hides_no_mean
     refusal = on_the_wire(b'{"message": "%b"}' % reason.encode(), status=403)
     async with borrow(refusal, event_hooks={"response": [hook]}) as (service, _, rooms):
         for reads_first in (True, False):
-            with pytest.raises(ForbiddenError) as caught:
+            with pytest.raises(errors.ForbiddenError) as caught:
                 await rooms.list()
             assert caught.value.reason == (reason if reads_first else None)
         service.respond, reads_first = (lambda _: ROOMS), True
@@ -227,30 +207,25 @@ async def test_a_hook_that_reads_the_body_or_raises_for_the_status_hides_no_mean
 async def test_whatever_else_a_hook_raises_passes_as_it_is(event: str, borrow: Borrow, library: Any) -> None:
     elsewhere = library.Request("GET", "https://audit.example/")
     answers = [library.Response(status) for status in (400, 200)]
-    errors = [
+    faults = [
         library.ConnectError("the audit service is down", request=elsewhere),
         library.ReadError("of a request without a name"),
         library.HTTPStatusError("no", request=elsewhere, response=answers[0]),
         library.HTTPStatusError("not today", request=elsewhere, response=answers[1]),
-        RuntimeError("the audit database is closed"),
-        OSError("the audit disk is full"),
-        ZeroDivisionError(),
+        *(library.InvalidURL("no"), RuntimeError("the audit log is closed"), OSError("the audit disk is full")),
     ]
 
     async def hook(about: Any) -> None:
-        if "today" in str(errors[0]):  # the hook refuses a success of ours
-            errors[0].request = getattr(about, "request", about)
-        raise errors[0]
+        if "today" in str(faults[0]):  # the hook refuses a success of ours
+            faults[0].request = getattr(about, "request", about)
+        raise faults[0]
 
     async with borrow(event_hooks={event: [hook]}) as (service, _, rooms):
-        for number in range(1, len(errors) + 1):
-            with pytest.raises(type(errors[0])) as caught:
+        for number in range(1, len(faults) + 1):
+            with pytest.raises(type(faults[0])) as caught:
                 await rooms.create()
-            assert caught.value is errors.pop(0)
+            assert caught.value is faults.pop(0)
             assert len(service.requests) == (number if event == "response" else 0)
-
-
-# What fails
 
 
 async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -> None:
@@ -259,37 +234,19 @@ async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -
         port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
         await listener.aclose()
         address = f"http://127.0.0.1:{port}"
-        with pytest.raises(TransportError, match=f"no usable answer from {address}, Connect") as caught:
+        with pytest.raises(errors.TransportError, match=f"no usable answer from {address}, Connect") as caught:
             await AsyncRooms(client, **USUAL, base_url=address).create()
         assert isinstance(caught.value.__cause__, library.TransportError)
-        assert type(caught.value) is TransportError
+        assert type(caught.value) is errors.TransportError
         assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
 
 
 NOT_HTTP = [
-    b"",
-    b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
-    f"HTTP/1.1 {TOKEN}\r\n\r\n".encode(),
+    *(b"", b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]"),
+    *(f"HTTP/1.1 {odd}\r\n\r\n".encode() for odd in (TOKEN, f"200 OK\r\n{TOKEN}")),
+    on_the_wire(b"{}", f"Content-Length: {TOKEN}"),
     *(on_the_wire(body, "Content-Encoding: gzip") for body in (b"\x1f\x8bnot gzip", compress(room_json())[:-9])),
 ]
-
-
-ECHOES = [
-    on_the_wire(TOKEN.encode(), f"Location: /{TOKEN}", status=302),
-    on_the_wire(b'{"message": "%b"}' % TOKEN.encode(), f"Retry-After: {TOKEN}", f"X-{TOKEN}: {TOKEN}", status=429),
-    *(on_the_wire(TOKEN.encode(), f"Content-Encoding: {coding}") for coding in (TOKEN, "gzip", "identity")),
-    *(on_the_wire(b"{}", f"Content-Length: {TOKEN}"), f"HTTP/1.1 200 OK\r\n{TOKEN}\r\n\r\n".encode()),
-]
-
-
-async def test_no_error_shows_a_token_that_any_part_of_a_response_echoes(borrow: Borrow) -> None:
-    async with borrow() as (service, _, rooms):
-        for echo in ECHOES:
-            service.respond = lambda _, echo=echo: echo
-            with pytest.raises(RoomsError) as caught:
-                await rooms.list()
-            assert TOKEN not in "".join(format_exception(caught.value))
 
 
 # httpx leaves its own generators to the collector when decompressing fails, which Trio warns about.
@@ -297,28 +254,25 @@ async def test_no_error_shows_a_token_that_any_part_of_a_response_echoes(borrow:
 @pytest.mark.parametrize("response", NOT_HTTP, ids=lambda response: repr(response[-20:]))
 async def test_a_create_without_a_proper_response_is_in_doubt(response: bytes, borrow: Borrow) -> None:
     async with borrow(response) as (service, _, rooms):
-        with pytest.raises(CreateOutcomeUnknownError) as caught:
+        with pytest.raises(errors.CreateOutcomeUnknownError) as caught:
             await rooms.create()
     failure = caught.value.__cause__
-    assert type(failure) is TransportError
+    assert type(failure) is errors.TransportError
     assert TOKEN not in "".join(format_exception(caught.value))
     assert (failure.was_sent, failure.is_transient) == (True, True)
     assert len(service.requests) == 1
 
 
-async def test_no_byte_for_the_read_timeout_is_a_timeout_after_sending(borrow: Borrow, library: Any) -> None:
+async def test_no_byte_and_no_free_connection_in_time_are_timeouts(borrow: Borrow, library: Any) -> None:
     async with borrow(None, timeout=library.Timeout(None, read=0.01)) as (_, _, rooms):
-        with pytest.raises(TimedOutError, match="Timeout") as caught:
+        with pytest.raises(errors.TimedOutError, match="Timeout") as caught:
             await rooms.list()
     assert (caught.value.was_sent, caught.value.is_transient) == (True, True)
-
-
-async def test_no_free_connection_in_time_is_a_timeout_before_sending(borrow: Borrow, library: Any) -> None:
     options = {"limits": library.Limits(max_connections=1), "timeout": library.Timeout(None, pool=0.01)}
     async with borrow(None, **options) as (service, client, rooms), anyio.create_task_group() as tasks:
         tasks.start_soon(rooms.with_options(timeout=None).list)
         await service.received.wait()
-        with pytest.raises(TimedOutError) as caught:
+        with pytest.raises(errors.TimedOutError) as caught:
             await rooms.create()
         tasks.cancel_scope.cancel()
     assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
@@ -332,7 +286,7 @@ async def test_a_closed_client_is_refused_before_anything_is_sent(borrow: Borrow
     async with borrow(ROOMS) as (service, client, rooms):
         await rooms.list()
         await client.aclose()
-        with pytest.raises(ClientUnusableError, match="it has been closed") as caught:
+        with pytest.raises(errors.ClientUnusableError, match="it has been closed") as caught:
             await rooms.create()
     assert isinstance(caught.value, RuntimeError)
     assert (caught.value.was_sent, caught.value.is_transient) == (False, False)
@@ -340,10 +294,10 @@ async def test_a_closed_client_is_refused_before_anything_is_sent(borrow: Borrow
 
 
 async def test_a_client_that_is_closed_during_a_request_is_named_as_the_reason(borrow: Borrow) -> None:
-    caught: list[ClientUnusableError] = []
+    caught: list[errors.ClientUnusableError] = []
 
     async def ask(rooms: AsyncRooms) -> None:
-        with pytest.raises(ClientUnusableError, match="it has been closed meanwhile, ") as error:
+        with pytest.raises(errors.ClientUnusableError, match="it has been closed meanwhile, ") as error:
             await rooms.list()
         caught.append(error.value)
 
@@ -352,9 +306,6 @@ async def test_a_client_that_is_closed_during_a_request_is_named_as_the_reason(b
         await service.received.wait()
         await client.aclose()
     assert [(error.was_sent, error.is_transient) for error in caught] == [(True, False)]
-
-
-# Many requests
 
 
 async def test_a_cancelled_and_a_failed_call_give_their_connection_back(borrow: Borrow, library: Any) -> None:
@@ -366,7 +317,7 @@ async def test_a_cancelled_and_a_failed_call_give_their_connection_back(borrow: 
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0
         service.respond = lambda _: b""
-        with pytest.raises(TransportError):
+        with pytest.raises(errors.TransportError):
             await rooms.list()
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0

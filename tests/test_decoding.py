@@ -3,10 +3,8 @@
 import copy
 import json
 import pickle
-import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import product
 from typing import Any
 
 import attrs
@@ -19,7 +17,7 @@ from netless_rooms._api.decoding import BYTE_ORDER_MARK as MARK
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, decode_documented, parse_json, show, structure
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
 from odd_bodies import DEEP, ODD_NAMES, ODD_SPACES, ODD_VALUES, ROOM, members_of, odd_bodies, spelled
-from samples import CREATED, DISABLED, GOT, LISTED, UUID, room_document, room_json
+from samples import GOT, LISTED, UUID, room_document, room_json
 
 DEEPEST = 32  # levels of an unknown field
 
@@ -45,16 +43,13 @@ def fault_with(**changes: Any) -> tuple[str, str]:
     return fault(room_json(**changes))
 
 
-def test_the_documented_room_and_list_are_decoded() -> None:
+def test_the_documented_room_and_list_are_decoded_with_every_field() -> None:
     time = datetime(2021, 1, 18, 6, 56, 29, 432_000, tzinfo=UTC)
-    texts = {"uuid": "4a5xxxxx6b", "team_uuid": "RMxxxxx5aw", "app_uuid": "i54xxxxx1AQ", "name": None}
+    texts = {"uuid": "4axxxxx96b", "team_uuid": "RMmxxxxx5aw", "app_uuid": "i5xxxxx1AQ", "name": None}
     rest = {"is_record": False, "is_ban": False, "limit": 0, "created_at": time, "extra": {}}
-    assert attrs.asdict(decode(CREATED, Room)) == texts | rest
+    assert attrs.asdict(decode(GOT, Room)) == texts | rest
     assert [room.uuid for room in decode(LISTED, RoomPage)] == ["0e6exxxxxxd95", "1d4xxxxxxca69"]
     assert (decode("[]", RoomPage), decode("[]", MixedPage)) == (RoomPage(), MixedPage())
-
-
-def test_every_field_of_a_room_is_kept_and_an_optional_one_may_be_null_or_missing() -> None:
     text = 'é \U0001f600 " \\ / \x00 \x7f \u2028 NETLESSSDK_a'
     document = room_document(name=text, teamUUID="", isRecord=True, limit=-(10**18))
     for ensure_ascii in (True, False):
@@ -98,18 +93,15 @@ def test_a_value_of_a_wrong_type_is_an_error_in_its_place() -> None:
         assert fault_with(limit=value) == (f"expected an integer, got {words}", "$.limit")
 
 
-def test_the_first_fault_is_named_and_the_others_are_counted() -> None:
+def test_the_first_fault_is_named_with_its_place_and_the_others_are_counted() -> None:
     for wire in ("uuid", "teamUUID", "isRecord", "isBan", "createdAt", "limit"):
         assert fault_with(**{wire: ...}) == ("missing", f"$.{wire}")
     assert fault_with(isBan=0, limit=True) == ("expected true or false, got 0 (and 1 more)", "$.isBan")
     rooms = json.dumps([room_document(), *[{}] * 1_000])
     assert fault(rooms, RoomPage) == ("missing (and 5 more)", "$[1].uuid")
-
-
-def test_only_an_object_is_a_room_and_only_an_array_a_page() -> None:
     for value, shown in (("null", "null"), ("1", "1"), ('"a"', '"a"'), ("[]", "an array")):
         reason = f"expected a room object, got {shown}"
-        assert (fault(value), fault(f"[{CREATED}, {value}]", RoomPage)) == ((reason, "$"), (reason, "$[1]"))
+        assert (fault(value), fault(f"[{GOT}, {value}]", RoomPage)) == ((reason, "$"), (reason, "$[1]"))
     for value, shown in (("null", "null"), ('"[]"', '"[]"'), ("{}", "an object")):
         for model in (RoomPage, MixedPage):
             assert fault(value, model) == (f"expected an array of rooms, got {shown}", "$")
@@ -252,19 +244,6 @@ def test_a_body_that_is_not_json_is_an_error_about_the_whole() -> None:
             assert where == "$"
 
 
-def test_more_members_than_asked_for_are_refused_before_any_is_structured() -> None:
-    models: list[type[RoomPage | MixedPage]] = [RoomPage, MixedPage]
-    for member, model in product((room_json(), room_json(x=1), room_json(uuid="a-b"), b"{}"), models):
-        body = b"[%s]" % b",".join([member] * 3)
-        if member != b"{}":
-            strict = structure(parse_json(body), model, max_members=3)
-            assert decode_documented(body, model, max_members=3) in (None, strict)
-            assert len(strict) == 3
-        assert decode_documented(body, model, max_members=2) is None
-        with pytest.raises(WireError, match="expected at most 2 rooms, got 3"):
-            structure(parse_json(body), model, max_members=2)
-
-
 def agree(body: str | bytes) -> None:
     """Decode ``body`` as every model, which holds the fast path against the converter."""
     for model in (Room, RoomPage, MixedPage):
@@ -290,20 +269,11 @@ def test_the_fast_path_agrees_about_every_odd_value_name_space_and_end() -> None
     for odd in (*ODD_SPACES, DEEP, "1", "]", '"'):
         for body in (odd, spelled(members, odd), f"{odd}{ROOM}", f"{ROOM}{odd}", f"[{ROOM}{odd}]"):
             agree(body)
-    for end in range(len(CREATED)):
-        agree(CREATED[:end])
+    for end in range(len(GOT)):
+        agree(GOT[:end])
 
 
-def test_the_fast_path_agrees_about_what_is_not_utf_8_and_about_two_wrong_times() -> None:
-    body = room_json(teamUUID="?", name="?")
-    for raw in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\x00"):
-        for damaged in (body.replace(b"?", raw), body.replace(b"isBan", b"isBan" + raw), body + raw, raw + body):
-            agree(damaged)
-    for one, other in [("2021-01-18T06:56:29.43Z", "2021-01-18T06:56:29.4321Z"), ("2021-01-18T06:56:29", ".432Z")]:
-        agree(json.dumps([room_document(createdAt=one), room_document(createdAt=other)]))
-
-
-FAST: list[str | bytes] = [CREATED, GOT, DISABLED, LISTED]
+FAST: list[str | bytes] = [GOT, LISTED]
 FAST += [room_json(name='é 😀 " \\ / \x7f \u2028 NETLESSSDK_a', appUUID=None)]
 FAST += [room_json(uuid="A0z" * 42 + "Zz", appUUID=..., limit=10**18, createdAt="2024-02-29T12:00:00.001Z")]
 FAST += [room_json(x=[], extra={"a": 1})]
@@ -327,12 +297,6 @@ def test_a_decoded_room_is_a_room_like_any_other(*, is_fast: bool) -> None:
     assert (type(room), room, hash(room), repr(room)) == (Room, made, hash(made), repr(made))
     for twin in (pickle.loads(pickle.dumps(room)), copy.copy(room), copy.deepcopy(room)):  # noqa: S301  our own
         assert (type(twin), twin) == (Room, made)
-    assert weakref.ref(room)() is room
-    assert not hasattr(room, "__dict__")
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        room.limit = 1  # type: ignore[misc]  # the subject of the test
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        del room.limit
     assert room.extra["x"] is not other.extra["x"]
     bare, another = decode(b"[%s, %s]" % ((room_json(),) * 2), RoomPage, is_fast=True)
     assert bare.extra == another.extra == {}

@@ -1,19 +1,20 @@
 """What the README and the documentation name exists: sessions, extras, files, headings, names."""
 
-import ast
-import builtins
 import json
 import re
-import symtable
+import subprocess
+import sys
+import tarfile
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
+import zipfile
+from importlib.metadata import EntryPoint
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
 import pytest
 
 import blocks
-import links
 import netless_rooms
 from netless_rooms import emulator, pytest_plugin
 from netless_rooms._api import requests
@@ -24,21 +25,21 @@ ROOT = Path(__file__).parent.parent
 README, CONTRIBUTING, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))
 DOCS = sorted(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)
 PAGES = [README, CONTRIBUTING, CHANGELOG, *DOCS]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-EXTRAS = set(PROJECT["optional-dependencies"])
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_names_what_exists_and_its_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert set(re.findall(r"nox -s ([a-z]+)", text)) <= set(sessions())
+    assert set(re.findall(r"nox -s ([a-z]+)", text)) <= sessions()
     named = re.findall(r"pip install '?(?:\.|netless-rooms)\[([\w,-]+)\]", text)
-    assert {extra for names in named for extra in names.split(",")} <= EXTRAS
+    assert {extra for names in named for extra in names.split(",")} <= EXTRAS.keys()
     before, trio, _ = text.partition('backend="trio"')
     assert not trio or "`python3 -m pip install trio`" in before
-    shown = "\n".join(blocks.BLOCK.findall(text))
-    assert [line for line in shown.splitlines() if len(line) > 88] == []  # the width of the column
-    assert undefined_names(symtable.symtable(shown, page.name, "exec")) == set()
+    shown = "\n".join(blocks.BLOCK.findall(text)).splitlines()
+    assert [line for line in shown if len(line) > 88] == []  # the width of the column
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" not in target:
             file, _, heading = target.partition("#")
@@ -47,15 +48,12 @@ def test_a_page_names_what_exists_and_its_links_lead_somewhere(page: Path) -> No
             assert not heading or heading in anchors(linked), target
 
 
-def test_every_extra_and_session_is_listed() -> None:
+def test_every_extra_session_and_public_name_is_listed() -> None:
     readme, contributing = README.read_text("utf-8"), CONTRIBUTING.read_text("utf-8")
     quickstart = (ROOT / "docs/quickstart.md").read_text("utf-8")
-    assert set(re.findall(r"(?m)^\| `(\w+)` \|", quickstart)) == EXTRAS
-    assert set(re.findall(r"(?m)^\| `(\w+)`[^|]* \|", contributing.partition("## Sessions")[2])) == set(sessions())
+    assert set(re.findall(r"(?m)^\| `(\w+)` \|", quickstart)) == EXTRAS.keys()
+    assert set(re.findall(r"(?m)^\| `(\w+)`[^|]* \|", contributing.partition("## Sessions")[2])) == sessions()
     assert "\npython3 -m pip install nox && python3 -m nox -s tests\n" in readme
-
-
-def test_reference_and_changelog_have_every_public_name() -> None:
     pages = "".join(page.read_text("utf-8") for page in DOCS if page.parent.name == "reference")
     documented = re.findall(r"(?m)^\.\. auto\w+:: (\S+)$", pages)
     public = {f"{module.__name__}.{name}" for module in MODULES for name in module.__all__}
@@ -78,31 +76,8 @@ def test_the_page_on_the_wire_names_all_that_is_sent() -> None:
     )
 
 
-def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
-    assert list(links.wrong_links(tmp_path)) == [f"{tmp_path}: no page"]
-    good = '<a href="#here" id="here">h</a><a href="https://example.org/">e</a><a href="one.html#here">o</a>'
-    wrong = ["two.html", "#nowhere", "http://example.org/", "https://nowhere"]
-    bad = "".join(f'<a href="{target}">' for target in wrong)
-    (tmp_path / "one.html").write_text(good + bad, "utf-8")
-    assert [line.split(": ")[1] for line in links.wrong_links(tmp_path)] == wrong
-
-
-def sessions() -> Iterator[str]:
-    for node in ast.parse((ROOT / "noxfile.py").read_text("utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and "nox.session" in " ".join(map(ast.unparse, node.decorator_list)):
-            yield node.name
-
-
-def undefined_names(module: symtable.SymbolTable) -> set[str]:
-    """Return the names that a program uses and does not define."""
-    used, tables = set(), [module]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        used |= {each.get_name() for each in table.get_symbols() if table is module or each.is_global()}
-    names = module.get_symbols()
-    here = {each.get_name() for each in names if each.is_assigned() or each.is_imported() or each.is_namespace()}
-    return used - here - {*dir(builtins), "__name__"}
+def sessions() -> set[str]:
+    return set(re.findall(r"@nox\.session.*\ndef (\w+)", (ROOT / "noxfile.py").read_text("utf-8")))
 
 
 def prose(page: Path) -> str:
@@ -112,3 +87,89 @@ def prose(page: Path) -> str:
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"(?m)^#+ (.+)$", prose(page))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+VERSION = netless_rooms.__version__
+ABOUT = f"netless_rooms-{VERSION}.dist-info"
+TESTED: list[str] = PYPROJECT["dependency-groups"]["tests"]
+WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+# What stands in the source archive beside folders, and what kinds of files these hold.
+BESIDE = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "conftest.py", "noxfile.py", "pyproject.toml"}
+ADDED_BY_THE_BUILD = {".gitignore", "PKG-INFO"}
+KINDS = {".github": {".yml"}, "benchmarks": {".py"}, "docs": {".css", ".md", ".py", ".svg"}}
+KINDS |= {"examples": {".md", ".py"}, "netless_rooms": {".py", ".typed"}, "tests": {".json", ".py"}}
+Published: TypeAlias = tuple[set[str], dict[str, bytes]]
+"""The names in the source archive without its folder, and the files of the wheel."""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Build the source archive, and the wheel from it, as an installer without the wheel does."""
+    folder = tmp_path_factory.mktemp("dist")
+    with tarfile.open(build(ROOT, folder, "sdist")) as archive:
+        archive.extractall(folder, filter="data")
+    unpacked = folder / f"netless_rooms-{VERSION}"
+    with zipfile.ZipFile(build(unpacked, folder, "wheel")) as archive:
+        wheel = {name: archive.read(name) for name in archive.namelist()}
+    return {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}, wheel
+
+
+def build(root: Path, folder: Path, target: str) -> Path:
+    command = [sys.executable, "-P", "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (built,) = folder.glob("*.tar.gz" if target == "sdist" else "*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_package_alone_and_its_entry_points_lead_somewhere(published: Published) -> None:
+    _, wheel = published
+    files = (path for path in (ROOT / "netless_rooms").rglob("*") if path.suffix in KINDS["netless_rooms"])
+    about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    wanted = {path.relative_to(ROOT).as_posix() for path in files}
+    assert set(wheel) == wanted | {f"{ABOUT}/{name}" for name in about}
+    assert "netless_rooms/py.typed" in wanted
+    groups = {"console_scripts": PROJECT["scripts"], **PROJECT["entry-points"]}
+    text = published[1][f"{ABOUT}/entry_points.txt"].decode()
+    for group, members in groups.items():
+        for name, value in members.items():
+            assert f"[{group}]\n{name} = {value}\n" in text
+            assert EntryPoint(name, value, group).load() is not None
+
+
+def test_the_source_holds_every_file_of_the_checkout_and_nothing_that_strayed_in(published: Published) -> None:
+    source, _ = published
+    folders = {PurePosixPath(name).parts[0] for name in source if "/" in name}
+    assert folders == {name for name in KINDS if (ROOT / name).is_dir()} >= KINDS.keys() - {"examples"}
+    assert source >= BESIDE
+    assert [name for name in sorted(source) if not is_expected(PurePosixPath(name))] == []
+    if (ROOT / ".git").exists():  # else unpacked from the archive: there is nothing to compare
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout
+        wanted = {name for name in listed.splitlines() if (ROOT / name).is_file() and name[:4] != ".ci/"}
+        assert source - {"PKG-INFO"} == wanted
+
+
+def is_expected(path: PurePosixPath) -> bool:
+    if len(path.parts) == 1:
+        return path.name in BESIDE | ADDED_BY_THE_BUILD
+    return path.suffix in KINDS.get(path.parts[0], set()) and "_build" not in path.parts
+
+
+def test_extras_classifiers_and_workflow_name_what_exists_and_requirements_what_is_tested() -> None:
+    assert EXTRAS["all"] == [f"netless-rooms[{','.join(sorted(EXTRAS.keys() - {'all'}))}]"]
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    assert PROJECT["requires-python"] == f">={named[0]}"
+    assert f"python: {json.dumps(named)}\n" in WORKFLOW
+    commands, nox = set(re.findall(r"(?m)^ *-? ?run: (.+)$", WORKFLOW)), "python -m nox -s "
+    used = {f"{nox}tests-${{{{ matrix.python }}}}", f"{nox}${{{{ matrix.session }}}}"}
+    assert commands == {"python -m pip install nox"} | used
+    (listed,) = re.findall(r"session: \[([\w, ]+)\]", WORKFLOW)
+    assert set(listed.split(", ")) <= sessions()
+    assert set(listed.split(", ")) >= {"lint", "types", "docs", "lowest", "package"}
+    # Else the lowest version that an extra allows would be tested with nothing.
+    extras = [each for extra in EXTRAS.values() for each in extra if not each.startswith("netless-rooms[")]
+    bounds = [re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?>=[\d.]+(b\d+)?", each) for each in extras + TESTED]
+    assert [each for each, bound in zip(extras + TESTED, bounds, strict=True) if not bound] == []
+    assert all(re.fullmatch(r"[\w.-]+>=[\d.]+", each) for each in PROJECT["dependencies"])
+    tested = {each.partition(">=")[0]: each for each in TESTED}
+    assert [each for each in extras if tested.get(each.partition(">=")[0], each) != each] == []

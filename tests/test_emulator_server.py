@@ -3,8 +3,6 @@
 import logging
 import socket
 import threading
-from collections.abc import Callable
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, Final
 
 import anyio
@@ -12,25 +10,16 @@ import httpx
 import pytest
 import uvicorn
 
-from http_clients import CLIENTS, Switch
+from http_clients import CLIENTS, NO_CERTIFICATES
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, GatewayPage, Hang, Slow, server
 from netless_rooms.emulator.faults import Fault, NoFault
 from selection import exhaustive, on_both_loops
 
 pytestmark = pytest.mark.anyio
 
-NO_CERTIFICATES: Final = SSLContext(PROTOCOL_TLS_CLIENT)  # reading them takes longer than most tests
-
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "netless-rooms-emulator"]
-
-
-@pytest.fixture
-def servers_running() -> Callable[[], int]:
-    """Return what counts the servers of the test; there may be one for all tests besides."""
-    others = len(threads())
-    return lambda: len(threads()) - others
 
 
 def client_of(emulator: Emulator, url: str) -> httpx.AsyncClient:
@@ -42,9 +31,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name.startswith(("uvicorn", "asyncio"))]
 
 
-async def test_it_serves_for_as_long_as_the_context_lasts(
-    caplog: pytest.LogCaptureFixture, servers_running: Callable[[], int]
-) -> None:
+async def test_it_serves_for_as_long_as_the_context_lasts(caplog: pytest.LogCaptureFixture) -> None:
     """Rule: body-size."""
     caplog.set_level(logging.INFO)
     emulator = Emulator(rooms=300)
@@ -59,7 +46,7 @@ async def test_it_serves_for_as_long_as_the_context_lasts(
             assert "server" not in answer.headers
             assert len(answer.headers.get_list("date")) == 1
     assert [request.status for request in emulator.requests] == [200, 201, 413, 404]
-    assert servers_running() == 0
+    assert not threads()
     async with client_of(emulator, url) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get("/")
@@ -67,7 +54,7 @@ async def test_it_serves_for_as_long_as_the_context_lasts(
 
 
 @on_both_loops
-async def test_it_stops_when_its_caller_is_cancelled_or_fails(servers_running: Callable[[], int]) -> None:
+async def test_it_stops_when_its_caller_is_cancelled_or_fails() -> None:
     for started in (True, False):
         with anyio.CancelScope() as scope:
             if not started:
@@ -76,11 +63,11 @@ async def test_it_stops_when_its_caller_is_cancelled_or_fails(servers_running: C
                 assert started
                 scope.cancel()
                 await anyio.sleep_forever()
-        assert (scope.cancelled_caught, servers_running()) == (True, 0)
+        assert (scope.cancelled_caught, threads()) == (True, [])
     with pytest.raises(LookupError):
         async with Emulator().serve():
             raise LookupError
-    assert servers_running() == 0
+    assert not threads()
 
 
 async def test_two_servers_of_one_emulator_share_its_rooms() -> None:
@@ -97,9 +84,7 @@ async def test_two_servers_of_one_emulator_share_its_rooms() -> None:
     assert emulator.room_count == 2
 
 
-async def test_a_failed_start_is_an_error_that_says_so(
-    monkeypatch: pytest.MonkeyPatch, servers_running: Callable[[], int]
-) -> None:
+async def test_a_failed_start_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RuntimeError, match=f"cannot listen on 127.0.0.1 port {port}: "):
@@ -113,7 +98,7 @@ async def test_a_failed_start_is_an_error_that_says_so(
     with pytest.raises(RuntimeError, match="did not start"):
         async with Emulator().serve():
             pass
-    assert servers_running() == 0
+    assert not threads()
 
 
 async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,16 +154,16 @@ OF_AIOHTTP: Final[dict[type[Fault], str]] = {Closed: "ConnectTimeout", Cut: "Rea
 
 @pytest.mark.parametrize("library", ["httpx", *exhaustive(["httpx2", "aiohttp", "aiohttp2"])])
 @pytest.mark.parametrize("fault", [*FAULTS, Cut(0), Cut(150_000)], ids=repr)  # more than a socket takes at once
-async def test_a_client_sees_the_same_on_a_socket_as_without(library: str, fault: Fault, switch: Switch) -> None:
+async def test_a_client_sees_the_same_on_a_socket_as_without(library: str, fault: Fault) -> None:
     near, far = (Emulator(rooms=1000, clock=lambda: 1.6e9, faults=[fault]) for _ in range(2))
     options: dict[str, Any] = {"headers": {"token": near.token(), "region": "sg"}}
     options["timeout"] = (30, 0.01 if isinstance(fault, Hang) else 30, 30, 30)
     asked = ("GET", "/v5/rooms?limit=1000") if isinstance(fault, Cut) else ("POST", "/v5/rooms")
-    switch.app = far.app
     in_process = httpx.AsyncClient(transport=near.transport(), base_url="http://here", **options)
-    on_a_socket = CLIENTS[library](base_url=switch.base_url, verify=NO_CERTIFICATES, **options)
-    expected, seen = await outcome_of(in_process, *asked), await outcome_of(on_a_socket, *asked)
-    await something_asked(far)
+    async with far.serve() as url:
+        on_a_socket = CLIENTS[library](base_url=url, verify=NO_CERTIFICATES, **options)
+        expected, seen = await outcome_of(in_process, *asked), await outcome_of(on_a_socket, *asked)
+        await something_asked(far)
     if library.startswith("aiohttp") and type(fault) in OF_AIOHTTP:
         assert seen[0] == OF_AIOHTTP[type(fault)]
     else:
@@ -187,9 +172,7 @@ async def test_a_client_sees_the_same_on_a_socket_as_without(library: str, fault
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-async def test_a_hang_does_not_keep_the_server_from_stopping(
-    leaves: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_hang_does_not_keep_the_server_from_stopping(leaves: bool, caplog: Any, monkeypatch: Any) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(server, "STOP_WITHIN", None if leaves else 0)  # with None, until the last answer has ended
     emulator, seen = Emulator(faults=[Hang()]), []

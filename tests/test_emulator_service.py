@@ -62,9 +62,7 @@ def test_create_answers_with_the_new_room() -> None:
     assert room["createdAt"] == "2021-01-18T06:56:29.432Z"
     for body in (b"", {"uuid": "mine", "isBan": True, "x": "\ud800"}):
         other = json.loads(ask(emulator, "POST", body=body).body)
-        assert (
-            emulator.room(other["uuid"]) == other == room | {"uuid": other["uuid"], "isRecord": False, "limit": 0}
-        )
+        assert other == room | {"uuid": other["uuid"], "isRecord": False, "limit": 0}
         assert other["uuid"] not in {"mine", room["uuid"]}
     for limit in (0, 1, 2**53 - 1):
         assert json.loads(ask(emulator, "POST", body={"limit": limit}).body)["limit"] == limit
@@ -88,9 +86,6 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
     assert {room["createdAt"] for room in rooms} == {"2020-09-13T12:26:40.500Z"}
     now[0] = 0.0
     assert UUID(emulator.add_room()).time > uuids[2].time
-    follower = Emulator(clock=lambda: 1_600_000_000.5)
-    follower.add_room(uuid=uuids[1].hex)
-    assert follower.add_room() == uuids[2].hex
 
 
 def test_get_answers_with_the_room_and_set_ban_with_the_changed_one() -> None:
@@ -186,10 +181,8 @@ def test_a_token_that_may_not_be_signed_is_refused() -> None:
     keys = "accessKey and secretAccessKey must be those of the project"
     roles = "role must be admin, writer or reader"
     cases: list[Any] = [
-        ("teams", {"secretAccessKey": "x"}, 401, keys),
-        ("teams", {"accessKey": ...}, 401, keys),
-        ("teams", {"role": "owner"}, 400, roles),
-        (room, {"role": 0}, 400, roles),
+        *(("teams", {"secretAccessKey": "x"}, 401, keys), ("teams", {"accessKey": ...}, 401, keys)),
+        *(("teams", {"role": "owner"}, 400, roles), (room, {"role": 0}, 400, roles)),
         *(("teams", {"lifespan": wrong}, 400, lifespan) for wrong in (..., -1, True, 10**14 + 1)),
         (room, {"role": "admin"}, 403, "token access role writer forbidden"),
         ("rooms/none", {}, 404, "room not found"),
@@ -310,19 +303,15 @@ def test_requests_are_recorded_in_order_without_tokens_and_take_no_fault() -> No
     emulator = Emulator(rooms=7, secret_key="very-secret", faults=[None])
     token = emulator.token()
     headers = {"token": token, "region": "sg"}
-    asked = [
-        Request(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers),
-        Request(method=token, path=f"/v5/rooms/{token}", query=f"token={token}&limit=2", headers=headers),
-        Request(method="GET", path="/", query=f"x=%20&token={token.replace('_', '%5f')}"),
-    ]
-    for request in asked:
-        emulator.respond(request)
+    asked = Request(method="GET", path="/v5/rooms", query="limit=5&beginUUID=a%20b", headers=headers)
+    emulator.respond(asked)
+    ask(emulator, token, f"/v5/rooms/{token}?token={token}&limit=2")
+    ask(emulator, "GET", f"/?x=%20&token={token.replace('_', '%5f')}")
     first, second, third = emulator.requests
     assert (first.method, first.path, first.query) == ("GET", "/v5/rooms", "limit=5&beginUUID=a%20b")
-    assert second.query.endswith("&limit=2")
-    assert third.query.startswith("x= &token=")
+    assert (second.query[-8:], third.query[:10]) == ("&limit=2", "x= &token=")
     assert [request.status for request in emulator.requests] == [200, 405, 404]
-    shown = f"{emulator!r} {emulator.key!r} {emulator.requests!r} {asked[0]!r}"
+    shown = f"{emulator!r} {emulator.key!r} {emulator.requests!r} {asked!r}"
     assert not [secret for secret in ("very-secret", token[20:]) if secret in shown]
     assert repr(emulator) == "<Emulator of 7 rooms, 3 requests>"
     assert emulator.faults == [None]

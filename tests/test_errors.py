@@ -73,28 +73,10 @@ def test_the_tree_in_the_docstring_is_the_tree_of_exported_classes() -> None:
     assert {kind.__name__ for kind in tree()} == {name for name in vars(netless_rooms) if name.endswith("Error")}
 
 
-ADVICE: Final[dict[type[RoomsError], str]] = {
-    TransportError: "check base_url and the network",
-    errors.TimedOutError: "more time",
-    errors.ClientUnusableError: "open the client in the event loop that uses it",
-    errors.UnauthorizedError: "check that the token is complete",
-    errors.ForbiddenError: "disable and enable need an admin token",
-    errors.NotFoundError: "check the uuid",
-    errors.RateLimitedError: "send fewer requests",
-    errors.ServerError: "retry later",
-    errors.PaginationError: "the rooms so far are valid",
-    errors.CheckpointError: "without the checkpoint",
-    errors.CreateOutcomeUnknownError: "find_created_between()",
-    TooManyFailuresError: "(fix the cause, then retry outcomes.not_attempted)",
-}
-
-
 @every_kind
 def test_the_text_says_who_asked_what_what_to_do_next_and_what_was_tried(kind: type[RoomsError]) -> None:
     text = str(make(kind))
     assert text.startswith("GET /v5/rooms/a: ")
-    assert ADVICE.get(kind, "") in text
-    assert bool(kind.hint) is (kind in ADVICE)
     assert not hasattr(make(kind), "message")  # Sentry would take it for the title, in place of the text
     hint = f" ({kind.hint})" if kind.hint else ""
     assert text.endswith(f"{hint} (after 2 attempts: 503, TimedOutError; no further attempt, because {OFF})")
@@ -111,13 +93,8 @@ def test_what_an_error_says_and_assumes_without_its_optional_parts() -> None:
     assert issubclass(errors.InvalidArgumentTypeError, TypeError)
     bare = errors.TokenError("malformed token")
     assert str(bare) == str(errors.TokenError("malformed token", method="GET")) == "malformed token"
-    assert (bare.method, bare.path, bare.checkpoint, bare.stop_reason, bare.attempts) == (
-        None,
-        None,
-        None,
-        None,
-        (),
-    )
+    assert {bare.method, bare.path, bare.checkpoint, bare.stop_reason} == {None}
+    assert bare.attempts == ()
     kinds: list[type[StatusError]] = [StatusError, *StatusError.__subclasses__()]
     assert [kind("x").status for kind in kinds] == [0, 400, 401, 403, 404, 429, 500]
     assert StatusError(None, 503).retry_after is None
@@ -131,21 +108,18 @@ LEFT: Final = "3 of 9 calls failed, and 11 of 20 were not attempted"
 UNKNOWN: Final = "3 of 9 calls failed, and no more were pulled from the iterable"
 
 
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (StatusError("no tea", 418, excerpt="<html>", **ASKED), f"GET /v5/rooms/a: {NO_TEA}"),
-        (StatusError(None, 418), BLANK),
-        (StatusError(None, 418, excerpt="<html>"), HTML),
-        (StatusError(None, 418, retry_after=0), f"{BLANK}; it asks to wait 0 s"),
-        (StatusError("no tea", 418, remark="cold", retry_after=2.5), f"{NO_TEA}; it asks to wait 2.5 s; cold"),
-        (UNAUTHORIZED, f"{HTML}; cold ({UNAUTHORIZED.hint})"),
-        (errors.NotFoundError("gone"), f"the service answered 404: gone ({errors.NotFoundError.hint})"),
-        (errors.DecodeError("missing", "$[3].limit"), "unreadable response: missing at $[3].limit"),
-        (errors.DecodeError("empty"), "unreadable response: empty at $"),
-        (TooManyFailuresError(3, attempted=9, total=20), f"{LEFT} ({TooManyFailuresError.hint})"),
-        (TooManyFailuresError(3, attempted=9, total=None), f"{UNKNOWN} ({TooManyFailuresError.hint})"),
-    ],
-)
-def test_each_error_has_its_text(error: RoomsError, text: str) -> None:
-    assert str(error) == text
+def test_each_error_has_its_text() -> None:
+    texts: dict[RoomsError, str] = {
+        StatusError("no tea", 418, excerpt="<html>", **ASKED): f"GET /v5/rooms/a: {NO_TEA}",
+        StatusError(None, 418): BLANK,
+        StatusError(None, 418, excerpt="<html>"): HTML,
+        StatusError(None, 418, retry_after=0): f"{BLANK}; it asks to wait 0 s",
+        StatusError("no tea", 418, remark="cold", retry_after=2.5): f"{NO_TEA}; it asks to wait 2.5 s; cold",
+        UNAUTHORIZED: f"{HTML}; cold ({UNAUTHORIZED.hint})",
+        errors.NotFoundError("gone"): f"the service answered 404: gone ({errors.NotFoundError.hint})",
+        errors.DecodeError("missing", "$[3].limit"): "unreadable response: missing at $[3].limit",
+        errors.DecodeError("empty"): "unreadable response: empty at $",
+        TooManyFailuresError(3, attempted=9, total=20): f"{LEFT} ({TooManyFailuresError.hint})",
+        TooManyFailuresError(3, attempted=9, total=None): f"{UNKNOWN} ({TooManyFailuresError.hint})",
+    }
+    assert [str(error) for error in texts] == list(texts.values())

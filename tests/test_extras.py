@@ -31,11 +31,13 @@ except ImportError as error:
 """
 
 
-def test_the_package_imports_no_extra_and_no_http_library_and_names_a_missing_extra() -> None:
-    assert run(IMPORTS) == ["set()", "set()"]
+def test_the_package_imports_no_extra_names_a_missing_one_and_needs_one_http_library_only() -> None:
+    assert run(IMPORTS) == ["set()"] * 3
     for missing in ("starlette", "uvicorn"):
         words = "netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'"
         assert run(MISSING.format(missing=missing)) == [words]
+    for library, other in (("httpx2", "httpx"), ("httpx", "httpx2")):
+        assert run(ALONE.format(library=library, other=other)) == ["3", "False"]
 
 
 ALONE = """
@@ -53,8 +55,3 @@ async def main():
 anyio.run(main)
 print({other!r} in sys.modules)
 """
-
-
-def test_one_http_library_does_without_the_other() -> None:
-    for library, other in (("httpx2", "httpx"), ("httpx", "httpx2")):
-        assert run(ALONE.format(library=library, other=other)) == ["3", "False"]

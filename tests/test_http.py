@@ -1,15 +1,27 @@
-"""What each error of an HTTP library means, and our own client and transport."""
+"""What each error of an HTTP library means, our own client, and what a borrowed client does with our requests.
 
+``test_conformance`` has what goes over the wire.
+"""
+
+import gc
 import inspect
 import ssl
 from contextlib import nullcontext
+from itertools import chain, repeat
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import aiohttp
 import anyio
 import httpx
 import httpx2
 import pytest
+from anyio.from_thread import start_blocking_portal
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pytest_httpx import HTTPXMock
 
 from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
@@ -17,12 +29,13 @@ from netless_rooms import (
     AsyncRooms,
     ClientUnusableError,
     CreateOutcomeUnknownError,
+    NotFoundError,
     RetryPolicy,
     TimedOutError,
     TransportError,
 )
 from netless_rooms._api.transport import own_client
-from netless_rooms.emulator import Closed, Emulator
+from netless_rooms.emulator import Emulator
 from netless_rooms.emulator.asgi import in_process
 from virtual_time import VirtualTime
 
@@ -39,8 +52,6 @@ def rooms_failing(error: Exception, library: Any = httpx) -> AsyncRooms:
     client = library.AsyncClient(transport=library.MockTransport(script))
     return AsyncRooms(client, token=TOKEN, region="us-sv", retry=ONCE)
 
-
-# Errors
 
 TIMED_OUT = {"ConnectTimeout", "PoolTimeout", "ReadTimeout", "WriteTimeout", "TimeoutException"}
 NO_RESPONSE = {
@@ -136,36 +147,10 @@ async def test_a_client_that_is_closed_while_it_connects_has_sent_nothing() -> N
     assert not caught.value.was_sent
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_closed_session_of_aiohttp_is_named_as_the_reason() -> None:
-    async with peer(lambda _: on_the_wire(b"[]")) as service, CLIENTS["aiohttp"](verify=NO_CERTIFICATES) as client:
-        rooms = AsyncRooms(client, token=TOKEN, region="sg", base_url=service.base_url)
-        await rooms.list()
-        await client._transport.client.close()
-        with pytest.raises(ClientUnusableError, match="cannot be used here: RuntimeError: Session is closed"):
-            await rooms.list()
-
-
-# Our own client and transport
-
-
 def test_our_own_client_waits_thirty_seconds_at_most() -> None:
     client = own_client()
     assert isinstance(client, httpx.AsyncClient)
     assert client.timeout == httpx.Timeout(30)
-
-
-@over_both_libraries
-async def test_a_transport_in_process_serves_requests_of_both_libraries(library: Any) -> None:
-    emulator = Emulator(rooms=3, faults=[None, Closed()])
-    transport = emulator.transport()
-    assert isinstance(transport, library.AsyncBaseTransport)
-    async with library.AsyncClient(transport=transport) as client:
-        rooms = AsyncRooms(client, token=emulator.key, region="sg", retry=ONCE)
-        assert len(await rooms.list()) == 3
-        with pytest.raises(TransportError, match="RemoteProtocolError") as caught:
-            await rooms.list()
-        assert isinstance(caught.value.__cause__, library.RemoteProtocolError)
 
 
 def test_a_transport_in_process_waits_for_each_message_as_long_as_the_read_timeout() -> None:
@@ -191,3 +176,113 @@ def test_one_client_may_serve_one_loop_after_another_if_its_transport_may() -> N
     rooms = AsyncRooms(httpx.AsyncClient(transport=emulator.transport()), token=emulator.key, region="sg")
     for loop in ("asyncio", "trio", "asyncio"):
         assert len(anyio.run(rooms.list, backend=loop)) == 3
+
+
+def borrow(client: Any, **options: Any) -> AsyncRooms:
+    return AsyncRooms(client, token=TOKEN, region="sg", retry=ONCE, **options)
+
+
+@over_both_libraries
+async def test_a_client_stays_open_and_keeps_only_the_cookies_of_the_service(library: Any) -> None:
+    closed: list[str] = []
+    headers = {"set-cookie": "session=of-the-service; Path=/"}
+    transport = library.MockTransport(lambda _: library.Response(200, json=[], headers=headers))
+
+    class Ours(library.AsyncClient):  # type: ignore[misc]  # the library is a parameter
+        __hash__ = None  # type: ignore[assignment]  # as that of an attrs class
+
+        def __del__(self) -> None:
+            closed.append("closed")
+
+    client = Ours(transport=transport, cookies={"a": "of-the-client"})
+    await borrow(client).list()
+    gc.collect()
+    assert not closed
+    assert not client.is_closed
+    assert dict(client.cookies) == {"a": "of-the-client", "session": "of-the-service"}
+
+
+@over_both_libraries
+async def test_opentelemetry_sees_each_request(library: Any) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    transport = library.MockTransport(lambda _: library.Response(200, json=[]))
+    instrumentor: Any = HTTPXClientInstrumentor if library is httpx else HTTPX2ClientInstrumentor
+    async with library.AsyncClient(transport=transport) as client:
+        instrumentor.instrument_client(client, tracer_provider=provider)
+        for _ in range(2):
+            await borrow(client).list()
+    seen = [(span.name, dict(span.attributes or {})["http.url"]) for span in spans.get_finished_spans()]
+    assert seen == [("GET", "https://api.netless.link/v5/rooms")] * 2
+
+
+async def test_pytest_httpx_sees_each_request(httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(json=[])
+    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
+        assert len(await borrow(client).list()) == 0
+    assert [str(request.url) for request in httpx_mock.get_requests()] == ["https://api.netless.link/v5/rooms"]
+
+
+async def failure(rooms: AsyncRooms) -> Exception | None:
+    try:
+        await rooms.create()
+    except Exception as error:
+        return error
+    return None
+
+
+FIRST = [("httpx", "trio"), *((name, "asyncio") for name in CLIENTS)]
+
+
+@pytest.mark.parametrize(("http_client", "loop"), FIRST)
+def test_a_client_of_another_loop_or_process_is_refused(http_client: str, loop: str, monkeypatch: Any) -> None:
+    client = CLIENTS[http_client](verify=NO_CERTIFICATES)
+    with start_blocking_portal(loop) as portal:
+        answers = chain([None], repeat(on_the_wire(b"[]")))
+        with portal.wrap_async_context_manager(peer(lambda _: next(answers))) as service:
+            rooms = borrow(client, base_url=service.base_url)
+            under_way = portal.start_task_soon(rooms.list)
+            portal.call(service.received.wait)
+            refused = [anyio.run(failure, rooms)]
+            under_way.cancel()
+            portal.call(rooms.list)
+            refused += [anyio.run(failure, rooms, backend=other) for other in ("asyncio", "trio")]
+            monkeypatch.setattr("netless_rooms._api.transport.getpid", lambda: 1)  # as in a child that was forked
+            forked = portal.call(failure, rooms)
+            portal.call(client.aclose)
+        assert len(service.requests) == 2
+    assert isinstance(forked, ClientUnusableError)
+    for error in refused:
+        assert isinstance(error, ClientUnusableError)
+        assert (error.was_sent, error.is_transient) == (False, False)
+        assert "another event loop" in str(error)
+        assert "open the client in the event loop that uses it" in str(error)
+
+
+def test_a_client_without_a_connection_works_on_any_event_loop() -> None:
+    answers = Mock(side_effect=[OSError("refused"), httpx.Response(404), httpx.Response(404)])
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answers))
+    found = [anyio.run(failure, borrow(client)) for _ in range(3)]
+    assert [type(error) for error in found] == [CreateOutcomeUnknownError, NotFoundError, NotFoundError]
+
+
+async def test_the_error_of_a_call_within_a_hook_names_that_call() -> None:
+    other = borrow(httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(404))))
+
+    async def hook(_: Any) -> None:
+        await other.get("a")
+
+    client = httpx.AsyncClient(event_hooks={"request": [hook]}, verify=NO_CERTIFICATES)
+    with pytest.raises(NotFoundError) as caught:
+        await borrow(client).list()
+    assert caught.value.path == "/v5/rooms/a"
+
+
+@over_both_libraries
+async def test_beside_a_hook_the_failures_of_a_transport_are_ours(library: Any) -> None:
+    for error in (ZeroDivisionError(), OSError("reset"), library.ReadError("cut")):
+        transport = library.MockTransport(Mock(side_effect=error))
+        client = library.AsyncClient(transport=transport, event_hooks={"request": [AsyncMock()]})
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await borrow(client).create()
+        assert isinstance(caught.value.__cause__, TransportError)

@@ -27,26 +27,19 @@ def make_room(uuid: str = UUID, **changes: Any) -> Room:
 
 
 def make_invalid(**changes: Any) -> InvalidRoom:
-    fields: dict[str, Any] = {
-        "uuid": "b",
-        "reason": "missing",
-        "location": "$[1].isBan",
-        "document": {"uuid": "b"},
-    }
-    return InvalidRoom(**fields | changes)
+    fields: dict[str, Any] = {"uuid": "b", "reason": "missing", "location": "$[1].isBan"}
+    return InvalidRoom(**fields | {"document": {"uuid": "b"}} | changes)
 
 
 A, B, C = make_room("a"), make_room("b"), make_room("c")
 PAGE = RoomPage((A, B, C))
 INVALID = make_invalid()
 MIXED = MixedPage((A, INVALID, C))
-
-
 OTHER: dict[str, Any] = {"uuid": "b", "team_uuid": "b", "app_uuid": "b", "name": "b", "is_record": True}
 OTHER |= {"is_ban": True, "created_at": datetime(2022, 1, 1, tzinfo=UTC), "limit": 1, "extra": {"b": 1}}
 
 
-def test_rooms_are_equal_if_all_their_fields_are_and_invalid_ones_if_all_but_their_documents_are() -> None:
+def test_rooms_are_equal_by_their_fields_and_pages_by_their_rooms() -> None:
     assert len({make_room(extra={"tags": ["a"]}), make_room(extra={"tags": ["a"]})}) == 1
     assert OTHER.keys() == attrs.fields_dict(Room).keys()
     for name, value in OTHER.items():
@@ -55,9 +48,6 @@ def test_rooms_are_equal_if_all_their_fields_are_and_invalid_ones_if_all_but_the
     for change in ({"uuid": None}, {"reason": "b"}, {"location": "$[2]"}):
         assert make_invalid(**change) != make_invalid()
     assert repr(INVALID) == "InvalidRoom(uuid='b', reason='missing', location='$[1].isBan')"
-
-
-def test_pages_are_equal_if_their_rooms_are_in_the_same_order() -> None:
     assert RoomPage((A, B)) == RoomPage([make_room("a"), make_room("b")]) != RoomPage((B, A))
     assert len({RoomPage((A,)), RoomPage(iter([make_room("a")]))}) == 1
     assert MixedPage((A, INVALID)) == MixedPage((make_room("a"), make_invalid())) != MIXED
@@ -80,11 +70,7 @@ def test_values_survive_pickle_and_copy(value: object) -> None:
         assert twin == value
         assert repr(twin) == repr(value)
     assert copy.deepcopy(INVALID).document == {"uuid": "b"}
-
-
-def test_what_the_service_may_leave_out_has_a_default() -> None:
-    assert (A.app_uuid, A.name, A.extra) == (None, None, {})
-    assert A.extra is not B.extra
+    assert (A.app_uuid, A.name, A.extra) == (None, None, {})  # what the service may leave out
 
 
 @pytest.mark.parametrize(("page", "second"), [(PAGE, B), (MIXED, INVALID)], ids=["page", "mixed page"])
@@ -124,9 +110,8 @@ def test_a_room_leaves_as_built_ins_and_comes_back() -> None:
     assert room.to_dict(wire=True) == WIRE
     assert structure(room_document(appUUID=...), Room).to_dict(wire=True) == room_document(appUUID=...)
     for document in (row, WIRE):
-        assert (
-            Room.from_dict(json.loads(json.dumps(document))) == Room.from_dict(MappingProxyType(document)) == room
-        )
+        for read in (json.loads(json.dumps(document)), MappingProxyType(document)):
+            assert Room.from_dict(read) == room
     assert Room.from_dict({**make_room().to_dict(), "new": 1}) == make_room(extra={"new": 1})
     row["extra"]["tags"].append("mine")
     Room.from_dict(WIRE).extra["tags"].append("mine")
@@ -136,18 +121,13 @@ def test_a_room_leaves_as_built_ins_and_comes_back() -> None:
 
 
 BROKEN: list[tuple[Any, str]] = [
-    ([], "a mapping, not list"),
-    ({}, "missing (and 5 more) at $.uuid"),
+    *(([], "a mapping, not list"), ({}, "missing (and 5 more) at $.uuid")),
     ({**make_room().to_dict(), "is_ban": "no"}, 'expected true or false, got "no" at $.is_ban'),
     ({**make_room().to_dict(), "isBan": True}, "missing (and 2 more) at $.teamUUID"),
     ({**make_room().to_dict(), "extra": {"isBan": True}}, "expected an object of unknown fields at $.extra"),
     ({**make_room().to_dict(), "extra": None}, "expected an object of unknown fields at $.extra"),
     ({**WIRE, "limit": "NETLESSSDK_s3cret"}, 'expected an integer, got "NETLESS…" at $.limit'),
     ({**WIRE, "createdAt": TIME}, "it cannot be written as JSON: TypeError"),
-    (
-        {**make_room().to_dict(), "extra": {"x": "\ud800"}},
-        'the unknown field "x" holds a text with half a surrogate pair at $',
-    ),
     ({**WIRE, "size": nan}, "it cannot be written as JSON: ValueError"),
 ]
 
@@ -170,13 +150,10 @@ UNLIKE = [(UUID, UUID[:-1] + "0"), ("room", "ROOM"), ("a-b", "ab"), (UUID[:-1], 
 UNLIKE += [(UUID + "a", UUID + "A"), (UUID[:-1] + "g", UUID[:-1] + "G")]
 
 
-def test_only_uuids_have_several_spellings() -> None:
+def test_only_uuids_have_several_spellings_and_only_version_1_has_a_time() -> None:
     for one, other in ALIKE + UNLIKE:
         alike = (one, other) in ALIKE
         assert same_uuid(one, other) is same_uuid(other, one) is alike, (one, other)
-
-
-def test_only_letters_digits_and_dashes_can_name_a_room_and_only_a_version_1_uuid_has_a_time() -> None:
     good = [UUID, DASHED, "a", "Z", "_", "-", "a" * 128]
     bad = ["", "a/b", "a.b", "é", "٣", "a\n", "a b", "%61", "a" * 129]
     assert [text for text in good + bad if is_uuid(text)] == good

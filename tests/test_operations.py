@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
+from itertools import product
 from math import inf, nan
 from typing import Any, Final, TypeAlias
 
@@ -18,7 +19,7 @@ from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_r
 from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import DEFAULT_BASE_URL, check_base_url, check_header, check_region, check_timeout
 from netless_rooms.models import MixedPage, Room, RoomPage
-from samples import DASHED, UUID
+from samples import UUID
 
 
 class Name(str, Enum):  # noqa: UP042  its str() is not its value, which is the trap
@@ -39,21 +40,15 @@ GET: Final = ONE | {"method": "GET", "role": Role.WRITER, "expected": {"uuid": U
 BAN: Final = ONE | {"method": "PATCH", "role": Role.ADMIN}
 DISABLE: Final = BAN | {"body": b'{"isBan":true}', "expected": {"uuid": UUID, "is_ban": True}}
 ENABLE: Final = BAN | {"body": b'{"isBan":false}', "expected": {"uuid": UUID, "is_ban": False}}
-BY_DASHED: Final = GET | {"path": f"/v5/rooms/{DASHED}", "room_uuid": DASHED, "expected": {"uuid": DASHED}}
 PAGE: Final = LIST | {"query": f"beginUUID={UUID}&limit=5"}
-
 Call: TypeAlias = Callable[..., Any]
 REQUESTS: Final[dict[str, tuple[Call, dict[str, Any], dict[str, Any]]]] = {
     "create": (create_room, {}, CREATE),
-    "create with nothing set": (create_room, {"is_record": None, "limit": None}, CREATE),
     "create without a maximum": (create_room, {"limit": 0}, CREATE | {"body": b'{"limit":0}'}),
     "create with everything, an enum too": (create_room, {"is_record": False, "limit": Size.PAGE}, FULL),
     "get": (get_room, {"uuid": UUID}, GET),
-    "get by a uuid with dashes": (get_room, {"uuid": DASHED}, BY_DASHED),
     "get by an enum": (get_room, {"uuid": Name.ROOM}, GET),
     "list": (list_rooms, {}, LIST),
-    "list with nothing set": (list_rooms, {"begin_uuid": None, "limit": None}, LIST),
-    "smallest page": (list_rooms, {"limit": 1}, LIST | {"query": "limit=1"}),
     "largest page": (list_rooms, {"limit": 1000}, LIST | {"query": "limit=1000"}),
     "list with everything, as enums": (list_rooms, {"begin_uuid": Name.ROOM, "limit": Size.PAGE}, PAGE),
     "tolerant list": (list_rooms, {"tolerant": True}, LIST | {"model": MixedPage}),
@@ -62,18 +57,15 @@ REQUESTS: Final[dict[str, tuple[Call, dict[str, Any], dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize(("call", "arguments", "expected"), REQUESTS.values(), ids=REQUESTS)
-def test_each_call_makes_its_request(call: Call, arguments: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert call(**arguments) == ApiRequest(**expected)
-
-
-def test_a_request_has_this_target_and_these_headers_and_no_others() -> None:
+def test_each_call_makes_its_request_with_its_target_and_these_headers_alone() -> None:
+    for name, (call, arguments, expected) in REQUESTS.items():
+        assert call(**arguments) == ApiRequest(**expected), name
     assert get_room(UUID).path_and_query == f"/v5/rooms/{UUID}"
     assert list_rooms(limit=5).path_and_query == "/v5/rooms?limit=5"
-    expected = {"token": "NETLESSSDK_a", "region": "us-sv", "content-type": "application/json"}
-    expected |= {"accept": "application/json", "accept-encoding": "gzip"}
-    expected |= {"user-agent": f"netless_rooms/{__version__}"}
-    assert request_headers(token="NETLESSSDK_a", region="us-sv") == expected
+    headers = {"token": "NETLESSSDK_a", "region": "us-sv", "content-type": "application/json"}
+    headers |= {"accept": "application/json", "accept-encoding": "gzip"}
+    headers |= {"user-agent": f"netless_rooms/{__version__}"}
+    assert request_headers(token="NETLESSSDK_a", region="us-sv") == headers
 
 
 BY_UUID: Final[dict[str, tuple[str, Call]]] = {
@@ -174,25 +166,20 @@ ADDRESSES |= {"https://host:443/a%20b": "https://host/a%20b", "https://my_host":
 ADDRESSES |= {"http://[::1]:8080/": "http://[::1]:8080", f"{DEFAULT_BASE_URL}//": DEFAULT_BASE_URL}
 
 
-@pytest.mark.parametrize(("value", "address"), ADDRESSES.items())
-def test_the_path_is_appended_to_the_base_url(value: str, address: str) -> None:
-    assert str(httpx.URL(check_base_url(value) + list_rooms().path)) == f"{address}/v5/rooms"
-
-
 LOOPBACK = ["HTTP://LocalHost:8080/mirror", "http://127.0.0.1", "http://127.255.255.254:80", "http://[::1]"]
 ELSEWHERE = ["http://api.netless.link", "HTTP://my_host:8080/prefix", "http://127.0.0.1.example", "http://[::2]"]
 ELSEWHERE += ["http://localhost.example", "http://evillocalhost", "http://128.0.0.1", "http://0.0.0.0"]
 
 
-@pytest.mark.parametrize("value", LOOPBACK + ELSEWHERE)
-def test_http_is_allowed_to_this_machine_and_to_another_host_where_that_is_permitted(value: str) -> None:
-    if value in LOOPBACK:
-        assert check_base_url(value) == value
-    else:
+def test_the_path_is_appended_to_the_base_url_and_http_allowed_to_this_machine_or_where_permitted() -> None:
+    for value, address in ADDRESSES.items():
+        assert str(httpx.URL(check_base_url(value) + list_rooms().path)) == f"{address}/v5/rooms"
+    assert [check_base_url(value) for value in LOOPBACK] == LOOPBACK
+    for value in ELSEWHERE:
         with pytest.raises(ValueError, match=r"^base_url must be https, .*; allow_http=True permits it$"):
             check_base_url(value)
-    assert check_base_url(value, allow_http=True) == value
-    assert check_base_url(value.lower().replace("http:", "https:"))
+        assert check_base_url(value, allow_http=True) == value
+        assert check_base_url(value.lower().replace("http:", "https:"))
 
 
 MALFORMED = ["", "api.netless.link", "ftp://api.netless.link", "https://", "https:h", "https://:443"]
@@ -201,15 +188,11 @@ MALFORMED += ["https://h\\@evil.example", "https://h/a b", "https://h/a\\b", "ht
 MALFORMED += ["https://h%41", "https://h#f", "https://h?"]
 
 
-@pytest.mark.parametrize("value", MALFORMED)
-def test_a_malformed_base_url_is_refused_and_not_shown(value: str) -> None:
-    for wrong, allowed in ((value, False), (value, True), (value.replace("https:", "http:"), True)):
+def test_a_base_url_that_is_malformed_or_has_a_token_or_the_path_is_refused_and_not_shown() -> None:
+    for value, allowed in product(MALFORMED, (False, True)):
         with pytest.raises(ValueError, match="base_url must look like https:") as caught:
-            check_base_url(wrong, allow_http=allowed)
+            check_base_url(value.replace("https:", "http:" if allowed else "https:"), allow_http=allowed)
         assert "s3cret" not in repr(caught.value)
-
-
-def test_a_base_url_with_a_token_or_with_the_path_is_refused() -> None:
     for value in ("NETLESSSDK_YWs9", "https://h/NETLESSSDK_YWs9", "http://h/NETLESSSDK_YWs9"):
         with pytest.raises(ValueError, match=r"^base_url must not be or hold a token; were two") as caught:
             check_base_url(value, allow_http=True)
@@ -217,16 +200,3 @@ def test_a_base_url_with_a_token_or_with_the_path_is_refused() -> None:
     for path in ("/v5", "/v5/rooms/", "/mirror/v5/rooms"):
         with pytest.raises(ValueError, match="base_url must end before /v5/rooms, which is added to it"):
             check_base_url(f"https://api.netless.link{path}")
-
-
-@examples(30, many=500)
-@given(st.text("ab.:/@?#[]%0\\ é-_", max_size=12))
-def test_any_base_url_is_refused_or_keeps_the_path_whole(rest: str) -> None:
-    try:
-        base_url = check_base_url(f"https://{rest}")
-        asked = httpx.URL(base_url + get_room(UUID).path)
-    except (ValueError, httpx.InvalidURL):  # what only the HTTP library finds is refused where the client is
-        return
-    assert asked.path.endswith(f"/v5/rooms/{UUID}")
-    assert (asked.scheme, asked.query, asked.fragment, asked.userinfo) == ("https", b"", "", b"")
-    assert asked.host

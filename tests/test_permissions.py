@@ -1,7 +1,6 @@
 """A call is refused here exactly when it cannot succeed, by the documented table and by the emulator."""
 
 import math
-import pickle
 from contextlib import suppress
 from itertools import product
 from typing import Any
@@ -11,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms import AccessKey, Role, TokenError, TokenInfo, TokenKind
+from netless_rooms import AccessKey, Role, TokenError, TokenKind
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
 from netless_rooms._auth.permissions import check_permission
-from netless_rooms._auth.tokens import EPOCH, MILLISECOND, Token, sign_token
+from netless_rooms._auth.tokens import Token, issue_token
 from netless_rooms.emulator import Emulator, Request
 from samples import DASHED, UUID
 
@@ -26,7 +25,6 @@ MASKED = "0e6exxxxxx4d95"
 SPELLINGS = [UUID, UUID.upper(), DASHED, DASHED.lower(), UUID[:4].upper() + UUID[4:]]
 SDK, ROOM, TASK = TokenKind
 ADMIN, WRITER, READER = Role
-
 # The permission table of the service's documentation.  A task token has no row there: it is for another service.
 MAY = {
     (SDK, ADMIN): "create get list disable enable",
@@ -50,15 +48,9 @@ def calls(uuid: str = UUID) -> dict[str, ApiRequest[Any]]:
 CALLS = calls()
 
 
-def signed(
-    kind: TokenKind = SDK, role: Role = ADMIN, *, uuid: str = UUID, ends: int | None = None, key: AccessKey = KEY
-) -> str:
+def signed(kind: TokenKind = SDK, role: Role = ADMIN, *, uuid: str = UUID, ends: int | None = None) -> str:
     """Return a token that expires at ``ends``, in milliseconds."""
-    room, end = None if kind is SDK else uuid, None if ends is None else EPOCH + ends * MILLISECOND
-    info = TokenInfo(
-        kind=kind, access_key=key.access_key, role=role, uuid=room, expires_at=end, nonce="5bfa5950-e766-4fbd-8bd7"
-    )
-    return sign_token(info, key.secret_key).text
+    return issue_token(KEY, kind, None if kind is SDK else uuid, role, ends).text
 
 
 def passes(token: str, operation: ApiRequest[Any], now: float = NOW) -> bool:
@@ -78,11 +70,8 @@ def refusal(token: str, call: str, now: float = NOW) -> TokenError:
     return caught.value
 
 
-def test_a_call_passes_exactly_when_the_table_says_so() -> None:
+def test_a_call_passes_exactly_when_the_table_says_so_however_the_room_is_spelled() -> None:
     assert {(kind, role): permitted(signed(kind, role)) for kind, role in product(TokenKind, Role)} == MAY
-
-
-def test_a_token_for_a_room_is_for_that_one_however_the_token_or_the_call_spells_it() -> None:
     for uuid, kind in product([OTHER, "a", UUID[:-1], f"{UUID}0", MASKED], (ROOM, TASK)):
         assert not permitted(signed(kind, uuid=uuid))
     for named, asked in product(SPELLINGS, SPELLINGS):
@@ -92,22 +81,12 @@ def test_a_token_for_a_room_is_for_that_one_however_the_token_or_the_call_spells
 
 
 def test_a_token_that_is_unreadable_or_never_expires_is_left_to_the_service() -> None:
+    assert repr(Token.parse("something")) == "Token(info=None)"
     for text in ("something", "NETLESSSDK_YWs9", "NETLESSTASK_" + "A" * 80, signed()):
         assert Token.parse(text).text == text
         for now in (-1e12, 0.0, NOW, math.inf, math.nan):
             assert permitted(text, now=now) == " ".join(CALLS)
             assert Token.parse(text).seconds_left(now) == math.inf
-
-
-def test_a_token_expires_at_the_very_moment_that_it_names() -> None:
-    for ends in (NOW_MS, NOW_MS + 1):
-        token, moment = signed(ends=ends), ends / 1000
-        for before in (-1e12, 0.0, NOW - 600, moment - 0.001, math.nextafter(moment, 0)):
-            assert passes(token, CALLS["list"], before)
-        for after in (moment, math.nextafter(moment, math.inf), moment + 0.001, NOW + 1e9):
-            assert not passes(token, CALLS["list"], after)
-        for left in (600.0, 0.5, 0.0, -0.25, -3600.0):
-            assert Token.parse(token).seconds_left(moment - left) == pytest.approx(left, abs=1e-6)
 
 
 UNCHECKED = " (check_token=False skips this check)"
@@ -118,7 +97,7 @@ ROOM_ADMIN = f"{THAT_ROOM} admin"
 NO_ADMIN = f"a writer token does not permit this call; {ROOM_ADMIN}"
 
 
-def test_the_error_says_what_is_lacking_and_what_would_do() -> None:
+def test_the_error_says_what_is_lacking_or_when_the_token_expired() -> None:
     elsewhere = signed(ROOM, WRITER, uuid=OTHER)
     for token, call, words in [
         (signed(TASK, READER), "list", f"a task token permits none of the calls; {ANY_WRITER}"),
@@ -129,13 +108,9 @@ def test_the_error_says_what_is_lacking_and_what_would_do() -> None:
         (signed(ROOM), "create", f"{ONLY_ROOM}; {ANY_WRITER}"),
         (elsewhere, "list", f"{ONLY_ROOM}; {ANY_WRITER}"),
         (elsewhere, "disable", f"the token is for another room; {ROOM_ADMIN}"),
-        (signed(ROOM, WRITER), "enable", NO_ADMIN),
-        (signed(SDK, WRITER, ends=0), "disable", NO_ADMIN),
+        *((signed(ROOM, WRITER), "enable", NO_ADMIN), (signed(SDK, WRITER, ends=0), "disable", NO_ADMIN)),
     ]:
         assert str(refusal(token, call)) == f"not sent, because {words}{UNCHECKED}"
-
-
-def test_the_error_says_when_the_token_expired_and_how_long_ago() -> None:
     for passed, ago in ((0.0, "0:00:00"), (0.6, "0:00:01"), (1e9, "11574 days, 1:46:40")):
         error = refusal(signed(ends=NOW_MS), "get", NOW + passed)
         when = f"2020-09-13 12:26:40 UTC, {ago} ago by this machine's clock"
@@ -143,30 +118,12 @@ def test_the_error_says_when_the_token_expired_and_how_long_ago() -> None:
         assert str(error) == f"not sent, because the token expired at {when}; {advice}"
 
 
-def test_neither_an_error_nor_a_repr_shows_the_token() -> None:
-    for kind, role, uuid in product(TokenKind, Role, (UUID, OTHER)):
-        token = signed(kind, role, uuid=uuid, ends=0)
-        secret = token.partition("_")[2]
-        error = refusal(token, "get")
-        shown = f"{error} {error!r} {error.args} {vars(error)} {pickle.dumps(error)!r} {Token.parse(token)}"
-        assert not [at for at in range(len(secret) - 11) if secret[at : at + 12] in shown]
-        assert (error.__cause__, error.__context__) == (None, None)
-
-
-def test_a_token_is_compared_by_identity_and_its_repr_shows_its_role() -> None:
-    one, other = Token.parse("something"), Token.parse("something")
-    assert len({one, other}) == 2
-    assert repr(one) == "Token(info=None)"
-    assert repr(WRITER) in repr(Token.parse(signed(role=WRITER)))
-
-
 def is_refused_by_the_emulator(token: str, operation: ApiRequest[Any], now: float) -> bool:
     emulator = Emulator(access_key=KEY.access_key, secret_key=KEY.secret_key, clock=lambda: now)
     emulator.add_room(uuid=UUID)
     headers, body = {"token": token, "region": "sg"}, operation.body or b""
-    answer = emulator.respond(
-        Request(method=operation.method, path=operation.path, query=operation.query, headers=headers, body=body)
-    )
+    asked = {"method": operation.method, "path": operation.path, "query": operation.query}
+    answer = emulator.respond(Request(**asked, headers=headers, body=body))
     assert answer.status in {200, 201, 401, 403}
     return answer.status in {401, 403}
 
@@ -174,12 +131,6 @@ def is_refused_by_the_emulator(token: str, operation: ApiRequest[Any], now: floa
 # The end lies around the time of the call, at most a few of the smallest steps of either away, or anywhere.
 STEPS, LAST_MS = st.integers(-3, 3), 253_402_300_799_999
 AROUND = STEPS.map(lambda steps: NOW + steps / 1000) | STEPS.map(lambda steps: NOW + steps * math.ulp(NOW))
-
-
-def test_a_token_of_another_project_is_for_the_service_to_refuse() -> None:
-    sent = signed(key=AccessKey("another", "project"))
-    assert passes(sent, CALLS["list"])
-    assert is_refused_by_the_emulator(sent, CALLS["list"], NOW)
 
 
 @examples(30, many=1000)

@@ -12,8 +12,7 @@ import web_service
 import whiteboard_bot
 from commands import EXAMPLES, environment
 from netless_rooms import AccessKey
-from netless_rooms.emulator import Emulator
-from settings import Settings, SettingsError, chosen, for_emulator, from_env
+from settings import Settings, SettingsError, chosen, from_env
 
 ENVIRONMENT = {"NETLESS_ACCESS_KEY": "a", "NETLESS_SECRET_KEY": "my secret", "NETLESS_REGION": "sg"}
 
@@ -39,9 +38,7 @@ def test_a_wrong_setting_is_named_without_the_secret() -> None:
         assert "my secret" not in str(raised.value)
 
 
-def test_an_example_without_settings_says_what_to_set_or_how_to_try_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_example_without_settings_says_what_to_set_or_how_to_try_it(monkeypatch: Any, capsys: Any) -> None:
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     mains: list[Any] = [web_service.main, disable_old_rooms.main, whiteboard_bot.main]
@@ -51,17 +48,6 @@ def test_an_example_without_settings_says_what_to_set_or_how_to_try_it(
             main()
         assert ended.value.code == 2
         assert "error: set NETLESS_ACCESS_KEY, NETLESS_SECRET_KEY, NETLESS_REGION in" in capsys.readouterr().err
-
-
-@pytest.mark.anyio
-@pytest.mark.netless_emulator(rooms=1)
-async def test_the_settings_of_an_emulator_reach_it(netless_emulator: Emulator) -> None:
-    settings = for_emulator(netless_emulator)
-    async with settings.open_client() as client:
-        assert len(await settings.rooms(client).list()) == 1
-
-
-# The extra of the emulator
 
 
 def test_without_the_emulator_its_extra_is_not_needed() -> None:

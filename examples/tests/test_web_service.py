@@ -20,7 +20,6 @@ from settings import for_emulator
 from web_service import State, create_app, decode_cursor, encode_cursor, state_of, status_and_detail
 
 pytestmark = pytest.mark.anyio
-
 ROOM = "37875f5089c611eaa629dbb375b5adfc"
 ONE_ROOM = pytest.mark.netless_emulator(add=[{"uuid": ROOM}])
 
@@ -44,13 +43,8 @@ async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield browser
 
 
-# Rooms and tokens
-
-
 @ONE_ROOM
-async def test_who_opens_or_knows_a_room_gets_a_ticket_for_it(
-    browser: httpx.AsyncClient, netless_emulator: Emulator
-) -> None:
+async def test_who_opens_or_knows_a_room_gets_a_ticket_for_it(browser: Any, netless_emulator: Emulator) -> None:
     for path in ("/rooms", f"/rooms/{ROOM}/tokens"):
         for role in ("writer", "reader"):
             answer = await browser.post(path, json={"role": role})
@@ -67,9 +61,7 @@ async def test_who_opens_or_knows_a_room_gets_a_ticket_for_it(
 
 
 @ONE_ROOM
-async def test_who_opens_a_room_draws_who_comes_later_looks_on_and_nobody_becomes_an_admin(
-    browser: httpx.AsyncClient, netless_emulator: Emulator
-) -> None:
+async def test_who_opens_a_room_draws_and_nobody_becomes_an_admin(browser: Any, netless_emulator: Any) -> None:
     for path in ("/rooms", f"/rooms/{ROOM}/tokens"):
         assert (await browser.post(path, json={"role": "admin"})).status_code == 422
     assert netless_emulator.requests == []
@@ -84,13 +76,8 @@ async def test_a_closed_room_is_shown_and_gives_no_tickets(browser: httpx.AsyncC
     assert (await browser.post(f"/rooms/{ROOM}/tokens")).status_code == 409
 
 
-# Pages
-
-
 @pytest.mark.netless_emulator(rooms=29, quirks=Quirks(short_pages=True))
-async def test_who_follows_the_cursor_sees_every_room_once(
-    browser: httpx.AsyncClient, netless_emulator: Emulator
-) -> None:
+async def test_who_follows_the_cursor_sees_every_room_once(browser: Any, netless_emulator: Emulator) -> None:
     for limit in (1, 7, 29, 200):
         pages = [page async for page in each_page(browser, limit)]
         assert [room["uuid"] for page in pages for room in page] == list(netless_emulator.uuids())
@@ -112,9 +99,7 @@ NO_CURSORS = ["", "x", "!!!!", "YWZ0ZXI", "YWZ0ZXIg", "YmVmb3JlIDE", "YWZ0ZXIg\u
 NO_UUIDS = ["NETLESSROOM_abc", "a%20b", "%C3%A9", ROOM * 5, "..%2F.."]
 
 
-async def test_what_is_no_cursor_or_cannot_name_a_room_is_not_asked_for(
-    browser: httpx.AsyncClient, netless_emulator: Emulator
-) -> None:
+async def test_no_cursor_and_no_uuid_is_asked_for(browser: httpx.AsyncClient, netless_emulator: Emulator) -> None:
     for cursor in NO_CURSORS:
         answer = await browser.get("/rooms", params={"cursor": cursor})
         assert (answer.status_code, answer.json()) == (400, {"detail": "no such cursor"})
@@ -125,8 +110,6 @@ async def test_what_is_no_cursor_or_cannot_name_a_room_is_not_asked_for(
     assert decode_cursor(encode_cursor(ROOM)) == ROOM
     assert ROOM not in encode_cursor(ROOM)
 
-
-# Errors
 
 FAILURES: list[tuple[Fault, int, str | None]] = [
     (Failure(404), 404, None),
@@ -162,9 +145,7 @@ async def test_an_error_is_answered_with_a_status_of_ours_and_shows_no_secret(
     assert status_and_detail(ClientUnusableError("closed"))[0] == 500  # a mistake of ours too
 
 
-async def test_an_open_that_is_in_doubt_is_said_to_be_and_is_not_repeated(
-    browser: httpx.AsyncClient, netless_emulator: Emulator
-) -> None:
+async def test_an_open_that_is_in_doubt_is_not_repeated(browser: Any, netless_emulator: Emulator) -> None:
     faults: list[tuple[Fault, int]] = [(Closed(work_done=True), 502), (Failure(503), 503)]
     for number, (fault, status) in enumerate(faults, 1):
         netless_emulator.faults.append(fault)
@@ -175,9 +156,7 @@ async def test_an_open_that_is_in_doubt_is_said_to_be_and_is_not_repeated(
 
 
 @ONE_ROOM
-async def test_the_log_has_what_the_visitor_does_not_see(
-    browser: httpx.AsyncClient, netless_emulator: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_log_has_what_the_visitor_does_not_see(browser: Any, netless_emulator: Any, caplog: Any) -> None:
     netless_emulator.faults.append(Failure(403, "token access role writer forbidden"))
     assert "token" not in (await browser.get(f"/rooms/{ROOM}")).text
     (record,) = [record for record in caplog.records if record.name == "web_service"]
@@ -185,12 +164,7 @@ async def test_the_log_has_what_the_visitor_does_not_see(
     assert "token access role writer forbidden" in record.getMessage()
 
 
-# The client
-
-
-async def test_there_is_one_client_and_it_is_closed_when_the_service_ends(
-    netless_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_one_client_is_closed_when_the_service_ends(netless_emulator: Any, monkeypatch: Any) -> None:
     opened = watch_clients(monkeypatch)
     app = create_app(for_emulator(netless_emulator))
     assert opened == []
@@ -201,9 +175,6 @@ async def test_there_is_one_client_and_it_is_closed_when_the_service_ends(
         assert not client.is_closed
     assert client.is_closed
     assert netless_emulator.room_count == 3
-
-
-# The command
 
 
 def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The bot: the real application, with a Telegram in its place that notes what is sent."""
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -19,7 +18,6 @@ from settings import Settings, for_emulator
 from whiteboard_bot import HELP, Terminal, Whiteboards, build, typed
 
 pytestmark = pytest.mark.anyio
-
 JOIN_URL = "https://boards.example/join"
 
 
@@ -76,9 +74,7 @@ async def test_a_link_holds_both_behind_the_hash(netless_emulator: Emulator) -> 
     assert verify_token(holds["token"][0], netless_emulator.key.secret_key).uuid == holds["room"][0]
 
 
-async def test_each_chat_gets_a_room_of_its_own_over_one_client(
-    netless_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_chat_gets_its_own_room_over_one_client(netless_emulator: Emulator, monkeypatch: Any) -> None:
     opened = watch_clients(monkeypatch)
     answers = await answers_to(for_emulator(netless_emulator), *[typed("/whiteboard")] * 3)
     assert len(set(answers)) == netless_emulator.room_count == 3
@@ -86,9 +82,7 @@ async def test_each_chat_gets_a_room_of_its_own_over_one_client(
     assert client.is_closed
 
 
-async def test_whatever_else_is_said_is_answered_with_help_and_a_correction_opens_no_room(
-    netless_emulator: Emulator,
-) -> None:
+async def test_whatever_else_is_said_is_answered_with_help(netless_emulator: Emulator) -> None:
     corrected = typed("/whiteboard")
     corrected["edited_message"] = corrected.pop("message")
     lines = map(typed, ("/start", "/help", "hello", "/nonsense"))
@@ -99,14 +93,11 @@ async def test_whatever_else_is_said_is_answered_with_help_and_a_correction_open
 FAULTS: list[tuple[Fault, str]] = [
     (Failure(429, retry_after=600), "Please try again in 600 seconds."),
     (Failure(503, retry_after=600), "Please send /whiteboard once more."),
-    (Closed(work_done=True), "Please send /whiteboard once more."),
-    (Failure(400), "Something went wrong."),
+    *((Closed(work_done=True), "Please send /whiteboard once more."), (Failure(400), "Something went wrong.")),
 ]
 
 
-async def test_an_error_is_answered_politely_and_logged(
-    netless_emulator: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_error_is_answered_politely_and_logged(netless_emulator: Emulator, caplog: Any) -> None:
     for fault, text in FAULTS:
         caplog.clear()
         netless_emulator.faults.append(fault)
@@ -121,20 +112,6 @@ def test_what_never_got_through_is_answered_politely_too() -> None:
     slowly = RateLimitedError("slowly", 429, method="POST", path="/v5/rooms")
     assert "try again in a minute" in whiteboard_bot.message_for(slowly)
     assert "are unavailable" in whiteboard_bot.message_for(TransportError("no way", method="POST", path="/"))
-
-
-async def test_a_fault_in_the_bot_is_logged_with_its_place(
-    netless_emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Whiteboards, "_invitation", lambda *_: 1 / 0)
-    (answer,) = await answers_to(for_emulator(netless_emulator), typed("/whiteboard"))
-    assert "Something went wrong." in answer
-    assert "ZeroDivisionError" in caplog.text
-
-
-async def test_in_a_terminal_only_what_the_bot_needs_is_there() -> None:
-    status, body = await Terminal().do_request("https://telegram.example/bot0/getUpdates", "POST")
-    assert (status, json.loads(body)["ok"]) == (404, False)
 
 
 def test_the_command_answers_what_is_typed_until_its_end(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from attrs import field, frozen
@@ -12,19 +12,11 @@ from netless_rooms._auth.environment import from_environment
 from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.emulator import Emulator, Quirks
 
-REVERSED: Final = Quirks(
-    cursor="exclusive",
-    page_cap=700,
-    short_pages=True,
-    unknown_begin="not_found",
-    regions="apart",
-    disabled="hidden",
-    missing_region="cn-hz",
-    unknown_region="served",
-    record_default="on_in_cn_hz",
-    created_name="kept",
-)
-"""Everything that is not documented, the other way round: no test of the contract may depend on it."""
+# Everything that is not documented, the other way round: no test of the contract may depend on it.
+PAGES: Final[dict[str, Any]] = {"cursor": "exclusive", "page_cap": 700, "short_pages": True, "disabled": "hidden"}
+REGIONS: Final[dict[str, Any]] = {"regions": "apart", "missing_region": "cn-hz", "unknown_region": "served"}
+CREATED: Final[dict[str, Any]] = {"record_default": "on_in_cn_hz", "created_name": "kept"}
+REVERSED: Final = Quirks(unknown_begin="not_found", **PAGES, **REGIONS, **CREATED)
 DOCUMENTED: Final = {"order", "envelope"}  # quirks that break the contract
 
 
@@ -44,7 +36,7 @@ def emulated(emulator: Emulator) -> Target:
 
 def from_variables() -> Target:
     """Return the target that the environment names; ``ValueError`` says what it lacks, and shows no value."""
-    names = ("token", "access_key", "secret_key", "region", "base_url")
+    names = "token", "access_key", "secret_key", "region", "base_url"
     token, access_key, secret_key, region, base_url = map(from_environment, names)
     if region is None or not (token or (access_key and secret_key)):
         raise ValueError("set NETLESS_REGION, and NETLESS_TOKEN or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY")

@@ -1,7 +1,6 @@
 """Clients of every HTTP library: httpx, httpx2, and httpx over aiohttp, which only works over a socket.
 
-A test names none of them.  It gets a client whose responses come from a script, in terms of httpx and never over
-aiohttp, from an emulator, or from a ``Peer``, which shows the bytes on the wire.
+Responses come from a script, in terms of httpx, from an emulator, or from a ``Peer``, which shows the bytes sent.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -15,14 +14,11 @@ import httpx
 import httpx2
 from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import define, field
-from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+from httpx_aiohttp import HttpxAiohttpClient
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from netless_rooms import AsyncRooms
 from netless_rooms.emulator import Emulator
-
-HTTP_CLIENTS: Final = ("httpx", "httpx2", "aiohttp")
 
 CLIENTS: dict[str, Callable[..., Any]] = {
     "httpx": httpx.AsyncClient,
@@ -31,24 +27,11 @@ CLIENTS: dict[str, Callable[..., Any]] = {
     "aiohttp2": Httpx2AiohttpClient,
 }  # all of them send over a socket
 NO_CERTIFICATES: Final = SSLContext(PROTOCOL_TLS_CLIENT)  # to load the usual ones takes longer than a test
-
 Client: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
 Script: TypeAlias = Callable[[httpx.Request], httpx.Response]
 Answering: TypeAlias = Script | Emulator
 OpenClient: TypeAlias = Callable[..., Client]
 OpenRooms: TypeAlias = Callable[..., AbstractAsyncContextManager[AsyncRooms]]
-
-
-@define
-class Switch:
-    """A server on this machine whose application can be changed; one for all tests, since each takes long."""
-
-    base_url: str = ""
-    app: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.app is not None
-        await self.app(scope, receive, send)
 
 
 def on_the_wire(body: bytes, *headers: str, status: int = 200) -> bytes:
@@ -100,21 +83,8 @@ async def peer(respond: Callable[[str], bytes | None]) -> AsyncIterator[Peer]:
         tasks.cancel_scope.cancel()
 
 
-def client_of(http_client: str, switch: Switch | None, answering: Answering, **options: Any) -> Client:
-    """Return a client that gets its answers from ``answering``, whatever host it asks; yours to close."""
-    library: Any = httpx2 if http_client == "httpx2" else httpx
-    if callable(answering):
-        transport: Any = library.MockTransport(anew(library, answering))
-    elif switch is None:
-        transport = answering.transport()
-    else:
-        switch.app, transport = answering.app, Line(switch.base_url)
-    client: Client = library.AsyncClient(transport=transport, **options)
-    return client
-
-
-def anew(library: Any, script: Script) -> Callable[[Any], Any]:
-    """Return what answers a request of ``library`` as ``script`` does, each time anew."""
+def scripted(library: Any, script: Script) -> Any:
+    """Return a transport of ``library`` that answers as ``script`` does, each time anew."""
 
     def answer(request: Any) -> Any:
         try:
@@ -127,16 +97,4 @@ def anew(library: Any, script: Script) -> Callable[[Any], Any]:
         stream = library.ByteStream(b"".join(response.stream))
         return library.Response(response.status_code, headers=response.headers.raw, stream=stream)
 
-    return answer
-
-
-class Line(AiohttpTransport):
-    """Sends every request to one server on this machine."""
-
-    def __init__(self, base_url: str) -> None:
-        super().__init__(verify=NO_CERTIFICATES)
-        self.to = httpx.URL(base_url)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(scheme=self.to.scheme, host=self.to.host, port=self.to.port)
-        return await super().handle_async_request(request)
+    return library.MockTransport(answer)

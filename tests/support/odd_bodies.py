@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from netless_rooms._api.decoding import WIRE_NAMES
-from samples import CREATED, DASHED, UUID, room_document
+from samples import DASHED, GOT, UUID, room_document
 
 SDK_TOKEN: Final = "NETLESSSDK_YWs9YW4tYWNjZXNzLWtleSZyb2xlPTAmc2lnPTY4ZTlkN2Q2YzJmODFhNDM"
 TOKENS: Final = [SDK_TOKEN, "opaque:7f3a9c51e8d2b640!7f3a9c51e8d2b640"]
@@ -60,7 +60,7 @@ def _inside(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 _values = st.recursive(_scalars, _inside, max_leaves=5)
 _documents = [room_document(), room_document(isBan=True), room_document(name="Algebra", appUUID=...)]
-_documents += [room_document(uuid=DASHED, colour="red", tags=[{"a": None}]), json.loads(CREATED)]
+_documents += [room_document(uuid=DASHED, colour="red", tags=[{"a": None}]), json.loads(GOT)]
 _documents += [{"message": "room not found"}, {"msg": "expired token"}]
 _pieces = [piece.encode() for piece in (*ODD_VALUES, *ODD_SPACES)]
 

@@ -6,16 +6,6 @@ The page masks ids with ``x``.  ``printed`` puts an answer into the envelope tha
 import json
 from typing import Any, Final
 
-CREATED: Final = """{
-"uuid": "4a5xxxxx6b",
-"teamUUID": "RMxxxxx5aw",
-"appUUID": "i54xxxxx1AQ",
-"isRecord": false,
-"isBan": false,
-"createdAt": "2021-01-18T06:56:29.432Z",
-"limit": 0
-}"""
-
 GOT: Final = """{
 "uuid": "4axxxxx96b",
 "teamUUID": "RMmxxxxx5aw",
@@ -25,7 +15,6 @@ GOT: Final = """{
 "createdAt": "2021-01-18T06:56:29.432Z",
 "limit": 0
 }"""
-
 LISTED: Final = """[
 {
 "uuid": "0e6exxxxxxd95",
@@ -46,17 +35,6 @@ LISTED: Final = """[
 "limit": 0
 }
 ]"""
-
-DISABLED: Final = """{
-"uuid": "0e6xxxxxx95",
-"teamUUID": "RMxxxxxaw",
-"appUUID": "vVxxxxxJF-A",
-"isRecord": false,
-"isBan": true,
-"createdAt": "2020-12-20T14:02:54.846Z",
-"limit": 0
-}"""
-
 UUID: Final = "37875f5089c611eaa629dbb375b5adfc"
 DASHED: Final = "37875F50-89C6-11EA-A629-DBB375B5ADFC"
 
