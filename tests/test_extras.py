@@ -18,6 +18,8 @@ IMPORTS = """
 import sys
 import netless_rooms
 print({"starlette", "uvicorn", "rich", "trio", "cattrs", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
+import netless_rooms.pytest_plugin  # which imports the emulator for its fixtures only
+print({"netless_rooms.emulator", "starlette", "httpx"} & set(sys.modules))
 import netless_rooms.emulator
 print({"trio", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
 """
