@@ -8,7 +8,7 @@ import httpx
 from attrs import field, frozen
 
 from netless_rooms import AccessKey, TokenError, read_token
-from netless_rooms._auth.environment import from_environment
+from netless_rooms._auth.environment import find_base_url, find_settings
 from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.emulator import Emulator, Quirks
 
@@ -36,20 +36,11 @@ def emulated(emulator: Emulator) -> Target:
 
 def from_variables() -> Target:
     """Return the target that the environment names; ``ValueError`` says what it lacks, and shows no value."""
-    names = "token", "access_key", "secret_key", "region", "base_url"
-    token, access_key, secret_key, region, base_url = map(from_environment, names)
-    if region is None or not (token or (access_key and secret_key)):
-        raise ValueError("set NETLESS_REGION, and NETLESS_TOKEN or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY")
-    if token and secret_key:
-        raise ValueError("NETLESS_TOKEN and NETLESS_SECRET_KEY are both set: unset the one that is not to ask")
-    if token and has_expired(token):  # or every test would be skipped
-        raise ValueError("the token in NETLESS_TOKEN has expired: use a new one, or set the clock right")
-    credential = token or AccessKey(access_key or "", secret_key or "")
-    return Target(credential, region, (base_url or DEFAULT_BASE_URL).rstrip("/"))
-
-
-def has_expired(token: str) -> bool:
-    with suppress(TokenError):  # a token that cannot be read is for the service to judge
-        end = read_token(token).expires_at
-        return end is not None and end <= datetime.now(UTC)
-    return False
+    credential, region = find_settings(None, None)
+    assert isinstance(credential, AccessKey | str)
+    if isinstance(credential, str):
+        with suppress(TokenError):  # a token that cannot be read is for the service to judge
+            end = read_token(credential).expires_at
+            if end is not None and end <= datetime.now(UTC):  # or every test would be skipped
+                raise ValueError("the token in NETLESS_TOKEN has expired: use a new one, or set the clock right")
+    return Target(credential, region, find_base_url().rstrip("/"))
