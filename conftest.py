@@ -58,11 +58,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Leave out aiohttp on Trio, where it does not run, and exhaustive tests unless they are requested.
+    """Leave out exhaustive tests unless they are requested.
 
     The blocks of a page stay in order, whatever shuffles the tests.
     """
-    items[:] = [item for item in items if not is_aiohttp_on_trio(item)]
     if not config.getoption("--exhaustive"):
         left_out = [item for item in items if item.get_closest_marker("exhaustive")]
         config.hook.pytest_deselected(items=left_out)
@@ -70,13 +69,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     blocks = iter([item for item in items if isinstance(item, SybilItem)])
     yield
     items[:] = [next(blocks) if isinstance(item, SybilItem) else item for item in items]
-
-
-def is_aiohttp_on_trio(item: pytest.Item) -> bool:
-    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
-        return False
-    ids = item.callspec.id.split("-")
-    return item.callspec.params.get("anyio_backend") == "trio" and any(part.startswith("aiohttp") for part in ids)
 
 
 PRINTED = "output of the last block"  # not an identifier, so that no block defines it by accident

@@ -6,6 +6,7 @@ The service here is a ``Peer``: the bytes it receives are all that goes out.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from gzip import compress
+from itertools import product
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
@@ -20,12 +21,13 @@ from fakes import ONCE, TOKEN
 from http_clients import CLIENTS, NO_CERTIFICATES, on_the_wire, peer
 from netless_rooms import AsyncRooms, RetryPolicy, RoomsError, errors
 from samples import UUID, room_json
-from selection import exhaustive, on_both_loops
+from selection import exhaustive
 
+PAIRS = [*product(("httpx", "httpx2"), ("asyncio", "trio")), ("aiohttp", "asyncio")]  # aiohttp has no other loop
+NEWER = ("aiohttp2", "asyncio")
 pytestmark = [
     pytest.mark.anyio,
-    on_both_loops,
-    pytest.mark.parametrize("http_client", ["httpx", "httpx2", "aiohttp", *exhaustive(["aiohttp2"])]),
+    pytest.mark.parametrize(("http_client", "anyio_backend"), [*PAIRS, *exhaustive([pytest.param(*NEWER)])]),
     # aiohttp forgets the future of a connection that is closed on it.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -102,7 +102,7 @@ async def test_a_failed_start_is_an_error_that_says_so(monkeypatch: pytest.Monke
 
 
 async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.01)
+    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(socket, "create_server", lambda *_, **__: listener)
         async with Emulator().serve() as url, client_of(Emulator(), url) as client:

@@ -86,6 +86,9 @@ def test_created_rooms_have_version_1_uuids_of_their_time_later_than_the_last() 
     assert {room["createdAt"] for room in rooms} == {"2020-09-13T12:26:40.500Z"}
     now[0] = 0.0
     assert UUID(emulator.add_room()).time > uuids[2].time
+    follower = Emulator(clock=lambda: 1_600_000_000.5)
+    follower.add_room(uuid=uuids[1].hex)
+    assert follower.add_room() == uuids[2].hex
 
 
 def test_get_answers_with_the_room_and_set_ban_with_the_changed_one() -> None:
