@@ -84,7 +84,7 @@ async def failure(call: Awaitable[object]) -> Any:
     return None
 
 
-CALLS: Final[dict[str, Any]] = {name: methodcaller(name) for name in ("create", "list")}
+CALLS: dict[str, Any] = {name: methodcaller(name) for name in ("create", "list")}
 CALLS |= {name: methodcaller(name, UUID) for name in ("get", "disable", "enable")}
 ABSENT: Final = httpx.Response(404)
 REFUSED: Final = httpx.ConnectError("refused")

@@ -82,7 +82,7 @@ RIGHT_TYPES |= {"limit": ((int,), "an integer")}
 VALUES = ["text", "", "true", "0", True, False, 0, 1, -1.0, 0.0, None, [], {}, ["text"], {"a": 1}]
 
 
-def test_a_value_of_a_wrong_type_is_an_error_in_its_place() -> None:
+def test_a_value_of_a_wrong_type_or_no_uuid_is_an_error_in_its_place() -> None:
     for wire, (right, words) in RIGHT_TYPES.items():
         for value in VALUES:
             if type(value) not in right:
@@ -93,6 +93,10 @@ def test_a_value_of_a_wrong_type_is_an_error_in_its_place() -> None:
     shown = [({}, "an object"), ([], "an array"), ("é\n", '"é\\n"'), (True, "true"), (1.5, "1.5")]
     for value, words in [*shown, ("a @ $.b", '"a @ $.b"')]:  # the last looks like a place
         assert fault_with(limit=value) == (f"expected an integer, got {words}", "$.limit")
+    for uuid in ("a-B_1", "a" * 128, "NETLESSSDK", "NETLESSFOO_a"):
+        assert room_with(uuid=uuid).uuid == uuid
+    for uuid in NO_UUIDS:
+        assert fault_with(uuid=uuid) == (f"expected a room's uuid, got {show(uuid)}", "$.uuid")
 
 
 def test_the_first_fault_is_named_with_its_place_and_the_others_are_counted() -> None:
@@ -110,13 +114,6 @@ def test_the_first_fault_is_named_with_its_place_and_the_others_are_counted() ->
 
 
 NO_UUIDS = ["", "..", "a/b", "%2e", "é", "٣", "a b", "a\n", "a\0", "a" * 129, "NETLESSSDK_a", "aNETLESSROOM_a"]
-
-
-def test_what_cannot_stand_in_a_path_or_looks_like_a_token_is_not_a_uuid() -> None:
-    for uuid in ("a-B_1", "a" * 128, "NETLESSSDK", "NETLESSFOO_a"):
-        assert room_with(uuid=uuid).uuid == uuid
-    for uuid in NO_UUIDS:
-        assert fault_with(uuid=uuid) == (f"expected a room's uuid, got {show(uuid)}", "$.uuid")
 
 
 TOO_DEEP = 'the unknown field "x" is nested too deeply'

@@ -272,19 +272,16 @@ def uuids(letters: str) -> list[str | None]:
 LISTED = uuids("abcd?f")
 
 
-def test_a_page_from_a_room_shows_the_cursor() -> None:
+def test_a_page_from_a_room_shows_the_cursor_or_what_an_unknown_begin_does() -> None:
     cases: list[tuple[str, list[tuple[Any, str]]]] = [
         *(("inclusive", [(1, "bc"), (5, "f")]), ("exclusive", [(1, "cd"), (5, "")]), ("ignored", [(1, "ab")])),
         ("unknown", [(1, "z"), (1, "?"), (1, ""), (0, "ab"), (0, ""), (None, "")]),
     ]
-    for verdict, pages in cases:
-        for place, page in pages:
-            assert checks.cursor(LISTED, place, uuids(page)).verdict == verdict, (place, page)
+    for verdict, seen in cases:
+        for place, uuid_letters in seen:
+            assert checks.cursor(LISTED, place, uuids(uuid_letters)).verdict == verdict, (place, uuid_letters)
     assert checks.cursor(["a", "b", "c"], 1, ["c"]).verdict == "exclusive"
     assert checks.cursor(["a", UUID], 1, [DASHED]).verdict == "inclusive"
-
-
-def test_a_page_shows_what_happens_to_a_begin_that_names_no_room() -> None:
     pages: list[list[str | None] | int | None] = [["c"], ["a"], [], ["z"], [None], None, 400, 404, 403, 500]
     verdicts = "seek start nothing unknown unknown unreadable bad_request not_found refused refused"
     assert " ".join(checks.unknown_begin(LISTED, 1, page).verdict for page in pages) == verdicts
@@ -292,9 +289,8 @@ def test_a_page_shows_what_happens_to_a_begin_that_names_no_room() -> None:
         assert checks.unknown_begin(few, None, None).evidence == f"too few to tell: {words}"
 
 
-@pytest.mark.parametrize(
-    ("first", "pages", "count", "verdicts"),
-    [
+def test_lengths_of_pages_show_what_limits_them() -> None:
+    cases: list[tuple[int, list[Any], int, Any]] = [
         *((1000, [(20, 20)], 1000, ("none", "no")), (1000, [(20, 19), (20, 20)], 1000, ("none", "yes"))),
         *((1000, [], 1000, ("none", "unknown")), (999, [(20, 20)], 999, ("unknown", "no"))),
         *((50, [(20, 20)], 120, ("unknown", "no")), (50, [(20, 20), (1000, 50)], 120, ("50", "no"))),
@@ -303,12 +299,11 @@ def test_a_page_shows_what_happens_to_a_begin_that_names_no_room() -> None:
         *((7, [(7, 7)], 30, ("unknown", "no")), (30, [(20, 7)], 30, ("unknown", "yes"))),
         *((1001, [], 1001, ("ignored", "unknown")), (30, [(20, 30)], 30, ("ignored", "unknown"))),
         (0, [], 0, ("unknown", "unknown")),
-    ],
-)
-def test_lengths_of_pages_show_what_limits_them(first: int, pages: Any, count: int, verdicts: Any) -> None:
-    sizes = [PageSize(*page) for page in [(1000, first), *pages]]
-    found = checks.page_sizes(sizes, is_whole=first == count < 1000, count=count)
-    assert tuple(each.verdict for each in found) == verdicts
+    ]
+    for first, pages, count, verdicts in cases:
+        sizes = [PageSize(*page) for page in [(1000, first), *pages]]
+        found = checks.page_sizes(sizes, is_whole=first == count < 1000, count=count)
+        assert tuple(each.verdict for each in found) == verdicts
 
 
 def test_rooms_show_their_order() -> None:
@@ -335,20 +330,18 @@ def test_the_remedy_for_a_sequential_scan_depends_on_the_order() -> None:
     assert checks.shards(5, ScanMode.SHARDS, order="uuid", cursor="inclusive").verdict == "5"
 
 
-@pytest.mark.parametrize(
-    ("own", "others", "verdict", "evidence"),
-    [
+def test_first_pages_show_whether_regions_are_apart() -> None:
+    cases: list[tuple[Any, Any, str, str]] = [
         (["a"], {"sg": ["a", "b"], "eu": ["a"]}, "apart", "the same rooms in eu; other rooms in sg"),
         (["a", "b"], {"sg": [], "eu": 403}, "apart", "none in sg; no list in eu"),
         ([], {"sg": ["a"], "eu": []}, "apart", "no rooms in us-sv; other rooms in sg; none in eu"),
         ([], {"sg": [], "eu": None}, "unknown", "no rooms in us-sv; none in sg; no list in eu"),
         ([None], {"sg": [None]}, "apart", "other rooms in sg"),
         (503, {"sg": ["a"]}, "apart", "no rooms in us-sv; other rooms in sg"),
-    ],
-)
-def test_first_pages_show_whether_regions_are_apart(own: Any, others: Any, verdict: str, evidence: str) -> None:
-    found = checks.regions(own, "us-sv", others)
-    assert (found.verdict, found.evidence) == (verdict, evidence)
+    ]
+    for own, others, verdict, evidence in cases:
+        found = checks.regions(own, "us-sv", others)
+        assert (found.verdict, found.evidence) == (verdict, evidence)
 
 
 def test_a_token_shows_what_it_may_do() -> None:

@@ -130,8 +130,8 @@ def test_every_region_has_the_same_rooms_and_one_left_out_is_refused_or_cn_hz() 
     assert [ask(apart, "GET", room, region=region).status for region in (None, "cn-hz", "sg")] == [200, 200, 404]
 
 
-def test_a_name_is_ignored_or_kept() -> None:
-    """Rule: create-name."""
+def test_a_name_is_ignored_or_kept_and_a_uuid_has_several_spellings() -> None:
+    """Rules: create-name, room-uuid-spelling."""
     longest, too_long = "白" * 682 + "xy", "白" * 683
     kept: list[tuple[Any, bool]] = [("kept", True), ("replaces_app_uuid", False)]
     for created_name, has_app_uuid in [("ignored", True), *kept]:
@@ -142,10 +142,6 @@ def test_a_name_is_ignored_or_kept() -> None:
             assert room.get("name") == (None if created_name == "ignored" else shown)
         status = 201 if created_name == "ignored" else 400
         assert {ask(emulator, "POST", body={"name": name}).status for name in (too_long, 7, None)} == {status}
-
-
-def test_a_uuid_with_dashes_or_in_upper_case_names_the_same_room() -> None:
-    """Rule: room-uuid-spelling."""
     emulator = Emulator(rooms=9, quirks=Quirks(unknown_begin="not_found"))
     uuids = list(emulator.uuids())
     token = emulator.room_token(uuids[4].upper())
@@ -158,8 +154,8 @@ def test_a_uuid_with_dashes_or_in_upper_case_names_the_same_room() -> None:
 KEYS: Final = {"accessKey": "emulated-access-key", "secretAccessKey": "emulated-secret-key"}
 
 
-def test_the_service_signs_tokens() -> None:
-    """Rules: sdk-token, room-token, token-lifespan."""
+def test_the_service_signs_tokens_or_refuses_to() -> None:
+    """Rules: sdk-token, room-token, token-lifespan, sdk-token-keys, token-role."""
     emulator = Emulator(rooms=1, clock=lambda: 1.6e9)
     uuid = next(emulator.uuids())
     room_tokens = f"/v5/tokens/rooms/{uuid}"
@@ -175,10 +171,6 @@ def test_the_service_signs_tokens() -> None:
         assert (info.expires_at and info.expires_at.timestamp()) == seconds
     assert ask(emulator, "GET", token=sdk_token).status == 200
     assert ask(emulator, "POST", room_tokens, wanted, token=json.loads(answer.body)).status == 201
-
-
-def test_a_token_that_may_not_be_signed_is_refused() -> None:
-    """Rules: sdk-token-keys, token-role."""
     emulator = Emulator(rooms=1)
     room, lifespan = f"rooms/{next(emulator.uuids())}", f"lifespan must be an integer from 0 to {10**14}"
     keys = "accessKey and secretAccessKey must be those of the project"
@@ -270,8 +262,8 @@ def test_a_token_allows_the_calls_of_its_kind_role_and_room() -> None:
     assert refusal_of(emulator, emulator.room_token("none")) == (404, "room not found")
 
 
-def test_a_malformed_token_and_one_of_another_key_are_refused() -> None:
-    """Rules: token-format, token-team, token-signature."""
+def test_a_token_that_is_malformed_or_expired_or_of_another_key_is_refused() -> None:
+    """Rules: token-format, token-team, token-signature, token-expired."""
     emulator = Emulator(access_key="ключ", secret_key="секрет")
     assert emulator.key == AccessKey("ключ", "секрет")
     token = emulator.token()
@@ -283,10 +275,6 @@ def test_a_malformed_token_and_one_of_another_key_are_refused() -> None:
     for pair, refused in expected.items():
         made = AccessKey(*pair).sdk_token(role=Role.WRITER, lifetime=None)
         assert refusal_of(emulator, made) == refused
-
-
-def test_a_token_expires_at_the_moment_that_it_names() -> None:
-    """Rule: token-expired."""
     now = [1_000_000.0]
     emulator = Emulator(clock=lambda: now[0])
     forever, past = emulator.token(lifetime=None), emulator.token(lifetime=timedelta(0))

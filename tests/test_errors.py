@@ -82,7 +82,7 @@ def test_the_text_says_who_asked_what_what_to_do_next_and_what_was_tried(kind: t
     assert text.endswith(f"{hint} (after 2 attempts: 503, TimedOutError; no further attempt, because {OFF})")
 
 
-def test_what_an_error_says_and_assumes_without_its_optional_parts() -> None:
+def test_each_error_has_its_text_also_without_its_optional_parts() -> None:
     error = TransportError("it broke")
     text = str(error)
     error.attempts = (Attempt(**FAILURE, waited=0.0),)
@@ -98,17 +98,6 @@ def test_what_an_error_says_and_assumes_without_its_optional_parts() -> None:
     kinds: list[type[StatusError]] = [StatusError, *StatusError.__subclasses__()]
     assert [kind("x").status for kind in kinds] == [0, 400, 401, 403, 404, 429, 500]
     assert StatusError(None, 503).retry_after is None
-
-
-NO_TEA: Final = "the service answered 418: no tea"
-BLANK: Final = "the service answered 418 without a reason"
-HTML: Final = f"{BLANK}; its body begins '<html>'"
-UNAUTHORIZED: Final = errors.UnauthorizedError(None, 418, excerpt="<html>", remark="cold")
-LEFT: Final = "3 of 9 calls failed, and 11 of 20 were not attempted"
-UNKNOWN: Final = "3 of 9 calls failed, and no more were pulled from the iterable"
-
-
-def test_each_error_has_its_text() -> None:
     texts: dict[RoomsError, str] = {
         StatusError("no tea", 418, excerpt="<html>", **ASKED): f"GET /v5/rooms/a: {NO_TEA}",
         StatusError(None, 418): BLANK,
@@ -123,3 +112,11 @@ def test_each_error_has_its_text() -> None:
         TooManyFailuresError(3, attempted=9, total=None): f"{UNKNOWN} ({TooManyFailuresError.hint})",
     }
     assert [str(error) for error in texts] == list(texts.values())
+
+
+NO_TEA: Final = "the service answered 418: no tea"
+BLANK: Final = "the service answered 418 without a reason"
+HTML: Final = f"{BLANK}; its body begins '<html>'"
+UNAUTHORIZED: Final = errors.UnauthorizedError(None, 418, excerpt="<html>", remark="cold")
+LEFT: Final = "3 of 9 calls failed, and 11 of 20 were not attempted"
+UNKNOWN: Final = "3 of 9 calls failed, and no more were pulled from the iterable"

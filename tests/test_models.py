@@ -140,17 +140,12 @@ def test_what_is_no_room_does_not_come_back(document: Any, words: str) -> None:
     assert caught.value.__context__ is None
 
 
-def test_regions_are_the_documented_header_values() -> None:
-    headers = {"US_SV": "us-sv", "SG": "sg", "IN_MUM": "in-mum", "EU": "eu", "CN_HZ": "cn-hz"}
-    assert {region.name: str(region) for region in Region} == headers
-
-
 ALIKE = [(UUID, UUID), (UUID, DASHED), (DASHED, UUID.upper()), ("room", "room")]
 UNLIKE = [(UUID, UUID[:-1] + "0"), ("room", "ROOM"), ("a-b", "ab"), (UUID[:-1], UUID[:-1].upper()), ("", "-")]
 UNLIKE += [(UUID + "a", UUID + "A"), (UUID[:-1] + "g", UUID[:-1] + "G")]
 
 
-def test_only_uuids_have_several_spellings_and_only_version_1_has_a_time() -> None:
+def test_uuids_durations_clocks_and_regions_are_as_documented() -> None:
     for one, other in ALIKE + UNLIKE:
         alike = (one, other) in ALIKE
         assert same_uuid(one, other) is same_uuid(other, one) is alike, (one, other)
@@ -161,14 +156,13 @@ def test_only_uuids_have_several_spellings_and_only_version_1_has_a_time() -> No
         assert uuid1_time(spelling) == datetime(2020, 4, 29, 3, 5, 1, 637_000, tzinfo=UTC)
     for text in (uuids.UUID(UUID, version=4).hex, UUID[:-1], UUID + "a", "1" * 13):
         assert uuid1_time(text) is None
-
-
-DURATIONS = [(0.4, "0:00:00"), (74.5, "0:01:14"), (74.6, "0:01:15"), (100_000, "1 day, 3:46:40")]
-DURATIONS += [(1e300, "1e+300 s"), (inf, "inf s")]
-
-
-def test_a_duration_of_any_length_can_be_shown_and_every_reading_of_a_clock_is_a_time() -> None:
     assert [(seconds, format_duration(seconds)) for seconds, _ in DURATIONS] == DURATIONS
     assert as_time(1_600_000_000.25) == datetime(2020, 9, 13, 12, 26, 40, 250_000, tzinfo=UTC)
     for odd in (nan, inf, -inf, 1e300, -1e14):
         assert as_time(odd) == datetime(1970, 1, 1, tzinfo=UTC)
+    headers = {"US_SV": "us-sv", "SG": "sg", "IN_MUM": "in-mum", "EU": "eu", "CN_HZ": "cn-hz"}
+    assert {region.name: str(region) for region in Region} == headers
+
+
+DURATIONS = [(0.4, "0:00:00"), (74.5, "0:01:14"), (74.6, "0:01:15"), (100_000, "1 day, 3:46:40")]
+DURATIONS += [(1e300, "1e+300 s"), (inf, "inf s")]

@@ -98,13 +98,6 @@ def test_an_undocumented_status_or_body_is_an_error_with_its_place() -> None:
         assert unreadable(body, call) == ("expected at most 1000 rooms, got 1001", "$")
 
 
-def test_what_an_unreadable_response_or_room_said_is_one_printable_line_and_cut() -> None:
-    assert unreadable(json.dumps("x" * 10_000))[0] == 'expected a room object, got "'.ljust(MAX_EXCERPT, "x") + "…"
-    invalid = parse(TOLERANT, b"[%s]" % room_json(limit="\u202e\n" + "x" * 10_000))[0]
-    assert invalid.reason == 'expected an integer, got " \\n'.ljust(MAX_EXCERPT, "x") + "…"
-    assert f"{invalid!r}".isprintable()
-
-
 def read(body: bytes, *, status: int = 200, max_size: int = 100, **headers: Any) -> bytes:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return RawResponse(status, named, body).unpacked(max_size).body
@@ -181,7 +174,7 @@ WITHOUT_REASON = [HTML, b'{"error": "no"}', b'{"message": 5}', b'{"message": "  
 WITHOUT_REASON += [b"\xff\xfeno", b"[" * 100_000, b'{"status": "no", "body": {"message": "no"}}']
 
 
-def test_the_reason_is_one_printable_line_and_cut_and_without_one_the_body_is_shown() -> None:
+def test_a_reason_is_one_printable_line_and_cut_and_without_one_the_body_is_shown() -> None:
     for body, reason in REASONS:
         error = failure(402, body)
         assert error.reason == reason
@@ -193,6 +186,10 @@ def test_the_reason_is_one_printable_line_and_cut_and_without_one_the_body_is_sh
         shown = shown if len(shown) <= MAX_EXCERPT else shown[:MAX_EXCERPT] + "…"
         assert str(error).endswith(f"answered 402 without a reason; its body begins {shown!r}")
     assert {str(failure(409, body)) for body in (b"", b" \r\n")} == {"the service answered 409 without a reason"}
+    assert unreadable(json.dumps("x" * 10_000))[0] == 'expected a room object, got "'.ljust(MAX_EXCERPT, "x") + "…"
+    invalid = parse(TOLERANT, b"[%s]" % room_json(limit="\u202e\n" + "x" * 10_000))[0]
+    assert invalid.reason == 'expected an integer, got " \\n'.ljust(MAX_EXCERPT, "x") + "…"
+    assert f"{invalid!r}".isprintable()
 
 
 AFTER: list[tuple[str | None, str | None, float, float | None]] = [
@@ -231,7 +228,7 @@ def remark_in(error: errors.StatusError) -> str:
     return shown.rpartition(str(error.reason))[2].removeprefix("; ")
 
 
-def test_only_a_client_error_with_such_a_reason_says_that_the_token_has_expired() -> None:
+def test_only_a_client_error_with_such_a_reason_says_that_the_token_has_expired_or_a_clock_is_off() -> None:
     for body in EXPIRED:
         for error in (failure(401, body), failure(403, body), failure(200, printed(400, body))):
             assert is_token_expired(error.status, error.reason)
@@ -241,15 +238,6 @@ def test_only_a_client_error_with_such_a_reason_says_that_the_token_has_expired(
     for status, body, says in cases:
         error = failure(status, body, {"date": DATE}, now=0.0)
         assert is_token_expired(error.status, error.reason) is ("clock" in str(error)) is says, (status, body)
-
-
-CLOCKS = [*((now, "") for now in (AT_DATE, nan, AT_DATE - 29.999, AT_DATE + 29.999))]
-CLOCKS += [(AT_DATE - 30.0, "0:00:30 behind"), (AT_DATE + 30.0, "0:00:30 ahead of")]
-CLOCKS += [(AT_DATE + 3600.4, "1:00:00 ahead of"), (0.0, "18645 days, 6:56:29 behind")]
-CLOCKS += [(inf, "inf s ahead of"), (-inf, "inf s behind"), (1e300, "1e+300 s ahead of")]
-
-
-def test_an_expired_token_lets_the_two_clocks_be_compared_if_the_service_states_its_time() -> None:
     for now, difference in CLOCKS:
         remark = f"this machine's clock is {difference} the service's, set it right" if difference else ""
         for date in (DATE, "Mon, 18 Jan 2021 08:56:29 +0200"):
@@ -257,6 +245,12 @@ def test_an_expired_token_lets_the_two_clocks_be_compared_if_the_service_states_
     for headers in ({}, *({"date": odd} for odd in ODD_DATES)):
         for now in (0.0, AT_DATE, nan):
             assert remark_in(failure(401, EXPIRED[0], headers, now=now)) == SUSPICION
+
+
+CLOCKS = [*((now, "") for now in (AT_DATE, nan, AT_DATE - 29.999, AT_DATE + 29.999))]
+CLOCKS += [(AT_DATE - 30.0, "0:00:30 behind"), (AT_DATE + 30.0, "0:00:30 ahead of")]
+CLOCKS += [(AT_DATE + 3600.4, "1:00:00 ahead of"), (0.0, "18645 days, 6:56:29 behind")]
+CLOCKS += [(inf, "inf s ahead of"), (-inf, "inf s behind"), (1e300, "1e+300 s ahead of")]
 
 
 POINTED = [("https://user:s3cret@h:8443/login?token=s3cret#s3cret", "https://h:8443/login")]

@@ -37,7 +37,7 @@ def rooms_over(script: Callable[[httpx.Request], httpx.Response] = must_not_send
     return AsyncRooms(httpx.AsyncClient(transport=httpx.MockTransport(script)), **usual | options)
 
 
-async def test_a_wrong_argument_is_refused_before_anything_is_sent() -> None:
+async def test_a_wrong_argument_is_refused_before_anything_is_sent_and_so_is_a_copy() -> None:
     rooms: Any = rooms_over()
     calls: list[tuple[Any, dict[str, Any], type[Exception]]] = [
         *((rooms.get, {"uuid": "../teams"}, ValueError), (rooms.get, {"uuid": None}, TypeError)),
@@ -48,6 +48,9 @@ async def test_a_wrong_argument_is_refused_before_anything_is_sent() -> None:
     for call, argument, error in calls:
         with pytest.raises(error):
             await call(**argument)
+    for take in (pickle.dumps, copy.copy):
+        with pytest.raises(TypeError, match="an HTTP client, which belongs to this process; make one in each"):
+            take(rooms_over())
 
 
 TIMEOUTS: list[dict[str, Any]] = [{"timeout": timeout} for timeout in (0, nan, inf, 10**400, "5", True)]
@@ -188,12 +191,6 @@ async def test_async_for_over_a_page_names_walk_and_a_call_is_a_coroutine_for_al
     for method in (rooms.list, AsyncRooms.list, create_autospec(AsyncRooms).list):
         assert iscoroutinefunction(method)
     assert signature(rooms.list).parameters.keys() == {"begin_uuid", "limit"}
-
-
-def test_rooms_say_why_they_cannot_be_pickled_or_copied() -> None:
-    for take in (pickle.dumps, copy.copy):
-        with pytest.raises(TypeError, match="an HTTP client, which belongs to this process; make one in each"):
-            take(rooms_over())
 
 
 async def test_the_default_clock_follows_a_time_that_is_replaced_later(monkeypatch: pytest.MonkeyPatch) -> None:
