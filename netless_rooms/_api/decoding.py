@@ -1,9 +1,8 @@
 """Decode response bodies into rooms: a fast path for documented rooms, a strict converter for all others.  Pure.
 
-``decode_documented`` accepts what the service documents: letters and digits as uuids, times to the millisecond.
-msgspec reads that in one go, and once more if there are unknown fields.  Everything else, good or bad, is left to
-``parse_json`` and ``structure``: one cattrs converter structures every such room and explains every fault.  Tests
-check that the fast path returns exactly what the converter returns.
+msgspec reads what the service documents, letters and digits as uuids and times to the millisecond, in one go, and
+once more if there are unknown fields.  One cattrs converter structures all else and explains every fault; tests
+hold the fast path against it.
 """
 
 import json
@@ -13,6 +12,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from math import isfinite
+from types import ModuleType
 from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
 
 import msgspec
@@ -33,7 +33,7 @@ WIRE_NAMES: Final[Mapping[str, str]] = {
     "limit": "limit",
 }
 KNOWN_FIELDS: Final = frozenset(WIRE_NAMES.values())
-EXCERPT: Final = 200  # characters of a body that is not JSON, enough to identify its sender
+EXCERPT: Final = 200  # characters of a body that is not JSON
 MAX_NESTING: Final = 32  # levels of an unknown field; repr and pickle fail on much deeper values
 DOCUMENTED_TIME: Final = "2021-01-18T06:56:29.432Z"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some gateways put it before UTF-8
@@ -45,7 +45,6 @@ class WireError(Exception):
     """JSON that is not as documented: ``reason`` says why, ``path`` where, such as ``$[3].isBan``."""
 
     def __init__(self, reason: str, path: str) -> None:
-        super().__init__(reason, path)
         self.reason, self.path = reason, path
 
 
@@ -135,9 +134,9 @@ def _is_broken(text: str) -> bool:
 
 def show(value: Any) -> str:
     """Return a JSON value as errors show it: scalars in full, of any length; arrays and objects by their kind."""
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "an array"
-    return _HALF_PAIR if isinstance(value, str) and _is_broken(value) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and _is_broken(value):
+        return _HALF_PAIR
+    return {dict: "an object", list: "an array"}.get(type(value)) or json.dumps(value, ensure_ascii=False)
 
 
 def structure(document: Any, model: type[Model], *, max_members: int | None = None) -> Model:
@@ -159,19 +158,16 @@ def structure(document: Any, model: type[Model], *, max_members: int | None = No
 
 def _structure_room(document: Any, index: int | None = None) -> Room:
     try:
-        if type(document) is not dict:
-            raise ValueError(f"expected a room object, got {show(document)}")
+        _expect("a room object", lambda value: type(value) is dict)(document)
         room = _structure_known_fields()(document, Room)
         _add_unknown_fields([room], [document])
         return room
     except (ExceptionGroup, ValueError) as error:  # of cattrs, or of this module
-        from cattrs import transform_error
-
-        path = "$" if index is None else f"$[{index}]"
-        faults = transform_error(error, path, lambda e, _: "missing" if isinstance(e, KeyError) else str(e))
+        at = "$" if index is None else f"$[{index}]"
+        found = _cattrs().transform_error(error, at, lambda e, _: "missing" if isinstance(e, KeyError) else str(e))
     # Outside ``except``, so that the cattrs error is not its ``__context__``.
-    reason, _, place = faults[0].rpartition(" @ ")
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    reason, _, place = found[0].rpartition(" @ ")
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     parent, dot, attribute = place.rpartition(".")
     raise WireError(reason + more, parent + dot + WIRE_NAMES.get(attribute, attribute))
 
@@ -216,13 +212,17 @@ def _time(value: Any, _: object = None) -> datetime:
     raise ValueError(f"expected a UTC time such as {DOCUMENTED_TIME}, got {show(value)}")
 
 
+@cache  # one module for hook and explanation, even if somebody reloads modules, as pytest's pytester does
+def _cattrs() -> ModuleType:
+    import cattrs.gen  # here, because it is slow to import and most programs never need it
+
+    return cattrs
+
+
 @cache
 def _structure_known_fields() -> Callable[..., Room]:
-    from cattrs import Converter  # here, because it is slow to import and most programs never need it
-    from cattrs.gen import make_dict_structure_fn, override
-
     # Each scalar has a hook for its own JSON type: cattrs coerces, so ``"isBan": "no"`` would become ``True``.
-    converter = Converter()
+    converter, override = _cattrs().Converter(), _cattrs().override
     hooks: dict[Any, Callable[..., Any]] = {
         bool: _expect("true or false", lambda value: type(value) is bool),
         int: _expect("an integer", lambda value: type(value) is int),
@@ -234,7 +234,8 @@ def _structure_known_fields() -> Callable[..., Room]:
         converter.register_structure_hook(kind, hook)
     names: dict[str, Any] = {name: override(rename=wire) for name, wire in WIRE_NAMES.items()}
     names["uuid"] = override(struct_hook=_expect("a room's uuid", _is_room_uuid))
-    return make_dict_structure_fn(Room, converter, **names, extra=override(omit=True))
+    hook = _cattrs().gen.make_dict_structure_fn(Room, converter, **names, extra=override(omit=True))
+    return cast("Callable[..., Room]", hook)
 
 
 def _add_unknown_fields(rooms: Sequence[Room], documents: Sequence[Mapping[str, Any]]) -> None:
