@@ -49,8 +49,8 @@ def stopped(shell: Shell) -> Shell:
     return shell
 
 
-def csv_rows(text: str | Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text if isinstance(text, str) else text.read_text())))
+def csv_uuids(text: str) -> list[str]:
+    return [row["uuid"] for row in csv.DictReader(io.StringIO(text))]
 
 
 def test_scan_shows_every_room_once_in_any_thread(shell: Shell) -> None:
@@ -101,7 +101,7 @@ def test_the_name_of_a_file_decides_its_format(shell: Shell) -> None:
     for name in ("a.csv", "b.CSV", "c"):
         assert shell("scan", "--output", name).out == ""
     shell("scan", "--output", "d.csv", "--format", "jsonl")
-    assert [row["uuid"] for row in csv_rows(Path("a.csv"))] == list(shell.emulator.uuids())
+    assert csv_uuids(Path("a.csv").read_text()) == list(shell.emulator.uuids())
     assert uuids_in(Path("c")) == list(shell.emulator.uuids())
     assert Path("a.csv").read_bytes() == Path("b.CSV").read_bytes()
     assert Path("c").read_bytes() == Path("d.csv").read_bytes()
@@ -188,7 +188,7 @@ def test_a_scan_to_stdout_resumes_if_it_has_a_checkpoint(shell: Shell) -> None:
     shell.emulator.faults += [None, Failure(400)]
     first, second = [shell(*KEPT, *PAGE, "--format", "csv") for _ in range(2)]
     assert (first.code, second.code) == (6, 0)
-    assert [row["uuid"] for row in csv_rows(first.out + second.out)] == list(shell.emulator.uuids())
+    assert csv_uuids(first.out + second.out) == list(shell.emulator.uuids())
 
 
 def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
@@ -202,8 +202,7 @@ def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
     }.items():
         assert words in stopped.fails(10, *FILES, *flags.split()), flags
     assert "this one has no --output: use" in stopped.fails(10, *KEPT)
-    said = stopped.fails(2, *KEPT, "--output", CHECKPOINT)
-    assert said == "--checkpoint and --output must be two files"
+    assert stopped.fails(2, *KEPT, "--output", CHECKPOINT) == "--checkpoint and --output must be two files"
     stopped.emulator = Emulator()
     for uuid in ("a", "b"):
         stopped.emulator.add_room(uuid=uuid, teamUUID="another")
@@ -228,6 +227,7 @@ def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path
         "--checkpoint no/where": "No such file",
         f"--output {OUTPUT / 'o'}": "Not a directory",
         f"--checkpoint {tmp_path}": "is not a regular file",
+        f"--checkpoint {os.devnull}": "is not a regular file",
         f"--force --output {os.devnull}": "is not a regular file",
     }.items():
         assert words in shell.fails(10, "scan", *flags.split())
@@ -240,10 +240,8 @@ def test_a_checkpoint_is_read_no_further_than_it_can_be_and_can_be_a_link(shell:
     with CHECKPOINT.open("wb") as file:
         file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
     assert "is not a checkpoint file" in shell.fails(10, "scan", "--checkpoint", link)
-    assert "/dev/zero is not a regular file" in shell.fails(10, "scan", "--checkpoint", "/dev/zero")
     CHECKPOINT.unlink()
-    assert shell("scan", "--checkpoint", link).code == 0
-    assert link.is_symlink()
+    assert (shell("scan", "--checkpoint", link).code, link.is_symlink()) == (0, True)
 
 
 def test_an_output_that_exists_or_was_changed_is_left_alone(stopped: Shell) -> None:
@@ -361,7 +359,7 @@ def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(shell: Shell
         for name, content in state.items():
             Path(name).write_bytes(content)
         assert shell(*arguments).code == 0, state
-        assert [row["uuid"] for row in csv_rows(output)] == list(shell.emulator.uuids()), state
+        assert csv_uuids(output.read_text()) == list(shell.emulator.uuids()), state
         assert json.loads(CHECKPOINT.read_text())["ended"]
 
 
@@ -422,7 +420,7 @@ def test_no_row_is_torn_or_lost(limit: int, flags: list[str], shell: Shell, file
     assert (ran.code, ran.err) == (10, said)
     assert OUTPUT.stat().st_size == 0 or OUTPUT.read_bytes().endswith(b"\n")
     assert shell(*KEPT, *flags, *PAGE, out=Stream(PartOf(file))).code == 0
-    uuids = [row["uuid"] for row in csv_rows(OUTPUT)] if flags else uuids_in(OUTPUT)
+    uuids = csv_uuids(OUTPUT.read_text()) if flags else uuids_in(OUTPUT)
     assert uuids == list(shell.emulator.uuids())
 
 

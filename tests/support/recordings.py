@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 FOLDER = "where the commands of this page run"  # no identifier, so no block can name it by accident
 CODE = "the exit code of the last command"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
-TRAILING = re.compile(r"(?m) +$")
 
 
 def play(example: Example) -> None:
@@ -37,7 +36,7 @@ def play(example: Example) -> None:
             patch("netless_rooms.emulator.Emulator.serve", unserved),
             patch("anyio.sleep_forever", interrupted),
         ):
-            printed = TRAILING.sub("", STYLE.sub("", pipeline(command, example.namespace)))
+            printed = STYLE.sub("", pipeline(command, example.namespace))
         if not doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS):
             raise AssertionError(f"$ {command}\nis recorded as\n{expected}\nand prints\n{printed}")
 
