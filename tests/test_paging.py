@@ -253,10 +253,8 @@ def test_the_error_says_how_the_list_broke_the_contract(options: Any, answers: A
 
 
 @law
-@given(ring=RINGS, back=st.integers(0, 39), page_size=PAGE_SIZES, inclusive=st.booleans(), resumes=st.booleans())
-def test_a_cycle_of_any_length_is_found_out(
-    ring: list[str], back: int, page_size: int, *, inclusive: bool, resumes: bool
-) -> None:
+@given(ring=RINGS, back=st.integers(0, 39), size=PAGE_SIZES, inclusive=st.booleans(), resumes=st.booleans())
+def test_a_cycle_is_found_out(ring: list[str], back: int, size: int, *, inclusive: bool, resumes: bool) -> None:
     entry = back % len(ring)
     follows = dict(zip(ring, [*ring[1:], ring[entry]], strict=True))
 
@@ -267,7 +265,7 @@ def test_a_cycle_of_any_length_is_found_out(
             answer.append(follows[answer[-1]])
         return answer
 
-    cursor = Cursor(page_size=page_size, after=ring[entry] if resumes else None)
+    cursor = Cursor(page_size=size, after=ring[entry] if resumes else None)
     check_error_without_repeats(listing, cursor, 4 * len(ring) + 8)
 
 

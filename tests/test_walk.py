@@ -38,9 +38,7 @@ async def test_a_walk_is_exact_under_every_quirk(quirks: Any, open_rooms: OpenRo
 @pytest.mark.parametrize("cursor", CURSORS)
 @pytest.mark.parametrize("order", ["uuid", *exhaustive(["creation"])])
 @pytest.mark.parametrize("kept", [1, *exhaustive([0, 29])])
-async def test_no_room_is_lost_where_disabled_rooms_leave_the_list(
-    cursor: Any, order: Any, kept: int, open_rooms: OpenRooms
-) -> None:
+async def test_rooms_that_leave_hide_no_room(cursor: Any, order: Any, kept: int, open_rooms: OpenRooms) -> None:
     emulator = Emulator(quirks=Quirks(order=order, cursor=cursor, disabled="hidden"))
     for _ in range(30):
         emulator.add_room()
