@@ -118,10 +118,9 @@ def parse_json(body: bytes) -> Any:
 
 
 def _finite(number: str) -> float:
-    value = float(number)
-    if not isfinite(value):
-        raise ValueError(number)
-    return value
+    if isfinite(value := float(number)):
+        return value
+    raise ValueError(number)
 
 
 _JSON: Final = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
@@ -134,9 +133,9 @@ def _is_broken(text: str) -> bool:
 
 def show(value: Any) -> str:
     """Return a JSON value as errors show it: scalars in full, of any length; arrays and objects by their kind."""
-    if isinstance(value, str) and _is_broken(value):
-        return _HALF_PAIR
-    return {dict: "an object", list: "an array"}.get(type(value)) or json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "an array"
+    return _HALF_PAIR if isinstance(value, str) and _is_broken(value) else json.dumps(value, ensure_ascii=False)
 
 
 def structure(document: Any, model: type[Model], *, max_members: int | None = None) -> Model:
