@@ -100,10 +100,9 @@ class AsyncRooms:
         return f"{type(self).__name__}(region={session.region!r}, base_url={session.transport.base_url!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"{type(self).__name__} cannot be pickled or copied, because it has an HTTP client, which belongs to "
-            "this process; make one in each process, or use with_options()"
-        )
+        reason = "it has an HTTP client, which belongs to this process"
+        advice = "make one in each process, or use with_options()"
+        raise TypeError(f"{type(self).__name__} cannot be pickled or copied, because {reason}; {advice}")
 
     @classmethod
     def open(

@@ -94,13 +94,11 @@ class RetryPolicy:
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))
     """The largest value of that bound, in seconds."""
     retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, int, float))
-    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises the error at once, and holds
-    back no other call."""
+    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises at once and delays none."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, int, float, type(None)))
     """Seconds for the whole call, with all attempts and waits, those for rate limits too; ``None`` is no limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, int))
-    """Retries that all calls of one service object and its siblings share; each call that gets a final response,
-    even a refusal, refunds a fifth of a retry."""
+    """Retries that a service object and its siblings share; a final response, even a refusal, refunds 0.2."""
 
     @property
     def waits_for_limits(self) -> bool:

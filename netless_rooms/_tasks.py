@@ -88,14 +88,11 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
         self._group.cancel_scope.shield = True
         try:
             await self._run_leave()
-        except get_cancelled_exc_class():
-            if self._shield:
+        except BaseException as error:
+            if self._shield and isinstance(error, get_cancelled_exc_class()):
                 self._group.start_soon(self._run_leave)  # in a task that the cancel() does not reach
             else:
                 self._scope.cancel()
-            raise
-        except BaseException:
-            self._scope.cancel()
             raise
         finally:
             await self._group.__aexit__(None, None, None)

@@ -73,9 +73,8 @@ def check_timeout(seconds: float | EllipsisType | None) -> float | EllipsisType 
         return seconds
     check_type("timeout", seconds, (int, float), "a number of seconds or None")
     if not 0 < seconds <= 1_000_000:  # more would overflow somewhere below
-        raise InvalidArgumentError(
-            "timeout must be above 0 and at most a million seconds, or None to wait forever"
-        )
+        expected = "above 0 and at most a million seconds, or None to wait forever"
+        raise InvalidArgumentError(f"timeout must be {expected}")
     return seconds
 
 
