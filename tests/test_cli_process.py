@@ -100,10 +100,8 @@ def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
     os.close(primary)
     assert process.wait(timeout=60) == 0
     assert uuids_in(tmp_path / "rows") == list(emulator.uuids())
-    found = [
-        words in seen for words in (b"rooms a second", b"2,500 rooms written", next(emulator.uuids()).encode())
-    ]
-    assert found == [True, True, False]
+    looked_for = b"rooms a second", b"2,500 rooms written", next(emulator.uuids()).encode()
+    assert [words in seen for words in looked_for] == [True, True, False]
 
 
 @pytest.mark.skipif(not BASH, reason="there is no bash")

@@ -308,12 +308,12 @@ def test_only_one_scan_writes_to_a_file(stopped: Shell, monkeypatch: pytest.Monk
     assert stopped(*KEPT).code == 0
 
 
-@pytest.mark.parametrize(("turn", "file"), [(1, CHECKPOINT), (2, OUTPUT), (3, CHECKPOINT)])
-def test_a_full_disk(turn: int, file: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", Mock(side_effect=[*[None] * (turn - 1), FULL, *[None] * 9]))
-    assert shell.fails(10, *FILES, *PAGE) == f"{file}: No space left on device"
-    assert shell(*FILES).code == 0
-    assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
+def test_a_full_disk(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for turn, file in enumerate((CHECKPOINT, OUTPUT, CHECKPOINT)):
+        monkeypatch.setattr("os.fsync", Mock(side_effect=[*[None] * turn, FULL, *[None] * 9]))
+        assert shell.fails(10, *FILES, *PAGE, "--force") == f"{file}: No space left on device"
+        assert shell(*FILES).code == 0
+        assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
 
 
 def test_secrets_are_in_no_file_and_a_refused_command_touches_none(shell: Shell, tmp_path: Path) -> None:
