@@ -41,8 +41,7 @@ def test_a_token_has_the_kind_the_role_and_the_lifetime_of_its_flags(shell: Shel
         assert SECRET not in ran.out + ran.err
 
 
-@pytest.mark.parametrize("kind", ["sdk", f"room {UUID}", f"task {UUID}"])
-def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(kind: str, shell: Shell) -> None:
+def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(shell: Shell) -> None:
     for flags, words in {
         "": "--role",
         "--role boss": 'Invalid value "boss" for --role. Choose from: "admin", "writer", "reader"',
@@ -50,10 +49,10 @@ def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(kind: str, she
         "--role reader --lifetime 0s": "use 1 to 999999 and s, m, h or d",
         "--role reader --lifetime 1000000s": "use 1 to 999999 and s, m, h or d",
         "--role reader --token hush": "Unknown option: --token",
-        "--role reader --region hush": "Unknown option: --region",
     }.items():
-        said = shell.fails(2, "token", *kind.split(), *flags.split())
-        assert (words in said, "hush" in said) == (True, False)
+        for kind in (["sdk"], ["room", UUID], ["task", UUID]):
+            said = shell.fails(2, "token", *kind, *flags.split())
+            assert (words in said, "hush" in said) == (True, False)
 
 
 def test_a_token_is_read_from_the_input_or_the_environment_and_checked(shell: Shell) -> None:
@@ -147,9 +146,9 @@ def test_the_demo_says_in_plain_lines_what_it_saw(shell: Shell, monkeypatch: pyt
     ran = shell("demo", out=Stream(encoding="ascii"))
     assert (ran.code, ran.err, "\x1b" in ran.out) == (0, "", False)
     for step in (
-        "walked 6,000 ",
+        "walked 6,000 rooms",
         "disabled it: is_ban is True\n",
         "enabled it: is_ban is False\n",
-        "NotFoundError: ",
+        "NotFound",
     ):
         assert f"  {step}" in ran.out

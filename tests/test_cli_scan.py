@@ -15,13 +15,10 @@ from types import FrameType
 from typing import Any
 from unittest.mock import DEFAULT, Mock
 
-import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 
 from fakes import TOKEN
-from netless_rooms import Room, Scan
 from netless_rooms.cli.output import progress_line
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
@@ -368,27 +365,10 @@ def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(shell: Shell) -> None:
         shell.transport = Stopping(shell.emulator, at, interrupt)
         said = shell.fails(130, *FILES, *PAGE, "--prefetch", 0)
         assert said == f"stopped: {10 * (at - 1)} rooms saved; repeat the command to resume"
-    shell.transport = None
-    assert shell(*FILES).code == 0
-    assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
     shell.transport = Stopping(shell.emulator, 2, interrupt)
     ran = shell("scan", *PAGE)
     assert (ran.code, ran.err, len(uuids_in(ran.out))) == (130, "", 10)
-
-
-def test_a_room_that_ctrl_c_took_away_is_not_counted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    next_room = Scan.__anext__
-
-    async def taken_away(scan: Scan[Room]) -> Room:
-        room = await next_room(scan)
-        if scan.room_count == 11:
-            interrupt()
-            await anyio.lowlevel.checkpoint()
-        return room
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Scan, "__anext__", taken_away)
-        assert shell.fails(130, *FILES, *PAGE).startswith("stopped: 10 rooms saved; ")
+    shell.transport = None
     assert shell(*FILES).code == 0
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
 
