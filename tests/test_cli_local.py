@@ -145,10 +145,5 @@ def test_the_demo_says_in_plain_lines_what_it_saw(shell: Shell, monkeypatch: pyt
     shell.transport = httpx.AsyncHTTPTransport()
     ran = shell("demo", out=Stream(encoding="ascii"))
     assert (ran.code, ran.err, "\x1b" in ran.out) == (0, "", False)
-    for step in (
-        "walked 6,000 rooms",
-        "disabled it: is_ban is True\n",
-        "enabled it: is_ban is False\n",
-        "NotFound",
-    ):
+    for step in ("walked 6,000 rooms", "disabled it: is_ban is True", "enabled it: is_ban is False", "NotFound"):
         assert f"  {step}" in ran.out
