@@ -45,8 +45,7 @@ def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(shell: Shell) 
     for flags, words in {
         "": "--role",
         "--role boss": 'Invalid value "boss" for --role. Choose from: "admin", "writer", "reader"',
-        "--role reader --lifetime soon": "such as 10m",
-        "--role reader --lifetime 0s": "use 1 to 999999 and s, m, h or d",
+        "--role reader --lifetime 0s": "use 1 to 999999 and s, m, h or d, such as 10m",
         "--role reader --lifetime 1000000s": "use 1 to 999999 and s, m, h or d",
         "--role reader --token hush": "Unknown option: --token",
     }.items():
