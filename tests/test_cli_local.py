@@ -57,7 +57,7 @@ def test_a_token_needs_a_role_and_a_lifetime_and_no_other_setting(shell: Shell) 
 def test_a_token_is_read_from_the_input_or_the_environment_and_checked(shell: Shell) -> None:
     token = shell("token", "room", UUID, "--role", "reader").out
     shell.environment["NETLESS_SECRET_KEY"] = "another"
-    assert json.loads(shell("token", "read", typed=token).out)["signature"] == "wrong"
+    assert json.loads(shell("token", "read", typed=token).out)["signature"] == "invalid"
     shell.environment = {"NETLESS_TOKEN": "t"}
     said = shell.fails(3, "token", "sdk", "--role", "admin")
     assert said == "set NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY: tokens are signed with them"

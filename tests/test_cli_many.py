@@ -39,11 +39,11 @@ def test_rooms_are_piped_in_as_uuids_or_as_what_scan_prints(shell: Shell) -> Non
 
 def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
     for piped, words in {
-        lines("a", "b c"): "line 2 must be letters",
+        lines("a", "b c"): "the uuid in line 2 must be letters",
         lines("a", "{}"): "line 2 has no uuid",
         lines('{"uuid": "a"'): "line 1 has no uuid",
         lines('{"uuid": null, "invalid": "x"}'): "line 1 has no uuid",
-        lines("a", TOKEN): "line 2 must not be or hold a token",
+        lines("a", TOKEN): "the uuid in line 2 must not be or hold a token",
         b"a\n\xff": "the input is neither UTF-8 nor UTF-16",
     }.items():
         said = shell.fails(2, "disable", "--yes", typed=piped)
@@ -55,6 +55,7 @@ def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
         (["a", "--dry-rn"], "unknown option: --dry-rn; see --help"),
         (["a", f"--{TOKEN}"], "unknown option: --NETLESS…; see --help"),
         (["a", "b c"], "a uuid must be letters"),
+        ([__file__], f"{__file__} is a file: pass its rooms with < {__file__}"),
         (["-", "a"], "use either - or uuids, not both"),
         (["a", TOKEN], "a uuid must not be or hold a token"),
         ([], "pass uuids of rooms, or pipe them in; see --help"),
@@ -64,8 +65,8 @@ def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
 
 
 def test_input_may_be_empty_or_from_a_windows_program(shell: Shell) -> None:
-    assert shell("disable").code == 0
-    assert shell.emulator.requests == []
+    ran = shell("disable")
+    assert (ran.code, ran.err, shell.emulator.requests) == (0, "netless-rooms: nothing to do\n", [])
     for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
         ran = shell("disable", "--yes", typed='a\r\n{"uuid": "b"}\r\n'.encode(encoding))
         assert outcomes(ran) == {"a": "disabled", "b": "disabled"}, encoding
@@ -76,7 +77,7 @@ def test_input_may_be_empty_or_from_a_windows_program(shell: Shell) -> None:
         assert banned(shell.emulator) == "-gabcdef"
         report = shell("enable", "--yes", "--format", "csv", typed=table).out
         assert shell("enable", typed=report).out == ""
-    assert "line 3 must be letters" in shell.fails(2, "disable", typed=lines("name,uuid", "x,a", "x,b c"))
+    assert "the uuid in line 3 must be" in shell.fails(2, "disable", typed=lines("name,uuid", "x,a", "x,b c"))
     assert "line 2 has no uuid" in shell.fails(2, "disable", typed=lines("name,uuid", "x"))
 
 

@@ -190,10 +190,10 @@ def test_a_scan_to_stdout_resumes_if_it_has_a_checkpoint(shell: Shell) -> None:
 
 def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
     for flags, words in {
-        "--banned": "is of a scan with no --banned, and this one has --banned: use",
+        "--banned": "belongs to a scan with no --banned, and this one has --banned: use",
         "--not-banned": "and this one has --not-banned: use",
         "--created-after 2024-01-01": "this one has --created-after 2024-01-01T00:00:00.000Z: use",
-        "--format csv": "of a scan with --format jsonl, and this one has --format csv: use",
+        "--format csv": "a scan with --format jsonl, and this one has --format csv: use",
         "--base-url https://another.example": "this one has --base-url https://another.example: use",
         "--region sg": "checkpoint is of the region 'us-sv'",
     }.items():
@@ -402,6 +402,20 @@ def test_no_row_is_torn_or_lost(limit: int, flags: list[str], shell: Shell, file
     assert shell(*KEPT, *flags, *PAGE, out=Stream(PartOf(file))).code == 0
     uuids = csv_uuids(OUTPUT.read_text()) if flags else uuids_in(OUTPUT)
     assert uuids == list(shell.emulator.uuids())
+
+
+def test_a_file_that_the_shell_has_emptied_is_refused(shell: Shell, file: FileIO) -> None:
+    shell.emulator.faults += [None, Failure(400)]
+    again = "repeat the command with >>"
+    assert f"10 rooms saved; {again} to resume\n" in shell(*KEPT, *PAGE, out=Stream(PartOf(file))).err
+    kept = OUTPUT.read_bytes()
+    file.truncate(0)
+    assert again in shell.fails(10, *KEPT, out=Stream(PartOf(file)))
+    assert len(shell.emulator.requests) == 2
+    file.write(kept)
+    shell.terminals = frozenset({"stderr"})
+    assert "netless-rooms: resuming after 10 rooms\n" in shell(*KEPT, out=Stream(PartOf(file))).err
+    assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
 
 
 def test_rows_without_checkpoint_are_cut(shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:

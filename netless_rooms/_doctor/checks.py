@@ -46,7 +46,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "token: {token}: admin": ("{token} that {expiry}", "it may make all calls"),
     "token: {token}: writer": ("{token} that {expiry}", "it may create, get and list, not disable or enable"),
     "token: unknown": ("the token cannot be read", ""),
-    "clock: right": ("this clock is within {seconds} s of the service's", ""),
+    "clock: ok": ("this clock is within {seconds} s of the service's", ""),
     "clock: ahead": ("this clock is off by {offset}", "set it: tokens that are signed here expire too late"),
     "clock: behind": ("this clock is off by {offset}", "set it: tokens that are signed here expire too early"),
     "clock: unknown": ("no response has a Date header", ""),
@@ -142,7 +142,7 @@ def clock(offsets: Sequence[float]) -> Finding:
     """Say how far this machine's clock is from the service's; ``offsets`` are the seconds that it was ahead."""
     ahead = median(offsets or [0])
     side = "ahead" if ahead > 0 else "behind"
-    row = side if abs(ahead) >= SKEW_TOLERANCE else "right" if offsets else UNKNOWN
+    row = side if abs(ahead) >= SKEW_TOLERANCE else "ok" if offsets else UNKNOWN
     return finding("clock", row, seconds=SKEW_TOLERANCE, offset=format_duration(abs(ahead)))
 
 

@@ -22,8 +22,8 @@ COMMANDS: Final = (
     ("list", "rooms:list_page", "Show one page of the list, as served.", "list --limit 20"),
     ("scan", "scan:scan", "Show all rooms; resume where a scan stopped.", "scan -c night.json -o rooms.csv"),
     ("stats", "stats:stats", "Count rooms by month of creation.", "stats --created-after 90d"),
-    ("disable", "bulk:disable", "Disable rooms: nobody stays or joins.", "disable -y < rooms.csv > report.jsonl"),
-    ("enable", "bulk:enable", "Undo disable.", "enable -y < report.jsonl"),
+    ("disable", "bulk:disable", "Disable: remove participants and block joining.", "disable --dry-run < old.csv"),
+    ("enable", "bulk:enable", "Enable: allow joining again.", "enable --dry-run < report.jsonl"),
     ("token", "tokens:app", "Create a token from the access key, or read one.", "token sdk --role admin"),
     ("doctor", "doctor:doctor", "Report undocumented behaviour of your service.", "doctor --region eu"),
     ("emulate", "emulate:emulate", "Serve an emulated service; needs the extra emulator.", "emulate --rooms 2500"),
@@ -137,6 +137,5 @@ def _usage_error(error: CycloptsError) -> str:
         return f"too many arguments, from {unused[0]!r}"
     if isinstance(error, RepeatArgumentError):
         return f"{error.token.keyword} conflicts with another flag or is repeated"
-    return ADVICE.get(unused[0]) or re.sub(r" Did you mean --(token|secret-key)\?", "", str(error)).removesuffix(
-        "."
-    )
+    text = re.sub('^Unknown command "(-[^"]*)".*', r"Unknown option: \1", str(error))
+    return ADVICE.get(unused[0]) or re.sub(r" Did you mean --(token|secret-key)\?", "", text).removesuffix(".")

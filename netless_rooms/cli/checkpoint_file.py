@@ -10,6 +10,7 @@ The first checkpoint file is written before the output is created, so an output 
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from io import FileIO
@@ -66,7 +67,7 @@ def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | Non
         if before.get(name) != now.get(name):
             theirs, ours = (_format_option(name, each.get(name)) for each in (before, now))
             remedy = "use the same options, or name another checkpoint file"
-            wrong = f"{path} is of a scan with {theirs}, and this one has {ours}: {remedy}"
+            wrong = f"{path} belongs to a scan with {theirs}, and this one has {ours}: {remedy}"
             raise CommandError(ExitCode.FILE, wrong)
     return state
 
@@ -101,10 +102,18 @@ def unusable(path: Path, error: Exception) -> CommandError:
 class StdoutWriter:
     """Writes to stdout, where a later run can take nothing back."""
 
-    size = crc = last = 0
+    crc = last = 0
+
+    def __init__(self, state: ScanState) -> None:
+        """Refuse a file without the rows of ``state``, such as one that the shell has just emptied."""
+        self.size = state.size
+        if is_file(sys.stdout) and os.fstat(sys.stdout.fileno()).st_size < self.size:
+            remedy = "to append to them, repeat the command with >>; to start again, pass --force"
+            raise CommandError(ExitCode.FILE, f"the file on stdout lacks the rows written before: {remedy}")
 
     def write(self, text: str) -> None:
         self.last = put(text, sync=True)
+        self.size += self.last
 
 
 class OutputFile:
@@ -157,11 +166,9 @@ Writer: TypeAlias = StdoutWriter | OutputFile
 
 def _format_option(name: str, value: Any) -> str:
     flag = name.replace("_", "-")
-    if value is None:
-        return f"no --{flag}"
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--not-{flag}"
-    return f"--{flag} {value}"
+    return f"no --{flag}" if value is None else f"--{flag} {value}"
 
 
 def _put_in_place(name: str, target: Path, *, is_first: bool) -> None:
@@ -184,8 +191,7 @@ def _lock(file: FileIO, path: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            wrong = f"another scan is writing to {path}: wait until it ends"
-            raise CommandError(ExitCode.FILE, wrong) from None
+            raise CommandError(ExitCode.FILE, f"another scan is writing to {path}: wait until it ends") from None
 
 
 def _crc_of(file: FileIO, size: int) -> int | None:

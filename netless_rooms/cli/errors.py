@@ -23,10 +23,10 @@ class ExitCode(IntEnum):
     SERVICE = 6  # the service returned another failure, or an undocumented response
     NETWORK = 7  # no usable response arrived
     PARTLY = 8  # of several rooms, some failed or were not attempted
-    IN_DOUBT = 9  # a room may have been created: look before you create again
+    IN_DOUBT = 9  # a room may have been created: check whether it exists first
     FILE = 10  # a file or the output cannot be read or written, or does not belong to this scan
     INTERRUPTED = 130  # Ctrl-C
-    BROKEN_PIPE = 141  # the reader of the output has gone
+    BROKEN_PIPE = 141  # the reader closed stdout
 
 
 class CommandError(Exception):

@@ -30,12 +30,7 @@ KEY: Final = Group("Access key, by flags or else by NETLESS_ACCESS_KEY and NETLE
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def _check_uuid(_: object, value: str | None) -> None:
-    if value is not None:
-        check_uuid("it", value)
-
-
-Uuid = Annotated[str, Parameter(validator=_check_uuid)]
+Uuid = Annotated[str, Parameter(converter=lambda _, tokens: check_uuid("a uuid", tokens[0].value))]
 PageSize = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_PAGE_SIZE))]
 KnownRegion: TypeAlias = Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]  # for completion
 Shards = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_SHARDS))]
@@ -83,7 +78,7 @@ def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
         raise ValueError(f"{text!r} is out of range") from None
     except ValueError:
         usage = "use 2024-01-31, 2024-01-31T08:00+02:00, or 7d for 7 days ago"
-        raise ValueError(f"{text!r} is no time: {usage}") from None
+        raise ValueError(f"{text!r} is not a time: {usage}") from None
     return ago or utc
 
 
@@ -103,13 +98,13 @@ def _check_filters(_: object, filters: "Filters") -> None:
         raise ValueError("--created-after must be earlier than --created-before")
 
 
-@Parameter(name="*", group=FILTERS, validator=_check_filters)
+@Parameter(name="*", group=FILTERS, validator=_check_filters, negative_bool="not-")
 @frozen(kw_only=True)
 class Filters:
     """The filters that were given; a room must match all."""
 
-    banned: Annotated[bool | None, Parameter(negative="--not-banned", help="Disabled, or not.")] = None
-    recording: Annotated[bool | None, Parameter(negative="--not-recording", help="Recorded, or not.")] = None
+    banned: Annotated[bool | None, Parameter(help="Only disabled, or only enabled, rooms.")] = None
+    recording: Annotated[bool | None, Parameter(help="Only recorded, or only unrecorded, rooms.")] = None
     created_after: Annotated[Time | None, Parameter(help="Since 2024-01-31, say, or 7d ago; default UTC.")] = None
     created_before: Annotated[Time | None, Parameter(help="Created before this time.")] = None
     team: Annotated[str | None, Parameter(help="With this team_uuid.")] = None

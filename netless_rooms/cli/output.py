@@ -1,4 +1,4 @@
-"""The standard streams: every write is whole or an error, and text from outside cannot act on a terminal.
+"""The standard streams: a write is atomic or fails, and text from outside cannot act on a terminal.
 
 Output goes to the raw stream: nothing is left to flush when Python exits, and a short write is completed.
 """
@@ -100,8 +100,7 @@ def write_whole(raw: RawIOBase, content: bytes, *, sync: bool = False) -> None:
             count = raw.write(left)
             if count is None:  # a non-blocking pipe that is full
                 select.select([], [raw], [])
-            else:
-                left = left[count:]
+            left = left[count or 0 :]
         if sync and is_file(raw):
             os.fsync(raw.fileno())
     except OSError:
@@ -111,11 +110,9 @@ def write_whole(raw: RawIOBase, content: bytes, *, sync: bool = False) -> None:
 
 def cut_back(raw: TextIO | RawIOBase, written: int) -> None:
     """Take the last ``written`` bytes back from a regular file, unless somebody else has written to it since."""
-    if not is_file(raw):
-        return
     with suppress(OSError):
         size = os.fstat(raw.fileno()).st_size
-        if os.lseek(raw.fileno(), 0, os.SEEK_CUR) == size:
+        if is_file(raw) and os.lseek(raw.fileno(), 0, os.SEEK_CUR) == size:
             os.ftruncate(raw.fileno(), size - written)
             os.lseek(raw.fileno(), size - written, os.SEEK_SET)
 

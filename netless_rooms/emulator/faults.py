@@ -8,8 +8,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from email.utils import format_datetime
 from http import HTTPStatus
+from inspect import signature
 from itertools import pairwise
 from math import isfinite
 from types import NoneType
@@ -225,12 +227,18 @@ _KINDS: Final[dict[str, Callable[..., Fault]]] = {
 def parse_fault(text: str) -> Fault:
     """Return the fault that a text such as ``Failure=503,retry_after=2,on=list`` names.
 
-    A value is JSON, ``...``, or else plain text.  Raises ``ValueError`` or ``TypeError`` for what is not a fault.
+    A value is JSON, ``...``, or else plain text.  Raises ``ValueError`` for what is not a fault.
     """
     (name, *first), *others = (part.split("=", 1) for part in re.split(r",(?=\w+=)", text))
     if name not in _KINDS:
-        raise ValueError(f"a fault is one of {', '.join(_KINDS)}, such as Failure=503,on=list")
-    return _KINDS[name](*map(_parse_value, first), **{key: _parse_value(value) for key, value in others})
+        meant = "".join(f"; did you mean {near}?" for near in get_close_matches(name.capitalize(), _KINDS, 1))
+        raise ValueError(f"a fault is one of {', '.join(_KINDS)}, such as Failure=503,on=list{meant}")
+    try:
+        return _KINDS[name](*map(_parse_value, first), **{key: _parse_value(value) for key, value in others})
+    except (TypeError, ValueError) as error:
+        each = signature(_KINDS[name]).parameters.values()
+        takes = ", ".join(str(one.replace(annotation=one.empty)) for one in each)
+        raise ValueError(f"{str(error).replace('.__init__()', ':')}; {name} takes {takes}") from None
 
 
 def _parse_value(text: str) -> Any:

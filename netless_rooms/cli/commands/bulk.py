@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,8 +37,8 @@ class BulkOptions:
     yes: Annotated[bool, Parameter(alias="-y", negative="", help="Do not ask before changing several.")] = False
     dry_run: Annotated[bool, Parameter(alias="-n", negative="", help="Only show which would change.")] = False
     concurrency: Annotated[flags.AtLeastOne, Parameter(alias="-j", help="Calls at once; default 8.")] = CONCURRENCY
-    rate: Annotated[Rate | None, Parameter(help="Maximum of calls per second; default no limit.")] = None
-    max_failures: Annotated[flags.AtLeastOne, Parameter(help="Stop after so many failures; default 100.")] = 100
+    rate: Annotated[Rate | None, Parameter(help="Maximum calls per second; default no limit.")] = None
+    max_failures: Annotated[flags.AtLeastOne, Parameter(help="Stop after this many failures; default 100.")] = 100
 
 
 DEFAULT_OPTIONS: Final = BulkOptions()
@@ -52,6 +53,9 @@ def disable(
 ) -> int:
     # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
     selected = list(dict.fromkeys(select(uuid, done=f"{verb}d")))
+    if not selected:
+        say("nothing to do")
+        return ExitCode.DONE
     change = f"{verb} {count(len(selected), 'room')}"
     report = Report(f"{verb}d", format_for(format), len(selected))
     if options.dry_run:
@@ -94,6 +98,8 @@ def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
         for text in arguments:
             if text.startswith("-"):
                 raise CommandError(ExitCode.USAGE, f"unknown option: {text}; see --help")
+            if "." in text and os.path.isfile(text):  # noqa: PTH113  Path raises for a long name
+                raise CommandError(ExitCode.USAGE, f"{text} is a file: pass its rooms with < {text}")
         return [check_uuid("a uuid", text) for text in arguments]
     try:
         return [_check(line, row.get("uuid")) for line, row in _rows(read_input()) if row.get("outcome") != done]
@@ -109,7 +115,7 @@ def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
 def _check(line: int, uuid: Any) -> str:
     if not isinstance(uuid, str) or not uuid:
         raise ValueError(f"line {line} has no uuid")
-    return check_uuid(f"line {line}", uuid)
+    return check_uuid(f"the uuid in line {line}", uuid)
 
 
 def _rows(text: str) -> Iterable[tuple[int, dict[str, Any]]]:

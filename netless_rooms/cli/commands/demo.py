@@ -45,4 +45,4 @@ async def demo() -> None:
         except NotFoundError as error:
             put(f"  {styled(f'{type(error).__name__}: {error}', 33)}\n")
     put(f"\n{len(emulator.requests)} requests in {perf_counter() - start:.1f} s.\n")
-    put("Next: the README has ten lines to start from; docs/tutorial.md continues from there.\n")
+    put("Next: docs/tutorial.md, which needs no account either.\n")

@@ -35,7 +35,7 @@ class RequestLog(list[Any]):
 async def emulate(
     *,
     rooms: Annotated[flags.NotNegative, Parameter(help="How many rooms it has; default 1000.")] = 1000,
-    port: Annotated[Port, Parameter(alias="-p", help="0 picks a free one; default 8765.")] = 8765,
+    port: Annotated[Port, Parameter(alias="-p", help="Default 8765; 0 picks a free port.")] = 8765,
     host: Annotated[str, Parameter(help="The address to listen on; default 127.0.0.1.")] = "127.0.0.1",
     quirk: Annotated[tuple[str, ...], QUIRK] = (),
     fault: Annotated[tuple[str, ...], FAULT] = (),

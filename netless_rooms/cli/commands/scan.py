@@ -50,7 +50,7 @@ async def scan(
         saved = None if checkpoint is None else read_state(checkpoint, None if force else fixed)
         state = saved if saved and not force else ScanState(options=fixed, began=int(time()))
         if state.ended:
-            say(f"{checkpoint} is of a scan that has ended, with {_saved(state)}: pass --force to scan again")
+            say(f"{checkpoint} belongs to a finished scan of {_saved(state)}: pass --force to scan again")
             return
         try:
             scan = rooms.scan(resume=state.checkpoint, on_invalid=on_invalid, **asdict(options))
@@ -59,6 +59,8 @@ async def scan(
         with _open_output(checkpoint, output, state, is_first=saved is None, force=force) as writer:
             if checkpoint is None and sys.stderr.isatty() and (output or is_file(sys.stdout)):
                 say("with --checkpoint FILE, a scan that is stopped can be resumed")
+            if state.rooms and sys.stderr.isatty():
+                say(f"resuming after {_saved(state)}")
             columns, since = ROOM_OR_INVALID if has_invalid_column else ROOM, filters.since(state.began)
             recorder = Recorder(state, state, checkpoint, writer, since, columns, chosen, is_forced=force)
             await recorder.record(scan, is_shown=output is not None or not sys.stdout.isatty())
@@ -122,9 +124,10 @@ class Recorder:
     def _how_to_resume(self, error: RoomsError | None) -> str:
         if self.checkpoint is None:
             return "use --checkpoint FILE to make a scan resumable"
-        without = " without --force" * self.is_forced
+        how = " with >>" * isinstance(self.writer, StdoutWriter) * is_file(sys.stdout)
+        how += " without --force" * self.is_forced
         skip = ", with --on-invalid skip to leave out unreadable rooms" if isinstance(error, DecodeError) else ""
-        return f"{_saved(self.state)} saved; repeat the command{without} to resume{skip}"
+        return f"{_saved(self.state)} saved; repeat the command{how} to resume{skip}"
 
 
 def _check(checkpoint: Path | None, output: Path | None, flag: Format | None) -> Format:
@@ -152,7 +155,7 @@ def _open_output(
             raise CommandError(ExitCode.FILE, f"{output} exists, and {checkpoint} does not: {remedy}")
         write_state(checkpoint, state, is_first=is_first)
     if output is None:
-        return nullcontext(StdoutWriter())
+        return nullcontext(StdoutWriter(state))
     return closing(OutputFile(output, state, is_new=checkpoint is None and not force))
 
 

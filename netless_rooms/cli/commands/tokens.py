@@ -22,10 +22,9 @@ FIELDS: Final = ("kind", "role", "uuid", "access_key", "expires_at", "is_expired
 
 def parse_lifetime(_: object, tokens: Sequence[Token]) -> timedelta:
     text = tokens[0].value
-    lifetime = flags.parse_duration(text)
-    if lifetime is None:
-        raise ValueError(f"{text!r} is no lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes")
-    return lifetime
+    if lifetime := flags.parse_duration(text):
+        return lifetime
+    raise ValueError(f"{text!r} is not a lifetime: use 1 to 999999 and s, m, h or d, such as 10m for 10 minutes")
 
 
 ROLE_HELP: Final = "What it permits; use the least that is enough."
@@ -85,9 +84,9 @@ def read(*, format: flags.FormatFlag = None) -> None:  # noqa: A002  the flag's 
     if secret_key is not None:
         try:
             verify_token(text, secret_key)
-            signature = "right"
+            signature = "valid"
         except TokenError:
-            signature = "wrong"
+            signature = "invalid"
     row = {
         **asdict(info),
         "kind": str(info.kind),
