@@ -22,7 +22,7 @@ ALL = product(CURSORS, ["uuid", "creation"], [None, 2, 7], [False, True], [False
 SOME: list[Any] = [("inclusive", "uuid", None, False, False), ("exclusive", "creation", 7, False, False)]
 
 
-@pytest.mark.parametrize("quirks", [*SOME, *exhaustive((each,) for each in ALL)], ids=repr)
+@pytest.mark.parametrize("quirks", [*SOME, *exhaustive(ALL)], ids=repr)
 async def test_a_walk_is_exact_under_every_quirk(quirks: Any, open_rooms: OpenRooms) -> None:
     names = ("cursor", "order", "page_cap", "short_pages", "envelope")
     emulator = Emulator(rooms=41, quirks=Quirks(**dict(zip(names, quirks, strict=True))))
