@@ -40,11 +40,10 @@ async def test_what_is_compared_returns_the_same_rooms(tmp_path: Path) -> None:
 
 def test_what_is_compared_decodes_the_same_rooms_and_is_measured_in_rounds() -> None:
     options = {"times": 1, "unknown_fields": True}
-    each = [Contender(by, "decode", options | {"by": by}) for by in ("json", "msgspec", "ours")]
-    rows = measure(each, rounds=3)
-    assert [(row.title, row.base, row.low <= row.ratio <= row.high) for row in rows] == [
-        *(("json", "json", True), ("msgspec", "json", True), ("ours", "json", True))
-    ]
+    each_one = [Contender(by, "decode", options | {"by": by}) for by in ("json", "msgspec", "ours")]
+    rows = measure(each_one, rounds=3)
+    assert [(row.title, row.base) for row in rows] == [(each.title, "json") for each in each_one]
+    assert all(row.low <= row.ratio <= row.high for row in rows)
 
 
 def test_the_stand_in_serves_rooms_and_pages_from_a_uuid_or_the_next() -> None:

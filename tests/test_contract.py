@@ -29,6 +29,7 @@ MEMBERS = {"uuid", "teamUUID", "appUUID", "isRecord", "isBan", "createdAt", "lim
 LIMIT = 3
 MAX_ROOMS = 5000  # of a walk; an account may have millions
 MINUTE = timedelta(minutes=1)
+Responses: TypeAlias = list[httpx.Response]
 Call: TypeAlias = Callable[[AsyncRooms, str], Awaitable[Any]]
 
 
@@ -62,13 +63,13 @@ def target(leg: str) -> Target:
 
 
 @pytest.fixture(scope="module")
-def responses() -> list[httpx.Response]:
+def responses() -> Responses:
     """Return the responses so far: the client accepts more than what is documented."""
     return []
 
 
 @pytest.fixture(scope="module")
-async def rooms(target: Target, responses: list[httpx.Response]) -> AsyncIterator[AsyncRooms]:
+async def rooms(target: Target, responses: Responses) -> AsyncIterator[AsyncRooms]:
     async def keep(response: httpx.Response) -> None:
         await response.aread()
         responses.append(response)
@@ -79,7 +80,7 @@ async def rooms(target: Target, responses: list[httpx.Response]) -> AsyncIterato
 
 
 @pytest.fixture(scope="module")
-async def created(rooms: AsyncRooms, responses: list[httpx.Response]) -> AsyncIterator[Created]:
+async def created(rooms: AsyncRooms, responses: Responses) -> AsyncIterator[Created]:
     at = datetime.now(UTC)
     with skipping_what_the_token_may_not():
         room = await rooms.create(limit=LIMIT, is_record=False)
@@ -126,8 +127,8 @@ async def test_get_answers_200_with_the_same_room(rooms: AsyncRooms, created: Cr
 
 @pytest.mark.parametrize("limit", [None, 1, 1000])
 @pytest.mark.usefixtures("created")
-async def test_list_answers_200_with_at_most_limit_rooms_in_order(
-    limit: int | None, rooms: AsyncRooms, responses: list[httpx.Response]
+async def test_list_answers_200_with_limit_rooms_in_order(
+    limit: int | None, rooms: AsyncRooms, responses: Responses
 ) -> None:
     """Rules: list, page-limit, page-order, bare, json."""
     uuids = [room.uuid for room in await rooms.list(limit=limit)]
@@ -139,9 +140,7 @@ async def test_list_answers_200_with_at_most_limit_rooms_in_order(
     assert kinds == {"application/json"}
 
 
-async def test_a_walk_yields_the_room_once_and_begins_where_it_is_told(
-    rooms: AsyncRooms, created: Created
-) -> None:
+async def test_a_walk_yields_the_room_once_and_begins_at_a_room(rooms: AsyncRooms, created: Created) -> None:
     uuids = [room.uuid async for room in rooms.walk(max_rooms=MAX_ROOMS)]
     assert len(uuids) == len(set(uuids))
     assert created.room.uuid in uuids or len(uuids) == MAX_ROOMS
@@ -153,9 +152,7 @@ async def test_a_walk_yields_the_room_once_and_begins_where_it_is_told(
     assert [each for each in at if each != uuid][:2] == after[:2]
 
 
-async def test_a_room_can_be_disabled_twice_and_enabled(
-    rooms: AsyncRooms, created: Created, responses: list[httpx.Response]
-) -> None:
+async def test_a_room_is_disabled_and_enabled(rooms: AsyncRooms, created: Created, responses: Responses) -> None:
     """Rules: set-ban, may-sdk."""
     for change, is_ban in ((rooms.disable, True), (rooms.disable, True), (rooms.enable, False)):
         with skipping_what_the_token_may_not():
@@ -167,7 +164,7 @@ async def test_a_room_can_be_disabled_twice_and_enabled(
 
 @pytest.mark.parametrize("call", [AsyncRooms.get, AsyncRooms.disable])
 async def test_an_unknown_uuid_answers_404(
-    call: Call, rooms: AsyncRooms, created: Created, responses: list[httpx.Response]
+    call: Call, rooms: AsyncRooms, created: Created, responses: Responses
 ) -> None:
     """Rules: no-room, failure-message."""
     with skipping_what_the_token_may_not(), pytest.raises(NotFoundError) as caught:
@@ -195,7 +192,7 @@ async def test_a_wrong_token_or_none_answers_401(rooms: AsyncRooms, target: Targ
         (Role.READER, AsyncRooms.get, False),
     ],
 )
-async def test_a_token_may_do_what_its_role_allows_and_else_answers_403(
+async def test_a_token_may_what_its_role_allows(
     role: Role, call: Call, allowed: bool, rooms: AsyncRooms, target: Target, created: Created
 ) -> None:
     """Rules: may-room, may-reader."""

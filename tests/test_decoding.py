@@ -114,8 +114,6 @@ def test_the_first_fault_is_named_with_its_place_and_the_others_are_counted() ->
 
 
 NO_UUIDS = ["", "..", "a/b", "%2e", "é", "٣", "a b", "a\n", "a\0", "a" * 129, "NETLESSSDK_a", "aNETLESSROOM_a"]
-
-
 TOO_DEEP = 'the unknown field "x" is nested too deeply'
 INVALID: list[tuple[Any, str | None, str, str]] = [
     *((member, None, f"expected a room object, got {show(member)}", "") for member in (None, "uuid", 0, ["uuid"])),

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-import pytest
-
 from netless_rooms import AccessKey, Region, Role, verify_token
 from netless_rooms.emulator import RULES, Emulator, Quirks, Request, Response
 from netless_rooms.emulator.service import REGIONS
@@ -227,13 +225,12 @@ REFUSED: dict[tuple[int, str], list[tuple[Any, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("expected", REFUSED, ids=str)
-def test_a_wrong_request_is_refused_and_changes_nothing(expected: tuple[int, str]) -> None:
+def test_a_wrong_request_is_refused_and_changes_nothing() -> None:
     """Rules: no-path, no-method, no-room, body-object, body-exact, refused-unchanged."""
     emulator = Emulator(rooms=1)
     uuid = next(emulator.uuids())
     before = emulator.room(uuid)
-    for method, path, *body in REFUSED[expected]:
+    for expected, (method, path, *body) in [(each, asked) for each in REFUSED for asked in REFUSED[each]]:
         path = path.format(uuid=uuid, short=uuid[:-1])
         assert refusal(emulator, method, path, *body) == expected, (method, path, body)
         assert (emulator.room_count, emulator.room(uuid)) == (1, before)
@@ -277,11 +274,8 @@ def test_a_token_that_is_malformed_or_expired_or_of_another_key_is_refused() -> 
         assert refusal_of(emulator, made) == refused
     now = [1_000_000.0]
     emulator = Emulator(clock=lambda: now[0])
-    forever, past = emulator.token(lifetime=None), emulator.token(lifetime=timedelta(0))
-    minute, hour = emulator.token(lifetime=timedelta(seconds=60)), emulator.token()
-    room = emulator.room_token("none")
-    assert refusal_of(emulator, past) == (401, "expired token")
-    for seconds, token in ((60, minute), (3600, hour), (3600, room)):
+    forever, minute = emulator.token(lifetime=None), emulator.token(lifetime=timedelta(seconds=60))
+    for seconds, token in ((60, minute), (3600, emulator.token()), (3600, emulator.room_token("none"))):
         now[0] = 999_999.999 + seconds
         assert refusal_of(emulator, token) == refusal_of(emulator, forever) == (404, "room not found")
         now[0] = 1_000_000 + seconds

@@ -81,8 +81,8 @@ def test_missing_variables_and_an_expired_token_are_named_without_values(run: Ru
 
 BREAKING: dict[Fault, str] = {
     BadRoom(on="get", teamUUID="another"): "get_answers_200",
-    BadRoom(on="set-ban", limit=4): "can_be_disabled",
-    BadRoom(1, on="list", uuid="0"): "limit_rooms_in_order[real-asyncio-1000]",
+    BadRoom(on="set-ban", limit=4): "is_disabled",
+    BadRoom(1, on="list", uuid="0"): "rooms_in_order[real-asyncio-1000]",
 }
 
 

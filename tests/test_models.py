@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import uuid as uuids
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -132,12 +133,12 @@ BROKEN: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("document", "words"), BROKEN)
-def test_what_is_no_room_does_not_come_back(document: Any, words: str) -> None:
-    with pytest.raises(InvalidArgumentError) as caught:
-        Room.from_dict(document)
-    assert str(caught.value).removeprefix("document must be ").removeprefix("what to_dict() returns: ") == words
-    assert caught.value.__context__ is None
+def test_what_is_no_room_does_not_come_back() -> None:
+    for document, words in BROKEN:
+        with pytest.raises(InvalidArgumentError) as caught:
+            Room.from_dict(document)
+        assert re.sub("^document must be (what to_dict.. returns: )?", "", str(caught.value)) == words
+        assert caught.value.__context__ is None
 
 
 ALIKE = [(UUID, UUID), (UUID, DASHED), (DASHED, UUID.upper()), ("room", "room")]

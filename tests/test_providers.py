@@ -128,9 +128,8 @@ async def test_a_key_signs_a_token_of_the_least_role_and_the_calls_of_a_role_sha
         for call in CALLS:
             await call(rooms)
     assert [service.tokens.index(token) for token in service.tokens] == [0, 1, 1, 1, 0]
-    for info, role in zip(
-        map(read_token, service.tokens), [Role.ADMIN, *[Role.WRITER] * 3, Role.ADMIN], strict=True
-    ):
+    roles = [Role.ADMIN, *[Role.WRITER] * 3, Role.ADMIN]
+    for info, role in zip(map(read_token, service.tokens), roles, strict=True):
         assert (info.kind, info.access_key, info.role, info.uuid) == (TokenKind.SDK, KEY.access_key, role, None)
         assert info.expires_at == datetime.fromtimestamp(NOW + 600, UTC)
 

@@ -29,7 +29,7 @@ ODD_DATES = [
 
 
 def parse(
-    call: Any, body: bytes | str, status: int = 200, headers: Any = None, *, token: str = "", now: float = nan
+    call: Any, body: bytes | str, status: int = 200, headers: Any = None, token: str = "", now: float = nan
 ) -> Any:
     response = RawResponse(status, headers or {}, body if isinstance(body, bytes) else body.encode())
     return parse_response(call, response, redact=Token.parse(token).redact, now=now)

@@ -34,9 +34,7 @@ MAKERS: dict[TokenKind, Callable[..., str]] = {
     TokenKind.ROOM: lambda **rest: KEY.room_token(UUID, **rest),
     TokenKind.TASK: lambda **rest: KEY.task_token(UUID, **rest),
 }
-every_vector = pytest.mark.parametrize(
-    "vector", VECTORS, ids=lambda vector: f"{vector['sample']}-{vector['kind']}"
-)
+every_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda each: f"{each['sample']}-{each['kind']}")
 
 
 def time_at(milliseconds: int) -> datetime:
@@ -69,9 +67,8 @@ def test_a_token_of_the_vendors_samples_is_read_and_verified(vector: dict[str, A
 
 TEXT, ROLES = st.text(min_size=1), st.sampled_from(Role)
 ENDS = st.none() | st.builds(time_at, st.integers(0, LAST_MS))
-INFOS = st.builds(
-    TokenInfo, kind=st.just(TokenKind.ROOM), access_key=TEXT, role=ROLES, uuid=TEXT, expires_at=ENDS, nonce=TEXT
-)
+REST = {"access_key": TEXT, "role": ROLES, "uuid": TEXT, "expires_at": ENDS, "nonce": TEXT}
+INFOS = st.builds(TokenInfo, kind=st.just(TokenKind.ROOM), **REST)
 
 
 @examples(20, many=300)
@@ -160,31 +157,27 @@ UNDECODABLE = [
     *(changed("ak=a", odd) for odd in ("ak=%FF", "ak", "ak=%zz", "ak=a=b", "ak=a b")),
     *(encoded(f"{GOOD}&sig={SIG}"), encoded(f"{GOOD}&")),
 ]
+MALFORMED: list[tuple[str, str]] = [
+    ("", "does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"),
+    *((odd, "does not start with") for odd in ("netlesssdk_YWs9", f"Bearer {SDK}")),
+    ("NETLESSSDK_", "the text after NETLESSSDK_ cannot be decoded; was it cut"),
+    *((odd, "cannot be decoded") for odd in UNDECODABLE),
+    (f"\ufeff{SDK}", r"it has the invisible character U\+FEFF$"),
+    (f'"{SDK}"', "it has quotation marks around it$"),
+    ("NETLESSSDK_YWs9", "it has no ak, nonce, role, sig$"),
+    *((changed(pair, ""), f"it has no {pair[:-3]}$") for pair in ("ak=a&", "nonce=n&", "role=0&")),
+    (encoded("ak=a&nonce=n&role=0"), "it has no sig$"),
+    *((encoded(GOOD, prefix), "it has no uuid$") for prefix in ("NETLESSROOM_", "NETLESSTASK_")),
+    (encoded(f"{GOOD}&uuid=u"), "an SDK token has no uuid"),
+    *((changed("e=0", f"e={odd}"), "its role is not 0, 1 or 2") for odd in ("3", "00", "%D9%A1")),
+    *((encoded(GOOD[:-1] + end), "not 64 lowercase hex digits") for end in ("", "00", "A", "g")),
+    *((expiring_at(odd), "its expireAt is not a number of milliseconds") for odd in NO_NUMBERS),
+    *((expiring_at(late), "its expireAt is after the year 9999") for late in (LAST_MS + 1, "9" * 16)),
+]
 
 
-@pytest.mark.parametrize(
-    ("token", "words"),
-    [
-        ("", "does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"),
-        *((odd, "does not start with") for odd in ("netlesssdk_YWs9", f"Bearer {SDK}")),
-        ("NETLESSSDK_", "the text after NETLESSSDK_ cannot be decoded; was it cut"),
-        *((odd, "cannot be decoded") for odd in UNDECODABLE),
-        (f"\ufeff{SDK}", r"it has the invisible character U\+FEFF$"),
-        (f'"{SDK}"', "it has quotation marks around it$"),
-        ("NETLESSSDK_YWs9", "it has no ak, nonce, role, sig$"),
-        *((changed(pair, ""), f"it has no {pair[:-3]}$") for pair in ("ak=a&", "nonce=n&", "role=0&")),
-        (encoded("ak=a&nonce=n&role=0"), "it has no sig$"),
-        *((encoded(GOOD, prefix), "it has no uuid$") for prefix in ("NETLESSROOM_", "NETLESSTASK_")),
-        (encoded(f"{GOOD}&uuid=u"), "an SDK token has no uuid"),
-        *((changed("e=0", f"e={odd}"), "its role is not 0, 1 or 2") for odd in ("3", "00", "%D9%A1")),
-        *((encoded(GOOD[:-1] + end), "not 64 lowercase hex digits") for end in ("", "00", "A", "g")),
-        *((expiring_at(odd), "its expireAt is not a number of milliseconds") for odd in NO_NUMBERS),
-        *((expiring_at(late), "its expireAt is after the year 9999") for late in (LAST_MS + 1, "9" * 16)),
-    ],
-    ids=lambda part: ascii(part[:60]),
-)
-def test_a_malformed_token_is_refused_and_not_shown(token: str, words: str) -> None:
-    for look in (read_token, lambda text: verify_token(text, SECRET)):
+def test_a_malformed_token_is_refused_and_not_shown() -> None:
+    for (token, words), look in product(MALFORMED, (read_token, lambda text: verify_token(text, SECRET))):
         with pytest.raises(TokenError, match=f"^malformed token: .*{words}") as caught:
             look(token)
         shown = repr(caught.value) + repr(pickle.dumps(caught.value))
@@ -253,9 +246,7 @@ def test_a_lifetime_counts_from_now_in_milliseconds_and_is_refused_out_of_range(
     assert read_token(KEY.sdk_token(role=Role.ADMIN, lifetime=None)).expires_at is None
     wrong = [timedelta(microseconds=odd) for odd in (0, 999, -1_000_000, (LAST_MS - NOW_MS + 1) * 1000)]
     odd: Any
-    for make, odd in product(
-        MAKERS.values(), ["10m", True, *wrong, timedelta.max, 0, -1, 0.0009, 1e300, nan, inf]
-    ):
+    for make, odd in product(MAKERS.values(), ["10m", True, *wrong, timedelta.max, 0, -1, 9e-4, 1e300, nan, inf]):
         with pytest.raises(TypeError if isinstance(odd, str | bool) else ValueError, match=r"^lifetime must be a"):
             make(role=Role.ADMIN, lifetime=odd)
 

@@ -55,9 +55,8 @@ def test_without_the_emulator_its_extra_is_not_needed() -> None:
         "import sys; sys.modules['starlette'] = None; import argparse, whiteboard_bot, settings;"
         "print(settings.chosen(argparse.Namespace(emulator=False), rooms=0).region)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=EXAMPLES, env=environment(**ENVIRONMENT), capture_output=True, text=True
-    )
+    command, env = [sys.executable, "-c", code], environment(**ENVIRONMENT)
+    ran = subprocess.run(command, cwd=EXAMPLES, env=env, capture_output=True, text=True)
     assert (ran.stdout, ran.stderr) == ("sg\n", "")
 
 
