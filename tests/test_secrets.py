@@ -78,6 +78,7 @@ async def test_no_text_of_ours_shows_the_token(fault: Any, caplog: Any, open_roo
             error = caught.value
             shown += [str(error), repr(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
             shown += format_exception(error)
+            shown += [repr(link.request.headers) for link in chain(error) if isinstance(link, RequestError)]
             if fault in QUIET:  # the locals of an answer that echoes the token hold that answer
                 frames = [frame for link in chain(error) for frame, _ in walk_tb(link.__traceback__)]
                 shown += [repr(frame.f_locals) for frame in frames if PACKAGE in frame.f_code.co_filename]

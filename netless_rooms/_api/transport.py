@@ -130,6 +130,7 @@ class Transport:
                 return refusal
             if self._is_from_hook(error, http_request):
                 raise
+            http_request.headers.pop("token", None)  # the cause keeps the request, and tblib pickles both
             failure = self._failure(error, token.redact)
             # The cause may quote what a peer echoed; then it stays out of the chain.
             cause = None if leaks(error, token.redact) else error
