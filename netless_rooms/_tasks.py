@@ -109,7 +109,7 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
 
 
 def awaited_only(advice: str) -> Callable[[Method], Method]:
-    """Return a decorator of an async method: ``async for`` over a call raises a ``TypeError`` with ``advice``."""
+    """Return a decorator of an async method: a loop over a call raises a ``TypeError`` with ``advice``."""
     return lambda method: cast("Any", _AwaitedOnly(method, advice))
 
 
@@ -143,3 +143,5 @@ class _Call:
     def __aiter__(self) -> NoReturn:
         self._call.close()  # or Python warns that it was never awaited
         raise TypeError(self._advice)
+
+    __iter__ = __aiter__

@@ -55,7 +55,7 @@ def check_region(value: str) -> str:
     plain = region.lower().replace("_", "-")
     meant = next((known for known in Region if _is_alike(plain, known)), None)
     if meant is not None and region not in list(Region):
-        raise InvalidArgumentError(f"region must not be {region!r}; did you mean {str(meant)!r}?")
+        raise InvalidArgumentError(f"unknown region {region!r}; did you mean {str(meant)!r}?")
     return region
 
 
@@ -100,12 +100,12 @@ def check_base_url(value: str, *, allow_http: bool = False) -> str:
     try:
         parts = urlsplit(value)
         host = "" if parts.port == 0 or any(mark in value for mark in "@?#") else parts.hostname or ""
-    except ValueError:  # a port that is no number, an unclosed bracket
+    except ValueError:  # a port that is not a number, an unclosed bracket
         host = ""
     if not re.fullmatch("[0-9a-z.:_-]+", host) or parts.scheme not in {"http", "https"}:
         raise InvalidArgumentError(trouble)
     if parts.scheme == "http" and not (allow_http or _LOOPBACK.fullmatch(host)):
-        reason = "since over http everybody on the way could read the token; allow_http=True permits it"
+        reason = "because over http anyone on the network path can read the token; allow_http=True permits it"
         raise InvalidArgumentError(f"base_url must be https, {reason}")
     address = value.rstrip("/")
     if address.endswith(("/v5", ROOMS_PATH)):
@@ -117,7 +117,7 @@ def _check_no_token(name: str, value: str) -> None:
     # A token in the wrong place would go out in an address, and show in a repr or an error.
     check_type(name, value, str, "a string")
     if is_token(value):
-        raise InvalidArgumentError(f"{name} must not be or hold a token; were two arguments swapped?")
+        raise InvalidArgumentError(f"{name} must not be or contain a token; were two arguments swapped?")
 
 
 def is_token(text: str) -> bool:

@@ -60,7 +60,7 @@ class RoomsError(Exception):
     ``resume`` if it could not start.  If it is ``None``, start again with the same arguments.
     """
     attempts: tuple[Attempt, ...] = ()  #: All failed attempts in order; empty if no request was sent.
-    stop_reason: str | None = None  #: Why there was no retry although one might help; else ``None``.
+    stop_reason: str | None = None  #: Why a retryable failure was not retried; otherwise ``None``.
 
     args: tuple[Any, ...]  # what ``__init__`` takes, the request last, so that ``cls(*args)`` rebuilds an error
 
@@ -122,7 +122,7 @@ class StatusError(RoomsError):
 
     status: int  #: The HTTP status.
     reason: str | None  #: The service's own explanation; without one, the text shows the start of the body.
-    retry_after: float | None  #: The seconds to wait for which the service asks; ``None`` if it does not say.
+    retry_after: float | None  #: The delay that the service asks for, in seconds; ``None`` if it states none.
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class NotFoundError(StatusError):
     """404: no such room for this token and region."""
 
     _default_status = 404
-    hint = "check the uuid (32 hex digits, no dashes), the region, and the project of the token"
+    hint = "check the uuid, the region, and the project of the token"
 
 
 class RateLimitedError(StatusError):

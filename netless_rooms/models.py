@@ -1,4 +1,4 @@
-"""Rooms, pages of rooms, regions, and the rules of uuids: values that know nothing of JSON.  Pure."""
+"""Rooms, pages, regions and the rules of uuids, without JSON.  Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,12 +17,12 @@ Member = TypeVar("Member", bound="Room | InvalidRoom")
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` can be a room's uuid, documented as 32 hex digits, and cannot change a path."""
+    """Whether ``text`` can be sent as a uuid: it cannot change a path.  Documented are 32 hex digits."""
     return _UUID.fullmatch(text) is not None
 
 
 def same_uuid(one: str, other: str) -> bool:
-    """Whether two texts name the same room; a UUID may have dashes or not, in either case."""
+    """Whether two texts name the same room: dashes and case in a UUID do not count."""
     return one == other or normalize_uuid(one) == normalize_uuid(other)
 
 
@@ -41,7 +41,7 @@ def as_time(seconds: float) -> datetime:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration for people, such as ``2 days, 3:00:00``; clocks far off make it very large."""
+    """Return a readable duration, such as ``2 days, 3:00:00``; any size, because a clock may be far off."""
     try:
         return str(timedelta(seconds=round(seconds)))
     except OverflowError:
@@ -62,7 +62,7 @@ class Region(StrEnum):
 
     Every ``region`` argument also takes another string and sends it unchanged, because the service has renamed a
     region before: Europe was ``gb-lon`` until July 2023.  A string that differs from a known region only by case,
-    ``_`` or one letter is refused as a typing error; but two other letters, such as ``au``, are another region.
+    ``_`` or one letter is refused as a typing error; two other letters, such as ``au``, are sent.
     """
 
     US_SV = "us-sv"  #: Silicon Valley: North and South America.
@@ -78,7 +78,7 @@ RegionName: TypeAlias = Region | Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]
 
 @frozen(kw_only=True)
 class Room:
-    """A whiteboard room, as the service described it in one response: a frozen value, comparable and hashable."""
+    """A whiteboard room as one response described it: a frozen value, comparable and hashable."""
 
     uuid: str  #: Identifies the room: 32 hex digits, a version-1 UUID without dashes.
     team_uuid: str  #: The console account that owns the project.
@@ -87,10 +87,10 @@ class Room:
     is_record: bool  #: Whether recording is enabled.
     is_ban: bool  #: Whether the room is disabled: it has no participants and nobody can join.
     created_at: datetime  #: When it was created: aware, in UTC, with the service's precision of milliseconds.
-    limit: int  #: The largest number of users with a writer's or an admin's token at once; 0 is no maximum.
+    limit: int  #: The maximum number of users with a writer or admin token at once; 0 is no maximum.
     extra: Mapping[str, Any] = field(factory=dict, hash=False)  #: Unknown fields, by wire name.  Do not change it.
 
-    # ``_api/decoding.py`` sets both, because the wire is spelled there and nothing here imports it.
+    # ``_api/decoding.py`` sets both, because it knows the wire names and nothing here imports it.
     _to_dict: ClassVar[Callable[["Room", bool], dict[str, Any]]]
     _from_dict: ClassVar[Callable[[Mapping[str, Any]], "Room"]]
 
@@ -120,7 +120,7 @@ class InvalidRoom:
     reason: str  #: The first fault, and how many more there are.  Tokens that the service echoed are redacted.
     location: str  #: Where the first fault is, such as ``$[3].isBan``; ``$[3]`` is the whole member.
     document: Any = field(repr=False, eq=False, hash=False)
-    """The member as ``json`` reads it, not redacted; half a surrogate pair in a text of it cannot be encoded."""
+    """The member as ``json`` reads it, not redacted; a text with a lone surrogate cannot be encoded."""
 
 
 class _Page(tuple[Member, ...]):
@@ -147,6 +147,6 @@ class RoomPage(_Page[Room]):
 
 
 class MixedPage(_Page[Room | InvalidRoom]):
-    """A page that may hold members that cannot be read as a room."""
+    """A page that may contain members that cannot be read as a room."""
 
     __slots__ = ()

@@ -202,7 +202,7 @@ WRONG: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
     ("get_many", None, {}, TypeError, "uuids must be an iterable or an async iterable, not NoneType"),
     ("get_many", ["a", "b", ""], {}, ValueError, r"uuids\[2\] must be letters"),
     ("get_many", b"abc", {}, TypeError, r"uuids\[0\] must be a string, not int"),
-    ("get_many", [TOKEN], {}, ValueError, r"uuids\[0\] must not be or hold a token"),
+    ("get_many", [TOKEN], {}, ValueError, r"uuids\[0\] must not be or contain a token"),
     ("get_many", (1 / 0 for _ in "a"), {}, ZeroDivisionError, "division by zero"),
     ("create_many", -1, {}, ValueError, "count must be 0 or more"),
     ("create_many", True, {}, TypeError, "count must be an integer"),

@@ -158,7 +158,7 @@ async def test_each_request_and_each_retry_is_one_line_in_the_log(caplog: Any, m
         *("DEBUG 1: 200 in _ s, 1", "DEBUG 2: 401 in _ s, 1"),
         *(f"INFO 2: retry in 0.000 s, because {refused}", "DEBUG 2: 200 in _ s, 2"),
         "DEBUG 3: TransportError in _ s, 1",
-        "INFO 3: retry in 0.250 s, because no usable answer from https://api.netless.link, ReadError: cut",
+        "INFO 3: retry in 0.250 s, because no usable response from https://api.netless.link, ReadError: cut",
         "DEBUG 3: interrupted in _ s, 2",
     ]
 
@@ -176,7 +176,7 @@ async def test_a_create_that_may_have_had_an_effect_is_not_repeated(fault: Any, 
     service = Service(REFUSED, fault)
     error = await failure(service.rooms(retry=RetryPolicy(wait_initial=0)).create())
     assert (type(error), type(error.__cause__)) == (CreateOutcomeUnknownError, cause)
-    assert str(error).startswith("POST /v5/rooms: whether a room was created")
+    assert str(error).startswith("POST /v5/rooms: cannot tell whether a room was created: ")
     assert str(error).count("/v5/rooms") == 1
     assert str(error).count(" (") == 2  # its own hint and the attempts: the hint of the cause is left out
     assert (len(service.times), len(error.attempts)) == (2, 2)

@@ -377,7 +377,7 @@ def test_ctrl_c_between_two_attempts_of_a_create(shell: Shell, monkeypatch: pyte
     shell.transport = httpx.MockTransport(Mock(side_effect=httpx.ConnectError("refused")))
     ran = shell("create")
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err.startswith("netless-rooms: no usable answer from ")  # no room is in doubt
+    assert ran.err.startswith("netless-rooms: no usable response from ")  # no room is in doubt
 
 
 def test_doctor_ends_with_how_to_emulate_the_service() -> None:  # its page shows the table

@@ -43,7 +43,7 @@ def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
         lines("a", "{}"): "line 2 has no uuid",
         lines('{"uuid": "a"'): "line 1 has no uuid",
         lines('{"uuid": null, "invalid": "x"}'): "line 1 has no uuid",
-        lines("a", TOKEN): "the uuid in line 2 must not be or hold a token",
+        lines("a", TOKEN): "the uuid in line 2 must not be or contain a token",
         b"a\n\xff": "the input is neither UTF-8 nor UTF-16",
     }.items():
         said = shell.fails(2, "disable", "--yes", typed=piped)
@@ -57,7 +57,7 @@ def test_a_wrong_uuid_is_reported_before_anything_is_sent(shell: Shell) -> None:
         (["a", "b c"], "a uuid must be letters"),
         ([__file__], f"{__file__} is a file: pass its rooms with < {__file__}"),
         (["-", "a"], "use either - or uuids, not both"),
-        (["a", TOKEN], "a uuid must not be or hold a token"),
+        (["a", TOKEN], "a uuid must not be or contain a token"),
         ([], "pass uuids of rooms, or pipe them in; see --help"),
     ]:
         assert shell.fails(2, "disable", "--yes", *arguments).startswith(words)

@@ -236,7 +236,7 @@ async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -
         port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  no Django here
         await listener.aclose()
         address = f"http://127.0.0.1:{port}"
-        with pytest.raises(errors.TransportError, match=f"no usable answer from {address}, Connect") as caught:
+        with pytest.raises(errors.TransportError, match=f"no usable response from {address}, Connect") as caught:
             await AsyncRooms(client, **USUAL, base_url=address).create()
         assert isinstance(caught.value.__cause__, library.TransportError)
         assert type(caught.value) is errors.TransportError

@@ -178,7 +178,7 @@ def test_a_time_is_read_to_the_digit_and_converted_to_utc_or_in_another_form_an_
         assert fault_with(createdAt=text) == (what, "$.createdAt")
 
 
-HALF = "a text with half a surrogate pair"
+HALF = "a text with a lone surrogate"
 HALVES = [r'"\ud800"', r'"party \uD83d"', r'"\ude00\ud83d"', r'"\ud83d\ud83d\ude00"', r'"\\\udfff"']
 
 

@@ -83,7 +83,7 @@ async def test_a_failure_to_get_a_response_is_classified(library: Any) -> None:
         fault = getattr(library, name)("something broke", request=library.Request("GET", "https://h/"))
         with pytest.raises(TransportError) as caught:
             await rooms_failing(fault, library).list()
-        words = f"GET /v5/rooms: no usable answer from https://api.netless.link, {name}: something broke"
+        words = f"GET /v5/rooms: no usable response from https://api.netless.link, {name}: something broke"
         assert str(caught.value).startswith(words)
         assert caught.value.__cause__ is fault
         assert isinstance(caught.value, TimedOutError) is (name in TIMED_OUT), name

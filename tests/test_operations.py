@@ -82,7 +82,7 @@ def test_a_uuid_that_cannot_name_a_room_is_refused(name: str, call: Call) -> Non
         with pytest.raises(ValueError, match=rf"^{name} must be letters, digits, '-' and '_', 1 to 128 of them"):
             call(wrong)
     for token in ("NETLESSSDK_YWs9", "NETLESSROOM_YWs9YWsx/"):
-        with pytest.raises(ValueError, match=rf"^{name} must not be or hold a token; were two arguments swapped"):
+        with pytest.raises(ValueError, match=rf"^{name} must not be or contain a token; were two arguments"):
             call(token)
     with pytest.raises(TypeError, match=rf"^{name} must be a string, not bytes$"):
         call(b"abc")
@@ -124,7 +124,7 @@ REFUSED: Final[list[tuple[Call, list[Any], type[Exception], str]]] = [
     (lambda text: check_header("token", text), ["", "s3cret\r\nx: y", "s3cret\n"], ValueError, f"token {ASCII}"),
     (lambda text: check_header("token", text), [None, ["s3cret"]], TypeError, "token must be a string, not"),
     (check_region, ["s3cret x", "s3crét", "s3cret\x7f"], ValueError, f"region {ASCII}"),
-    (check_region, ["NETLESSSDK_s3cr"], ValueError, "region must not be or hold a token"),
+    (check_region, ["NETLESSSDK_s3cr"], ValueError, "region must not be or contain a token"),
     (check_base_url, [None, b"https://h", httpx.URL("https://h")], TypeError, "base_url must be a string, not"),
 ]
 CASES: Final = [(check, wrong, *rest) for check, wrongs, *rest in REFUSED for wrong in wrongs]
@@ -143,7 +143,7 @@ def test_a_wrong_argument_is_refused_by_its_name(check: Call, wrong: Any, error:
 
 def test_a_misspelt_region_is_refused_with_the_right_spelling() -> None:
     for wrong in ("us_sv", "US-SV", "us-sw", "ussv", "us-svv", "Us_S"):
-        with pytest.raises(ValueError, match=rf"^region must not be '{wrong}'; did you mean 'us-sv'\?$"):
+        with pytest.raises(ValueError, match=rf"^unknown region '{wrong}'; did you mean 'us-sv'\?$"):
             check_region(wrong)
     for wrong in ("EU", "e", "eu-", "eur", "EU_"):
         with pytest.raises(ValueError, match="did you mean 'eu'"):
@@ -194,7 +194,7 @@ def test_a_base_url_that_is_malformed_or_has_a_token_or_the_path_is_refused_and_
             check_base_url(value.replace("https:", "http:" if allowed else "https:"), allow_http=allowed)
         assert "s3cret" not in repr(caught.value)
     for value in ("NETLESSSDK_YWs9", "https://h/NETLESSSDK_YWs9", "http://h/NETLESSSDK_YWs9"):
-        with pytest.raises(ValueError, match=r"^base_url must not be or hold a token; were two") as caught:
+        with pytest.raises(ValueError, match=r"^base_url must not be or contain a token; were two") as caught:
             check_base_url(value, allow_http=True)
         assert "YWs9" not in repr(caught.value)
     for path in ("/v5", "/v5/rooms/", "/mirror/v5/rooms"):

@@ -181,10 +181,12 @@ async def test_open_is_of_use_once_and_within_async_with() -> None:
             pass
 
 
-async def test_async_for_over_a_page_names_walk_and_a_call_is_a_coroutine_for_all_else(rooms: AsyncRooms) -> None:
+async def test_a_loop_over_a_page_names_walk_and_a_call_is_a_coroutine_for_all_else(rooms: AsyncRooms) -> None:
     with pytest.raises(TypeError, match=r"list\(\) returns one page: await it; .* rooms.walk\(\)"):
         async for _ in rooms.list():  # type: ignore[attr-defined]  # that is the point
             pass
+    with pytest.raises(TypeError, match="await it"):
+        list(rooms.list())  # type: ignore[call-overload]
     async with anyio.create_task_group() as group:
         group.start_soon(rooms.list)
     assert len(await asyncio.create_task(rooms.list(limit=3))) == 3

@@ -124,7 +124,7 @@ def _finite(number: str) -> float:
 
 
 _JSON: Final = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
-_HALF_PAIR: Final = "a text with half a surrogate pair"  # "\ud83d" alone is valid JSON, but no character
+_HALF_PAIR: Final = "a text with a lone surrogate"  # "\ud83d" alone is valid JSON, but no character
 
 
 def _is_broken(text: str) -> bool:

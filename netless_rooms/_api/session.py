@@ -75,7 +75,7 @@ class Session:
                 _complete(error, request, state)
                 if state.in_doubt:
                     times = as_time(attempt.started_at), as_time(self.clock())
-                    summary = f"whether a room was created cannot be told: {error.summary}"
+                    summary = f"cannot tell whether a room was created: {error.summary}"
                     raise _complete(CreateOutcomeUnknownError(summary, *times), request, state) from error
                 if not should_retry:
                     raise

@@ -194,7 +194,7 @@ class Transport:
             said += _POOL_IS_FULL + (_POOL_LEAKS if self._library.__name__ == "httpx" else "")
         is_permanent = any(not PERMANENT_ERRORS.isdisjoint(_names(link)) for link in chain(error))
         kind = errors.TransportError if TIMED_OUT.isdisjoint(names) else errors.TimedOutError
-        summary = f"no usable answer from {self.base_url}, {said}"
+        summary = f"no usable response from {self.base_url}, {said}"
         return kind(summary, was_sent=was_sent, is_transient=is_network and not is_permanent)
 
 

@@ -156,7 +156,7 @@ def verify_token(token: str, secret_key: str) -> TokenInfo:
 def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: str = "") -> str:
     signed = json.dumps(pairs, ensure_ascii=bool(escaped), separators=(",", ":"), sort_keys=True)
     signed = signed.replace("/", r"\/") if "/" in escaped else signed
-    # A key with half a surrogate pair has signed nothing; encoding it anyway keeps it out of a UnicodeEncodeError.
+    # A key with a lone surrogate has signed nothing; encoding it anyway keeps it out of a UnicodeEncodeError.
     return hmac.new(secret_key.encode(errors="surrogatepass"), signed.encode(), "sha256").hexdigest()
 
 

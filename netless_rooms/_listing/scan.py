@@ -80,7 +80,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
     room_count: int
     """How many rooms were returned since this scan began or resumed."""
     page_count: int
-    """How many pages were taken, the present one included."""
+    """How many pages were taken, including the current one."""
     skipped_count: int
     """How many rooms were skipped because they could not be read."""
     skipped: list[InvalidRoom]
@@ -155,7 +155,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     @property
     def mode(self) -> ScanMode:
-        """How it reads the list: ``SEQUENTIAL`` also if it was to be in shards, but the list cannot be split."""
+        """How it reads the list: ``SEQUENTIAL`` also if ``shards`` was above 1 but the list cannot be split."""
         return self._entered().mode
 
     @property
@@ -163,8 +163,8 @@ class Scan(AsyncWithOnly, Generic[Item]):
         """Where to resume, as a short text: ``scan(resume=scan.checkpoint)`` returns all rooms not returned yet.
 
         It is exact to the room.  The last room returned counts as done, so take the checkpoint when you are done
-        with that room.  It is valid in another process and in a later release, for the same region and account;
-        that of a scan that has ended returns nothing.  It has uuids of rooms and no secret.
+        with that room.  It is valid in another process and in a later release, for the same region and account.
+        A finished scan's checkpoint returns nothing.  It contains uuids of rooms and no secret.
         """
         start = self._entered()
         left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)

@@ -17,7 +17,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 def encode_json(value: object) -> bytes:
     """Return ``value`` as the service prints JSON: UTF-8, no spaces, characters as they are.
 
-    Raises ``TypeError`` for a type that JSON does not have, ``ValueError`` for NaN and half a surrogate pair.
+    Raises ``TypeError`` for a type that JSON does not have, ``ValueError`` for NaN and a lone surrogate.
     """
     return _ENCODER.encode(value).encode()
 
