@@ -55,7 +55,7 @@ for version in PYTHONS:
 
 @nox.session
 def exhaustive(session: nox.Session) -> None:
-    """Run every test on both loops and over every HTTP library, with many examples."""
+    """Run every test on both loops and over httpx2 too, with many examples."""
     session.install(build_wheel(session), *GROUPS["tests"])
     session.run("python", "-P", "-m", "pytest", "-n", "auto", "--exhaustive", *session.posargs)
 

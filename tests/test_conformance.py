@@ -88,13 +88,9 @@ async def test_nothing_of_the_client_goes_out(borrow: Borrow, monkeypatch: Any, 
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login application password secret-netrc\n", "utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
-    full: dict[str, Any] = {
-        "auth": ("application", "secret-password"),
-        "headers": {"x-api-key": "secret-key", "authorization": "Bearer secret-bearer"},
-        "cookies": {"session": "secret-session"},
-        "params": {"key": "secret-parameter"},
-        "base_url": "http://application.example/api/",
-    }
+    full: dict[str, Any] = {"cookies": {"session": "secret-session"}, "params": {"key": "secret-parameter"}}
+    full["headers"] = {"x-api-key": "secret-key", "authorization": "Bearer secret-bearer"}
+    full |= {"auth": ("application", "secret-password"), "base_url": "http://application.example/api/"}
     async with borrow(**full) as (service, client, rooms):
         await rooms.create()
         await client.get(f"{service.base_url}/own")
@@ -112,7 +108,6 @@ async def test_one_request_goes_out_whatever_the_response_asks_for(status: int, 
     async with borrow(follow_redirects=True, auth=("application", "password")) as (service, _, rooms):
         elsewhere = f"{service.base_url}/elsewhere"
         headers = [f"Location: {elsewhere}", f"Refresh: 0; url={elsewhere}", "Set-Cookie: planted=cookie; Path=/"]
-        headers += ['WWW-Authenticate: Basic realm="all"']
         headers += ['WWW-Authenticate: Digest realm="all", nonce="1", qop="auth", algorithm=MD5']
         service.respond = lambda _: on_the_wire(b"{}", *headers, status=status)
         for call in (rooms.list, rooms.create):

@@ -1,7 +1,7 @@
 """Which cases run by default, and which only with ``--exhaustive``.
 
 A test runs once by default: on asyncio, over httpx, with one case for each class of equal behaviour.  These marks
-say where that is not enough.  With ``--exhaustive`` every test runs on both loops and over every HTTP library.
+say where that is not enough.  With ``--exhaustive`` every test runs on both loops, and over httpx2 too.
 """
 
 from collections.abc import Iterable
