@@ -153,10 +153,8 @@ def test_a_bad_room_changes_nothing_else_and_is_good_in_the_service() -> None:
         assert played(emulator).pieces == [b'{"status":200,"body":%b}' % expected]
         assert [emulator.room(uuid) for uuid in emulator.uuids()] == rooms
     path = f"/v5/rooms/{rooms[0]['uuid']}"
-    asked = [
-        played(emulator, *call.split(), body=b'{"isBan":true}')
-        for call in (f"PATCH {path}", "POST", f"GET {path}")
-    ]
+    calls: list[Any] = [("PATCH", path), ("POST",), ("GET", path)]
+    asked = [played(emulator, *call, body=b'{"isBan":true}') for call in calls]
     bodies = [json.loads(answer.pieces[0])["body"] for answer in asked]
     assert bodies[0] == rooms[0] | {"isBan": True, "limit": 7}
     assert bodies[1]["uuid"] == 5

@@ -142,7 +142,7 @@ def test_exports_are_everything_public_of_the_module_that_users_import_them_from
             export = getattr(module, name)
             if not (inspect.isclass(export) or inspect.isroutine(export)):
                 continue
-            assert export.__module__ == module.__name__, name
+            assert (export.__module__, export.__qualname__) == (module.__name__, name)  # by which it is pickled
             assert (export.__doc__ or "").strip(), name
             members = vars(export) if inspect.isclass(export) else {}
             for member, value in members.items():
