@@ -98,11 +98,6 @@ def banned(emulator: Emulator) -> set[str]:
 
 
 @ROOMS
-async def test_every_old_room_is_disabled_and_no_other_one(trial: Trial) -> None:
-    await trial.finish()
-
-
-@ROOMS
 async def test_what_was_killed_anywhere_goes_on_and_counts_each_room_once(trial: Trial) -> None:
     for deaths in range(300):
         trial.saves_left = deaths % 4
