@@ -11,7 +11,6 @@ from doctest import ELLIPSIS, OutputChecker
 from io import StringIO
 from typing import Any
 
-import cattrs  # noqa: F401  imported late by the package, and forgotten with what pytester imports
 import pytest
 from hypothesis import settings
 from sybil import Example, Sybil

@@ -80,6 +80,9 @@ def test_imports_follow_the_arrows_and_reach_http_libraries_at_two_doors_only() 
             if root == "netless_rooms" and not is_allowed:
                 wrong.append((name_of(file), name))
     assert wrong == []
+    top = {(file.parts[0], len(file.parts) == 1) for file in (each.relative_to(PACKAGE) for each in FILES)}
+    assert sum(is_file for _, is_file in top) <= 12
+    assert sum(not is_file for _, is_file in top) <= 7
     assert importers("asyncio", "trio") == set()
     assert importers("httpx", "httpx2") == {"_api/transport.py", "emulator/asgi.py"}
 
