@@ -72,22 +72,22 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
 class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
     """The outcomes of many calls, as they complete: ``async with rooms.get_many(uuids) as outcomes``.
 
-    For one use.  Iterate over it inside the ``async with``, in one task or several.  Each call's ``Outcome``, with
-    a room or an error, comes when the call has ended, in no certain order.  When calls stop early, those begun
-    still have outcomes; then the iteration raises:
+    For one use.  Iterate over it inside the ``async with``, in one task or several.  It yields each call's
+    ``Outcome``, with a room or an error, when the call finishes, in any order.  When calls stop early, those
+    started still have outcomes; then the iteration raises:
 
     - ``TooManyFailuresError`` if ``max_failures`` calls failed; the last failure is its ``__cause__``;
     - whatever the async iterable of uuids raised; ``TypeError`` or ``ValueError`` if it yielded a malformed uuid,
       which is then in none of the places below;
     - ``RuntimeError`` if the ``async with`` was left before, or the tasks in it were cancelled.
 
-    Calls begin when it is entered, about in the order of the input.  The calls in flight and the outcomes that
-    were not taken are together at most ``concurrency``, so calls wait for a slow caller.
+    Calls start when it is entered, about in the order of the input.  Calls in flight and outcomes not yet yielded
+    are together at most ``concurrency``, so calls wait for a slow consumer.
 
-    Leave at any time, by ``break``, an error or a cancellation: no other call begins, and those in flight get up
-    to 30 seconds to end.  The exception that left is raised as it is, and no task is left.  A pull from an async
-    iterable gets 5 more seconds: what it yields is not attempted.  Then it is cancelled, and ``input_cancelled``
-    is ``True``.
+    You may leave at any time, by ``break``, an error or a cancellation: no further call starts, and those in
+    flight get up to 30 seconds to finish.  The exception propagates unchanged, and no task is left.  A pull from
+    an async iterable gets 5 more seconds: what it yields is not attempted.  Then it is cancelled, and
+    ``input_cancelled`` is ``True``.
 
     Every input is in exactly one place then: its outcome was returned, or it is in ``unread``, ``not_attempted``
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
@@ -151,7 +151,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
 
     @property
     def not_attempted(self) -> tuple[Input, ...]:
-        """The inputs whose call did not begin, in their order; of an async iterable only those that were pulled.
+        """The inputs whose call did not start, in their order; of an async iterable only those that were pulled.
 
         Uuids, ready for another call; of ``create_many`` positions, so its length is the ``count`` that is left.
         """
@@ -159,14 +159,14 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
 
     @property
     def unread(self) -> tuple[Outcome, ...]:
-        """The outcomes that the iteration did not return, in the order in which the calls ended."""
+        """The outcomes that the iteration did not yield, in the order in which the calls finished."""
         return tuple(self._ready)
 
     @property
     def in_doubt(self) -> tuple[Input, ...]:
         """The inputs whose call was cancelled, as 30 seconds after you left: its effect is unknown; in order.
 
-        A uuid may be given to another call.  Before you repeat a create, look with ``find_created_between()``.
+        You may retry a uuid.  Before you repeat a create, check with ``find_created_between()``.
         """
         return tuple(given for _, given in sorted(self._in_doubt.items()))
 

@@ -31,7 +31,7 @@ Uuids: TypeAlias = Iterable[str] | AsyncIterable[str]
 
 
 class AsyncRooms:
-    """The rooms of one whiteboard project, over an HTTP client that you own.
+    """The rooms of one whiteboard project, with an HTTP client that you own.
 
     The client is borrowed: never closed, never configured.  None of its auth, cookies, default headers, query
     parameters or base URL is sent, and no redirect is followed.  Its transport, proxies, TLS, limits, timeouts,
@@ -42,15 +42,16 @@ class AsyncRooms:
     - ``token``: an ``AccessKey``, a token, or an async function without arguments that returns a token.  With an
       ``AccessKey`` each call gets an SDK token with the least role that it needs, signed on this machine, valid
       for 10 minutes.  A function is called by one task for all.  Signed and returned tokens are renewed 1 minute
-      before they expire, and once per call if the service calls them expired.
+      before they expire, and once per call if the service reports them as expired.
     - ``region``: the data centre, a ``Region`` or another string.
     - ``base_url``: the address of the service; a path in it is kept as a prefix.
     - ``timeout``: the limit for each of connecting, sending, the time between two reads, and waiting for a free
       connection, in seconds, above 0 and at most a million.  ``None`` is no limit, the default the client's own.
     - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Siblings share its ``budget``.
-    - ``allow_http``: ``True`` permits an ``http`` address of another machine: all on the way can read the token.
-    - ``check_token``: whether a call that cannot succeed is refused before it is sent, by the token's kind, role,
-      room and expiry.  ``False`` leaves that to the service, as for a token that cannot be read.
+    - ``allow_http``: ``True`` permits an ``http`` address of another machine.  Anyone on the network path can then
+      read the token.
+    - ``check_token``: whether a call that its token does not permit, by kind, role, room or expiry, is refused
+      before it is sent.  ``False`` leaves that to the service, as for a token that cannot be read.
     - ``clock``: returns seconds since the epoch, for the expiry of tokens.  The default is this machine's clock.
     - ``max_body_size``: the longest response body to read, in uncompressed bytes, 1 or more; 64 MiB by default.  A
       longer one raises ``DecodeError``.  At most 1 MiB of a failure's body is read.
@@ -118,7 +119,7 @@ class AsyncRooms:
         clock: Clock = wall_clock,
         max_body_size: int = MAX_BODY_SIZE,
     ) -> AbstractAsyncContextManager[Self]:
-        """Open an ``AsyncRooms`` with a client of its own: ``async with AsyncRooms.open() as rooms``.
+        """Open an ``AsyncRooms`` with its own client: ``async with AsyncRooms.open() as rooms``.
 
         Returns an async context manager for one use, which closes the client: one of httpx, with a timeout of 30
         seconds.  What is ``None`` comes from the environment, as on the command line: ``token`` from
@@ -170,8 +171,8 @@ class AsyncRooms:
     async def create(self, *, limit: int | None = None, is_record: bool | None = None) -> Room:
         """Create a room and return it: ``POST /v5/rooms``.  Needs an SDK token, writer or admin.
 
-        - ``limit``: the most users with a writer or admin token in the room at once, 0 or more.  0 is no maximum,
-          which the service recommends.
+        - ``limit``: the maximum number of users with a writer or admin token in the room at once, 0 or more.  0 is
+          no maximum, which the service recommends.
         - ``is_record``: whether to record, which the service documents as not supported yet.
 
         An argument that is ``None`` is not sent.
@@ -194,8 +195,8 @@ class AsyncRooms:
     async def list(self, *, begin_uuid: str | None = None, limit: int | None = None) -> RoomPage:
         """Return one page of rooms, exactly as served: ``GET /v5/rooms``.  Safe to repeat.
 
-        - ``begin_uuid``: the room to start from; as far as is known, it is the first of the page.
-        - ``limit``: the most rooms to return, 1 to 1000; the service's default is 100.
+        - ``begin_uuid``: the room to start from; presumably the first of the page (undocumented).
+        - ``limit``: the maximum number of rooms to return, 1 to 1000; the service's default is 100.
 
         Needs an SDK token, writer or admin.  For all rooms use ``walk()``: a short page does not prove the end.
         """
@@ -223,19 +224,19 @@ class AsyncRooms:
     ) -> AsyncGenerator[Room, None]:
         """Return an async generator of all rooms, in the service's order.  Safe to repeat.
 
-        It yields every room that existed when the walk began exactly once; a room created meanwhile may or may not
-        come.  The end is proven: two requests for rooms after the last one returned none.  Nothing is held open
-        between two rooms, so you may stop anywhere; on Trio, which warns about unclosed generators, use
+        It yields every room that existed when the walk began exactly once; it may or may not yield a room created
+        meanwhile.  The end is proven: two requests for rooms after the last one returned none.  Nothing is held
+        open between two rooms, so you may stop anywhere; on Trio, which warns about unclosed generators, use
         ``contextlib.aclosing``.
 
         - ``begin_uuid``: start from this room, as the service does.
         - ``after``: start after this room, to resume a walk.  Not together with ``begin_uuid``.
         - ``page_size``: rooms per request, 1 to 1000.
-        - ``max_rooms``: stop after so many, 0 or more; ``None`` for all.
+        - ``max_rooms``: stop after this many rooms, 0 or more; ``None`` for all.
 
-        Holds one page in memory, and the uuids seen if the list is not in their order, contrary to the
-        documentation.  A room that leaves the list while the walk stands at it may end the walk in an error;
-        disabling removes none, as far as is known.
+        Keeps one page in memory, and also the uuids seen if the list is not in uuid order, contrary to the
+        documentation.  If the room at the cursor leaves the list, the walk may raise an error; disabling
+        presumably removes no room.
 
         Raises ``PaginationError`` too, if the list repeats, stalls, jumps back or ignores the cursor.  To resume
         after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
@@ -284,22 +285,22 @@ class AsyncRooms:
         split_hint: str | None = None,
         on_invalid: OnInvalid = "raise",
     ) -> Scan[Any]:
-        """Scan all rooms, with the next pages requested while you work.  Safe to repeat.
+        """Scan all rooms, and prefetch the next pages.  Safe to repeat.
 
-        ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The promises are those of
+        ``async with rooms.scan() as scan``, and in it ``async for room in scan``.  The guarantees are those of
         ``walk()``.  Background work ends with the ``async with``, within 1 second of leaving it.
 
         - ``page_size``: rooms per request, 1 to 1000.
-        - ``prefetch``: the most pages buffered for each shard, 0 to 100.
-        - ``shards``: into how many ranges of uuids to split the list, and how many to scan at once, 1 to 1000;
-          give at most the client's ``max_connections``.  Rooms are in order within each range only.  A few small
-          requests find out whether the service continues from a ``beginUUID`` that names no room.  If it does not,
-          the list is split at rooms from ``split_hint``, or else scanned sequentially: see ``scan.mode``.  A range
-          that does not reach the start of the next raises ``PaginationError``.
+        - ``prefetch``: the maximum number of pages buffered for each shard, 0 to 100.
+        - ``shards``: the number of uuid ranges to split the list into and to scan at once, 1 to 1000; keep it at
+          most the client's ``max_connections``.  Rooms are in order within each range only.  A few small requests
+          probe whether the service continues from a ``beginUUID`` that names no room.  If it does not, the list is
+          split at rooms from ``split_hint``, or else scanned sequentially: see ``scan.mode``.  A range that does
+          not reach the start of the next raises ``PaginationError``.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
           ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
-        - ``split_hint``: a checkpoint of an earlier scan, best of a finished one, which has some rooms to split
-          at.  Ignored if ``shards`` is 1.  Not together with ``resume``.
+        - ``split_hint``: a checkpoint of an earlier scan, preferably a finished one; it contains rooms to split at.
+          Ignored if ``shards`` is 1.  Not together with ``resume``.
         - ``on_invalid``: what to do with a room that cannot be read.  ``"raise"`` raises ``DecodeError``;
           ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A
           room without a readable uuid may be repeated after a resume.
@@ -315,7 +316,7 @@ class AsyncRooms:
         """Return shards of the list, for ``scan(resume=shard)`` in any process.  Safe to repeat.
 
         A shard is a short text without secrets, valid for the same region and account.  A scan of each reaches the
-        start of the next, or raises.  There may be fewer than ``shards``, 1 to 1000, and only one if the list
+        start of the next, or raises.  ``shards`` is the maximum number, 1 to 1000; there is only one if the list
         cannot be split; see ``scan()``.  Sends one small request for each shard, and one more.
         """
         return await split(self._session, shards, split_hint)
@@ -323,7 +324,7 @@ class AsyncRooms:
     async def find_created_between(self, start: datetime, end: datetime) -> tuple[Room, ...]:
         """Return the rooms created from ``start`` to ``end``, both inclusive, oldest first.  Safe to repeat.
 
-        For a create whose outcome is unknown: take ``started_at`` and ``ended_at`` of its error.  Widen both sides
+        For a create whose outcome is unknown: use ``started_at`` and ``ended_at`` of its error.  Widen both sides
         by the possible error of this machine's clock, and the end by the time that the service may take.  A room
         counts if its ``created_at``, or the time in its version-1 UUID, is in the range or less than a millisecond
         off.  Walks the whole list, one request for each 1000 rooms, because it is not in order of creation.
@@ -340,17 +341,17 @@ class AsyncRooms:
     ) -> Outcomes[str]:
         """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
 
-        Returns an async context manager for one use.  Iterate over it: each call's ``Outcome``, with the room or
-        the error, comes when the call has ended, in no certain order.  Safe to repeat.
+        Returns an async context manager for one use.  Iterating over it yields each call's ``Outcome``, with the
+        room or the error, when the call finishes, in any order.  Safe to repeat.
 
         - ``uuids``: an iterable, read and checked at once, or an async iterable, from which a uuid is pulled when
-          its call can begin; closing it is up to you.
-        - ``concurrency``: the most calls at once, 1 or more.  Keep it at most the client's ``max_connections``,
-          since a call that waits for a connection gains nothing and may time out.
-        - ``rate``: the most calls that begin in a second, above 0, evenly spaced; ``None`` for no limit.  Retries
-          inside a call do not count.
-        - ``max_failures``: begin no further call after so many failures, 1 or more; then the iteration raises
-          ``TooManyFailuresError`` after the outcomes of the calls that began.  ``None`` for no limit.
+          its call can start; closing it is up to you.
+        - ``concurrency``: the maximum number of calls at once, 1 or more.  Keep it at most the client's
+          ``max_connections``, since a call that waits for a connection may time out.
+        - ``rate``: the maximum number of calls that start in a second, above 0, evenly spaced; ``None`` for no
+          limit.  Retries inside a call do not count.
+        - ``max_failures``: start no further call after this many failures, 1 or more; then the iteration raises
+          ``TooManyFailuresError`` after the outcomes of the calls that started.  ``None`` for no limit.
 
         ``Outcomes`` says what the iteration raises, and what happens when you leave early.  Raises
         ``InvalidArgumentError`` for a wrong argument, with the position of a wrong uuid, before anything is sent.

@@ -81,24 +81,26 @@ def _at_least(least: float, *kinds: type) -> Any:
 class RetryPolicy:
     """When a failed call is retried.  Raises ``InvalidArgumentError`` for a wrong value.
 
-    A response that limits the rate, 429 or 503 with ``Retry-After``, holds back all calls of a service object and
-    its siblings for the stated time and a random one.  Then requests are sent one by one, at a rate that adapts to
-    the limit.  This costs neither attempts nor budget: a call waits until its ``deadline``.  Give many calls under
-    a low limit a longer one, or ``None``.  With ``attempts=1`` or ``retry_after_max=0`` calls do not wait, and a
-    limit counts as any other failure.
+    A response that limits the rate, 429 or 503 with ``Retry-After``, delays all calls of an object and its
+    siblings for the stated time plus jitter.  Then requests are sent one by one, at a rate that adapts to the
+    limit.  This costs neither attempts nor budget: a call waits until its ``deadline``.  Many calls under a low
+    limit need a longer one, or ``None``.  With ``attempts=1`` or ``retry_after_max=0``, calls do not wait, and a
+    rate limit is handled as any other failure.
     """
 
-    attempts: int = field(default=4, validator=_at_least(1, int))  #: In all, the first included; 1 never retries.
+    attempts: int = field(
+        default=4, validator=_at_least(1, int)
+    )  #: The maximum, including the first; 1 never retries.
     wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, int, float))
     """The longest wait before the second attempt, in seconds; the bound doubles with each attempt."""
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))
     """The largest value of that bound, in seconds."""
     retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, int, float))
-    """The longest ``Retry-After`` that is waited for, in seconds; a longer one raises at once and delays none."""
+    """The longest ``Retry-After`` to wait for, in seconds; a longer one raises at once and delays no other call."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, int, float, type(None)))
-    """Seconds for the whole call, with all attempts and waits, those for rate limits too; ``None`` is no limit."""
+    """Seconds for the whole call, with all attempts, delays and rate limits; ``None`` is no limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, int))
-    """Retries that a service object and its siblings share; a final response, even a refusal, refunds 0.2."""
+    """Retries that an object and its siblings share; each final response, also a refusal, refunds 0.2."""
 
     @property
     def waits_for_limits(self) -> bool:
