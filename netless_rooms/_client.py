@@ -299,7 +299,7 @@ class AsyncRooms:
           not reach the start of the next raises ``PaginationError``.
         - ``resume``: a checkpoint of an earlier scan, or a shard from ``split()``.  Its ranges are kept, and
           ``shards`` of them are scanned at once.  One more request checks that it belongs to this account.
-        - ``split_hint``: a checkpoint of an earlier scan, preferably a finished one; it contains rooms to split at.
+        - ``split_hint``: a checkpoint of an earlier scan, preferably a finished one: it has rooms to split at.
           Ignored if ``shards`` is 1.  Not together with ``resume``.
         - ``on_invalid``: what to do with a room that cannot be read.  ``"raise"`` raises ``DecodeError``;
           ``"skip"`` counts it and keeps it in ``scan.skipped``; ``"yield"`` yields an ``InvalidRoom`` instead.  A

@@ -96,7 +96,7 @@ class RetryPolicy:
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))
     """The largest value of that bound, in seconds."""
     retry_after_max: float = field(default=30.0, kw_only=True, validator=_at_least(0, int, float))
-    """The longest ``Retry-After`` to wait for, in seconds; a longer one raises at once and delays no other call."""
+    """The longest ``Retry-After`` to wait for, in seconds; a longer one raises at once and delays no call."""
     deadline: float | None = field(default=120.0, kw_only=True, validator=_at_least(0, int, float, type(None)))
     """Seconds for the whole call, with all attempts, delays and rate limits; ``None`` is no limit."""
     budget: int = field(default=50, kw_only=True, validator=_at_least(0, int))

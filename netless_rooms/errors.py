@@ -92,7 +92,7 @@ class TransportError(RoomsError):
 
     hint = "check base_url and the network"
 
-    was_sent: bool  #: ``False`` only if the request was certainly not sent.  Then repeating it is safe.
+    was_sent: bool  #: ``False`` only if the request was certainly not sent; repeating it is then safe.
     is_transient: bool  #: Whether the same request may succeed later; ``False`` for a redirect, for example.
 
     def __init__(
@@ -200,13 +200,13 @@ class DecodeError(RoomsError):
 
 
 class PaginationError(RoomsError):
-    """The list cannot be walked to a proven end: it repeats, stalls, jumps back or ignores the cursor."""
+    """The list has no provable end: it repeats, stalls, jumps back or ignores the cursor."""
 
     hint = "the rooms so far are valid; the service's list does not behave as documented"
 
 
 class CheckpointError(RoomsError):
-    """A scan cannot resume: the checkpoint belongs to another account than the rooms listed by the service."""
+    """A scan cannot resume: the checkpoint belongs to another account than the rooms that the service lists."""
 
     hint = "use a token of the account that was scanned, or start a new scan without the checkpoint"
 
@@ -220,7 +220,7 @@ class CreateOutcomeUnknownError(RoomsError):
     hint = "the room may exist: check with find_created_between() before you create again"
 
     started_at: datetime  #: When the request began, by this machine's clock: aware, UTC.
-    ended_at: datetime  #: When it failed, likewise; a slow service may create the room even later.
+    ended_at: datetime  #: When it failed: aware, UTC.  A slow service may create the room even later.
 
     def __init__(
         self, summary: str, started_at: datetime, ended_at: datetime, *request: Any, **named: Any
@@ -233,8 +233,8 @@ class CreateOutcomeUnknownError(RoomsError):
 class TooManyFailuresError(RoomsError):
     """A bulk call reached ``max_failures``; the outcomes of all started calls have been returned.
 
-    The ``__cause__`` is the last failure.  To continue with an async iterable, take ``outcomes.not_attempted`` and
-    then the iterable itself, unless ``outcomes.input_cancelled``.
+    The ``__cause__`` is the last failure.  To resume with an async iterable, pass ``outcomes.not_attempted``, then
+    the iterable itself, unless ``outcomes.input_cancelled``.
     """
 
     hint = "fix the cause, then retry outcomes.not_attempted"

@@ -53,7 +53,7 @@ _PAIR: Final = re.compile(f"{_TEXT}={_TEXT}")
 
 
 class Role(IntEnum):
-    """What a token permits; a smaller number permits more."""
+    """What a token permits; a lower number permits more."""
 
     ADMIN = 0  #: All calls, including disable and enable.
     WRITER = 1  #: Create, get and list.
@@ -82,7 +82,7 @@ class TokenInfo:
     role: Role  #: What it permits.
     uuid: str | None  #: The room or task that it is for; ``None`` in an SDK token.
     expires_at: datetime | None  #: When it expires: aware, UTC, millisecond precision; ``None`` for never.
-    nonce: str  #: A unique text, so that no two tokens are the same.
+    nonce: str  #: A unique string, so that no two tokens are equal.
 
 
 @frozen(eq=False)
@@ -130,7 +130,7 @@ def issue_token(key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role,
 
 
 def read_token(token: str) -> TokenInfo:
-    """Return the contents of ``token``, without a check of the signature, which needs the secret.
+    """Return the contents of ``token`` without verifying the signature, which needs the secret key.
 
     Raises ``TokenError`` if the token is malformed, ``InvalidArgumentTypeError`` if it is not a string.
     """
@@ -140,7 +140,7 @@ def read_token(token: str) -> TokenInfo:
 def verify_token(token: str, secret_key: str) -> TokenInfo:
     """Return the contents of ``token`` if it was signed with ``secret_key``.
 
-    Checks neither the expiry nor the kind, which is not signed: compare ``expires_at`` and ``kind`` yourself.
+    Check ``expires_at`` yourself, and ``kind``, which is not signed.
     Raises ``TokenError`` if the token is malformed or the signature is wrong, ``InvalidArgumentTypeError`` if an
     argument is not a string.
     """
@@ -250,7 +250,7 @@ def _check_key(_: object, attribute: "Attribute[str]", value: str) -> None:
 class AccessKey:
     """The access key and secret key of a whiteboard project, from Agora Console; signs tokens on this machine.
 
-    Nothing is sent.  The secret key is in no repr and in no error.  Keep it on your server.  Raises
+    Nothing is sent.  No repr and no error contains the secret key.  Keep it on your server.  Raises
     ``InvalidArgumentError`` if a key is not a string, is empty, begins or ends with white space or a quotation
     mark, or has an invisible character.
     """
@@ -274,7 +274,7 @@ class AccessKey:
         """Return a new token for the whole project.
 
         - ``role``: what it permits, a ``Role`` or its name in any case.
-        - ``lifetime``: from now by this machine's clock, a ``timedelta`` or seconds, 1 millisecond or more, up to
+        - ``lifetime``: a ``timedelta`` or seconds from now, by this machine's clock; 1 millisecond or more, up to
           the year 9999.  ``None`` never expires, which the service's documentation advises against.  Its server
           code uses 10 minutes.
 
@@ -283,7 +283,7 @@ class AccessKey:
         return self._token(TokenKind.SDK, None, role, lifetime)
 
     def room_token(self, uuid: str, *, role: Role | str = Role.WRITER, lifetime: Lifetime = ONE_DAY) -> str:
-        """Return a new token for the room ``uuid``, as a browser needs it to join.
+        """Return a new token for the room ``uuid``, with which a browser joins.
 
         Arguments and errors are those of ``sdk_token``; a malformed ``uuid`` raises too.  By default the token
         permits drawing, for 1 day.

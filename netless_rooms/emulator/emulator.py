@@ -22,23 +22,23 @@ from netless_rooms.emulator.service import Service, call_of
 class Emulator:
     """A service that behaves like the real one: one whiteboard project with its key and rooms, in memory.
 
-    - ``rooms``: how many there are at first, 0 to 2**32; always the same for one number, of the years 2019 to
-      2024, a few in a hundred disabled.  They are computed on demand, so a million cost nothing.
-    - ``access_key``, ``secret_key``: tokens must be signed with them.
-    - ``quirks``: a reading of what the service's page leaves open.
+    - ``rooms``: the number of generated rooms, 0 to 2**32.  The same number gives the same rooms, created from
+      2019 to 2024, about 3 % disabled.  They are computed on demand, so a million rooms need no memory.
+    - ``access_key``, ``secret_key``: the project's key; tokens must be signed with it.
+    - ``quirks``: selects undocumented behaviour.
     - ``clock``: returns seconds since the epoch, for the expiry of tokens and the time of new rooms.
     - ``faults``: copied into the attribute of that name.
 
-    Raises ``ValueError`` or ``TypeError`` for a wrong argument.  Several threads and event loops may call it at
-    once.  ``RULES`` lists what it does.
+    Raises ``ValueError`` or ``TypeError`` for a wrong argument.  Several threads and event loops may use it at
+    once.  ``RULES`` lists its behaviour.
     """
 
     requests: list[RecordedRequest]
-    """The requests so far, in the order of their responses.  Yours to clear."""
+    """The requests so far, in the order of their responses.  You may clear it."""
     clock: Callable[[], float]
-    """Returns seconds since the epoch.  Give ``AsyncRooms`` the same one if it is not the machine's."""
+    """Returns seconds since the epoch.  If it is not this machine's clock, give it to ``AsyncRooms`` too."""
     faults: list[Fault | None]
-    """The queue of faults for the requests to come.  Yours to change; while requests come in, only to append to.
+    """The queue of faults for later requests.  You may change it; while requests arrive, only append to it.
 
     Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call, or ``None``.
     """
@@ -69,7 +69,7 @@ class Emulator:
 
     @property
     def app(self) -> ASGIApp:
-        """The service as an ASGI application, to mount in yours or to run in a server of yours.
+        """The service as an ASGI application, to mount in another one or to run in your own server.
 
         A fault that closes the connection raises an exception there; most servers answer 500 if nothing was sent.
         """
@@ -91,9 +91,10 @@ class Emulator:
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """Return an async context manager that serves on a socket and yields the base URL, without a final slash.
 
-        ``port`` 0 takes a free one.  It runs in a thread, so the caller may run on any event loop.  Leaving stops
-        it within about a second, even if clients are slow or faults hang.  A client that does not complete a
-        request within 10 s is answered 408 or disconnected.  Entering raises ``RuntimeError`` if it cannot listen.
+        ``port`` 0 picks a free one.  The server runs in its own thread, so the caller may use any event loop.
+        Leaving stops it within about a second, even if clients are slow or faults hang.  A client that does not
+        complete a request within 10 s gets a 408 or is disconnected.  Entering raises ``RuntimeError`` if the
+        server cannot listen.
         """
         return serve_app(self._app, host=host, port=port)
 
@@ -121,7 +122,7 @@ class Emulator:
             return len(self._service.store)
 
     def uuids(self) -> Iterator[str]:
-        """Iterate over the UUIDs of all rooms in the order of the list, as of the call."""
+        """Iterate over the UUIDs of the rooms that exist now, in the order of the list."""
         with self._lock:
             return self._service.store.uuids()
 
@@ -133,10 +134,10 @@ class Emulator:
     def add_room(self, **members: object) -> str:
         """Add a room without a request and return its UUID.
 
-        ``members`` have the names of the service.  They replace the room's own or come on top, right or wrong;
-        ``...`` leaves one out: ``add_room(createdAt="soon", colour="red", limit=...)``.  Raises ``ValueError`` if
-        a room has that UUID already, JSON does not have a value, or a name is spelled as in Python, such as
-        ``is_ban``; ``TypeError`` if JSON does not have a type or the UUID is not a string.
+        ``members`` have wire names.  They replace members of the room or are added, valid or not; ``...`` leaves
+        one out: ``add_room(createdAt="soon", colour="red", limit=...)``.  Raises ``ValueError`` if a room has that
+        UUID already, JSON cannot represent a value, or a name is the Python one, such as ``is_ban``;
+        ``TypeError`` if JSON cannot represent a type or the UUID is not a string.
         """
         with self._lock:
             uuid: str = self._service.store.create(self.clock(), members)["uuid"]

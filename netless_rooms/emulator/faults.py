@@ -76,11 +76,11 @@ def _check_members(members: Mapping[str, object]) -> Mapping[str, object]:
 
 @frozen(kw_only=True)
 class Fault:
-    """What goes wrong with one request; each kind says what the client sees.
+    """A failure injected into one request; each kind says what the client sees.
 
-    ``on`` is the call that the fault waits for: ``"create"``, ``"get"``, ``"list"``, ``"set-ban"`` (disable and
-    enable), ``"sdk-token"`` or ``"room-token"``; ``None`` takes the next request.  ``work_done`` is whether the
-    service carries it out all the same.  Every kind raises ``ValueError`` or ``TypeError`` for a wrong argument.
+    ``on`` is the call to which the fault applies: ``"create"``, ``"get"``, ``"list"``, ``"set-ban"`` (disable and
+    enable), ``"sdk-token"`` or ``"room-token"``; ``None`` applies to the next request.  ``work_done`` is whether
+    the request takes effect anyway.  Every kind raises ``ValueError`` or ``TypeError`` for a wrong argument.
     """
 
     on: CallName | None = field(default=None, validator=_ON)
@@ -97,12 +97,12 @@ class Fault:
 
 @frozen
 class NoFault(Fault):
-    """All goes well with one request: a place in the queue.  For any call, ``None`` is shorter."""
+    """Leaves one request without a fault.  For any call, ``None`` is shorter."""
 
 
 @frozen
 class Failure(Fault):
-    """The service answers with an error status and a message.  Nothing is done unless ``work_done``.
+    """The service returns an error status and a message.  Nothing takes effect unless ``work_done``.
 
     ``status`` is 400 to 599.  ``message`` is by default the phrase of the status.  ``retry_after`` adds that
     header: seconds from 0, an aware ``datetime`` for an HTTP date, or printable ASCII text as it is.
@@ -132,9 +132,9 @@ class Failure(Fault):
 
 @frozen
 class GatewayPage(Fault):
-    """A gateway before the service answers with a page of HTML.  Nothing is done unless ``work_done``.
+    """A gateway returns an HTML page.  Nothing takes effect unless ``work_done``.
 
-    ``status`` is 400 to 599, or 200 for a page that looks like success, as of a login portal.
+    ``status`` is 400 to 599, or 200 for a page that looks like success, such as a login portal.
     """
 
     status: int = field(default=502, validator=_PAGE_STATUS)
@@ -147,7 +147,7 @@ class GatewayPage(Fault):
 
 @frozen
 class Closed(Fault):
-    """The connection is closed without a response: before the work, or after it if ``work_done``."""
+    """The connection is closed without a response.  Nothing takes effect unless ``work_done``."""
 
     work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
@@ -157,7 +157,7 @@ class Closed(Fault):
 
 @frozen
 class Cut(Fault):
-    """The work is done, and the connection is closed in the middle of the body.
+    """The request takes effect, and the connection is closed in the middle of the body.
 
     Status and headers are those of the whole response.  The first ``after`` bytes of the body are sent, 0 or more,
     but never all of them.
@@ -172,7 +172,7 @@ class Cut(Fault):
 
 @frozen
 class Slow(Fault):
-    """The work is done, and the body comes in ``pieces``, 1 or more, each after a ``pause`` in seconds."""
+    """The request takes effect; the body is sent in ``pieces``, 1 or more, each after a ``pause`` in seconds."""
 
     pause: float = field(validator=_SECONDS)
     pieces: int = field(default=4, validator=_is(int, "an int from 1", lambda count: count >= 1))
@@ -185,7 +185,7 @@ class Slow(Fault):
 
 @frozen
 class Hang(Fault):
-    """No response comes until the client leaves or the server stops.  Nothing is done unless ``work_done``."""
+    """No response until the client disconnects or the server stops.  Nothing takes effect unless ``work_done``."""
 
     work_done: bool = field(default=False, kw_only=True, validator=_BOOL)
 
@@ -195,11 +195,11 @@ class Hang(Fault):
 
 @frozen(init=False)
 class BadRoom(Fault):
-    """The work is done, and one room of the response is wrong; in the service it stays as it is.
+    """The request takes effect, and one room in the response is wrong; the stored room is unchanged.
 
-    ``index`` is the place in a page, counted from 0, or from the end if negative; a single room has index 0.
-    ``members`` have the names of the service and the values that are sent instead, right or wrong; ``...`` leaves
-    one out: ``BadRoom(2, isBan="perhaps", limit=...)``.  A response without such a room is sent as it is.
+    ``index`` is the position in a page, from 0, or from the end if negative; a single room has index 0.
+    ``members`` are wire names with the values to send instead, valid or not; ``...`` leaves one out:
+    ``BadRoom(2, isBan="perhaps", limit=...)``.  A response without such a room is sent unchanged.
     """
 
     index: int = field(default=0, validator=_is(int, "an int"))

@@ -24,7 +24,7 @@ def encode_json(value: object) -> bytes:
 
 @frozen(kw_only=True)
 class Request:
-    """One request, free of any framework; the repr shows neither headers nor body, which may hold a secret.
+    """One request, independent of any framework; the repr omits headers and body, which may contain a secret.
 
     ``path`` is percent-decoded; ``query`` is not, and has no ``?``.  The names in ``headers`` are lowercase;
     several values of one name are joined with ``", "``.
@@ -45,7 +45,7 @@ class Response:
     body: bytes = field(repr=lambda body: redact(repr(body)))
     """JSON."""
     allow: tuple[str, ...] = ()
-    """The methods that the path has, if the method of the request is not one of them."""
+    """The methods that the path supports, if the request has another one."""
 
 
 class RefusedError(Exception):
@@ -84,10 +84,10 @@ class RawResponse:
 
 @frozen
 class RecordedRequest:
-    """One request that reached the emulator: no header, no body, and nothing that looks like a token.
+    """One request that reached the emulator, without headers, body and anything that looks like a token.
 
-    ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  ``status`` is ``None`` if none was
-    sent, because of a fault.
+    ``path`` is percent-decoded; ``query`` is as it was sent, without ``?``.  ``status`` is ``None`` if a fault
+    prevented the response.
     """
 
     method: str

@@ -10,42 +10,42 @@ MAX_PAGE: Final = 1000
 
 @frozen(kw_only=True)
 class Quirks:
-    """One reading of what the service's page leaves open; each default is the most likely one.
+    """Undocumented behaviour of the service; each default is the most likely one.
 
-    A client is right if it works under every reading, so run your tests under several.  Raises ``ValueError``
-    for a value that is not listed or a combination that no client could page through, ``TypeError`` for a type.
+    Run your tests with several.  Raises ``ValueError`` for an unlisted value or a combination that no client could
+    page through, ``TypeError`` for a wrong type.
     """
 
     cursor: Literal["inclusive", "exclusive"] = "inclusive"
     """A page from ``beginUUID`` starts with that room (``"inclusive"``) or after it."""
     order: Literal["uuid", "creation"] = "uuid"
-    """Rooms come in the order of their UUIDs as text, or of their creation (the time inside the UUID)."""
+    """Rooms are in the order of their UUIDs as text, or of their creation (the time inside the UUID)."""
     page_cap: int | None = None
-    """No page is longer, whatever ``limit`` asks for: 1 to 1000, or 2 to 1000 with an inclusive cursor."""
+    """The maximum length of a page, whatever the ``limit``: 1 to 1000, or 2 to 1000 with an inclusive cursor."""
     short_pages: bool = False
-    """Pages end early, always alike for the same ``beginUUID``, but never without a new room if there is one."""
+    """Pages end early, always at the same room for the same ``beginUUID``, but have a new room if there is one."""
     envelope: bool = False
-    """Every body, of failures too, is ``{"status": ..., "body": ...}``, as the service's page prints it."""
+    """Every body, also of a failure, is ``{"status": ..., "body": ...}``, as printed on the service's page."""
     unknown_begin: Literal["seek", "bad_request", "not_found"] = "seek"
     """A ``beginUUID`` that names no listed room: start at the next greater one, answer 400, or answer 404."""
     regions: Literal["shared", "apart"] = "shared"
-    """All regions have the same rooms, or each those that were created there; generated rooms and those of
-    ``add_room`` are in ``us-sv`` then."""
+    """All regions have the same rooms, or each only those created there; generated rooms and those of
+    ``add_room`` are then in ``us-sv``."""
     missing_region: Literal["refused", "cn-hz"] = "refused"
-    """Without the header ``region``, answer 400, as the present edition of the page, or take an older one's
-    default.  Refusing shows a test that it was forgotten."""
+    """Without the header ``region``, answer 400, as in the current edition of the page, so that a test catches
+    the omission; or use the default of an older edition."""
     unknown_region: Literal["refused", "served"] = "refused"
-    """An undocumented region: answer 400, which shows a test a typing error such as ``us_sv``, or serve it."""
+    """An undocumented region: answer 400, so that a test catches a typing error such as ``us_sv``, or serve it."""
     disabled: Literal["listed", "hidden"] = "listed"
     """Disabled rooms stay in the list, or leave it; either way, get and enable find them.
 
-    With hidden ones, a walk that disables rooms loses none, but may end in an error: its end cannot be proven.
+    If they leave it, a walk that disables rooms loses none, but may raise an error: its end cannot be proven.
     """
     record_default: Literal["off", "on_in_cn_hz"] = "off"
     """Without ``isRecord``, a new room is not recorded, or is in ``cn-hz``, as one edition of the page says."""
     created_name: Literal["ignored", "kept", "replaces_app_uuid"] = "ignored"
-    """The ``name`` of a create is ignored, or kept and sent with the room (``""`` if left out), beside or in place
-    of ``appUUID``.  Kept names have at most 2,048 bytes."""
+    """The ``name`` of a create is ignored, or kept and sent with the room (``""`` by default), in addition to or
+    instead of ``appUUID``.  Kept names have at most 2,048 bytes."""
 
     def __attrs_post_init__(self) -> None:
         for switch in fields(type(self)):
