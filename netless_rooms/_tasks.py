@@ -52,10 +52,17 @@ class AsyncWithOnly:
         if not self._was_entered:
             self._refuse()
 
-    def _refuse(self, *_: object) -> NoReturn:
+    def _refuse(self) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
-    __await__ = __enter__ = __exit__ = _refuse
+    def __await__(self) -> NoReturn:
+        self._refuse()
+
+    def __enter__(self) -> NoReturn:
+        self._refuse()
+
+    def __exit__(self, *_: object) -> None:
+        """Never called; ``with`` looks it up before it calls ``__enter__``."""
 
 
 class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib

@@ -68,9 +68,12 @@ class RoomsError(Exception):
         super().__init__(summary, method, path)
         self.summary, self.method, self.path = summary, method, path
 
+    def _keep_args(self, *args: Any) -> None:
+        self.args = args
+
     def _add_request(self, method: str, path: str) -> None:
         self.method, self.path = method, path
-        self.args = (*self.args[:-2], method, path)
+        self._keep_args(*self.args[:-2], method, path)
 
     def __str__(self) -> str:
         # Built when it is read: the session adds the request, the attempts and the stop reason later.
@@ -96,10 +99,15 @@ class TransportError(RoomsError):
     is_transient: bool  #: Whether the same request may succeed later; ``False`` for a redirect, for example.
 
     def __init__(
-        self, summary: str, was_sent: bool = True, is_transient: bool = True, *request: Any, **named: Any
+        self,
+        summary: str,
+        was_sent: bool = True,
+        is_transient: bool = True,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
-        super().__init__(summary, *request, **named)
-        self.args = (summary, was_sent, is_transient, self.method, self.path)
+        super().__init__(summary, method, path)
+        self._keep_args(summary, was_sent, is_transient, method, path)
         self.was_sent, self.is_transient = was_sent, is_transient
 
 
@@ -131,16 +139,16 @@ class StatusError(RoomsError):
         excerpt: str = "",
         remark: str = "",
         retry_after: float | None = None,
-        *request: Any,
-        **named: Any,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
         self.status = self._default_status if status is None else status
         self.reason, self.retry_after = reason, retry_after
         body = f"; its body begins {excerpt!r}" if excerpt else ""
         summary = f"the service answered {self.status}" + (f": {reason}" if reason else f" without a reason{body}")
         summary += f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
-        super().__init__(summary + (f"; {remark}" if remark else ""), *request, **named)
-        self.args = (reason, self.status, excerpt, remark, retry_after, self.method, self.path)
+        super().__init__(summary + (f"; {remark}" if remark else ""), method, path)
+        self._keep_args(reason, self.status, excerpt, remark, retry_after, method, path)
 
 
 class BadRequestError(StatusError):
@@ -193,9 +201,11 @@ class DecodeError(RoomsError):
     reason: str  #: What is wrong.
     location: str  #: Where in the body, such as ``$[3].isBan``; ``$`` is the body itself.
 
-    def __init__(self, reason: str, location: str = "$", *request: Any, **named: Any) -> None:
-        super().__init__(f"unreadable response: {reason} at {location}", *request, **named)
-        self.args = (reason, location, self.method, self.path)
+    def __init__(
+        self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
+    ) -> None:
+        super().__init__(f"unreadable response: {reason} at {location}", method, path)
+        self._keep_args(reason, location, method, path)
         self.reason, self.location = reason, location
 
 
@@ -223,10 +233,15 @@ class CreateOutcomeUnknownError(RoomsError):
     ended_at: datetime  #: When it failed: aware, UTC.  A slow service may create the room even later.
 
     def __init__(
-        self, summary: str, started_at: datetime, ended_at: datetime, *request: Any, **named: Any
+        self,
+        summary: str,
+        started_at: datetime,
+        ended_at: datetime,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
-        super().__init__(summary, *request, **named)
-        self.args = (summary, started_at, ended_at, self.method, self.path)
+        super().__init__(summary, method, path)
+        self._keep_args(summary, started_at, ended_at, method, path)
         self.started_at, self.ended_at = started_at, ended_at
 
 
@@ -243,11 +258,13 @@ class TooManyFailuresError(RoomsError):
     attempted: int  #: How many calls were started.
     total: int | None  #: How many calls were requested; ``None`` for an async iterable.
 
-    def __init__(self, failed: int, attempted: int, total: int | None, *request: Any, **named: Any) -> None:
+    def __init__(
+        self, failed: int, attempted: int, total: int | None, method: str | None = None, path: str | None = None
+    ) -> None:
         rest = "no more were pulled from the iterable"
         rest = rest if total is None else f"{total - attempted} of {total} were not attempted"
-        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", *request, **named)
-        self.args = (failed, attempted, total, self.method, self.path)
+        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
+        self._keep_args(failed, attempted, total, method, path)
         self.failed, self.attempted, self.total = failed, attempted, total
 
 

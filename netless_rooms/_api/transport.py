@@ -80,7 +80,8 @@ class Transport:
             str(library.URL(base_url).host)
         except (library.InvalidURL, UnicodeError) as error:
             raise errors.InvalidArgumentError(f"base_url cannot be read: {error}") from None
-        self._client, self._library, self.base_url = client, library, base_url
+        self.base_url: str = base_url
+        self._client, self._library = client, library
 
     async def send(
         self,

@@ -102,11 +102,12 @@ def unusable(path: Path, error: Exception) -> CommandError:
 class StdoutWriter:
     """Writes to stdout, where a later run can take nothing back."""
 
-    crc = last = 0
+    crc: int = 0
+    last: int = 0
 
     def __init__(self, state: ScanState) -> None:
         """Refuse a file without the rows of ``state``, such as one that the shell has just emptied."""
-        self.size = state.size
+        self.size: int = state.size
         if is_file(sys.stdout) and os.fstat(sys.stdout.fileno()).st_size < self.size:
             remedy = "to append to them, repeat the command with >>; to start again, pass --force"
             raise CommandError(ExitCode.FILE, f"the file on stdout lacks the rows written before: {remedy}")
@@ -121,7 +122,8 @@ class OutputFile:
 
     def __init__(self, path: Path, state: ScanState, *, is_new: bool) -> None:
         """Open the file of ``state``, or create one.  What it has beyond ``state`` stays until the first write."""
-        self.size, self.crc = state.size, state.crc  # of what a later run can rely on
+        self.size: int = state.size  # of what a later run can rely on
+        self.crc: int = state.crc
         self.last = 0  # of the bytes on stdout
         self._path = path
         wrong = f"{path} does not begin with the {self.size} bytes that this scan wrote: it was changed or removed"

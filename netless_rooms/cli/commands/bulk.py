@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Annotated, Any, Final
@@ -72,7 +72,7 @@ def disable(
     return anyio.run(_make_calls, selected, verb, options, settings, report)
 
 
-enable = partial(disable, verb="enable")
+enable: Final[Callable[..., int]] = partial(disable, verb="enable")
 
 
 async def _make_calls(
