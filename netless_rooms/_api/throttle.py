@@ -1,13 +1,13 @@
 """The pace of all requests of a service object while the service limits their rate.
 
-Without a limit, nothing is delayed.  A response that limits the rate holds back every request until the time that
-it states, and a random time more.  Then requests are sent one by one, in the order in which they came, at a rate:
+Without a limit, nothing is delayed.  A response that limits the rate delays every request until the time that it
+states, plus jitter.  Then requests are sent one by one, first come, first served, at a rate:
 
-- The first rate is what was accepted in the second before the limit.  That is often too little, so the rate
-  doubles every two seconds, or faster, until the next limit.
-- A later limit shows the ceiling.  The rate falls a tenth below it, returns to it within 20 seconds, stays near it
-  and then grows faster and faster (the curve of TCP CUBIC), so that a limit that was raised is found.
-- A minute without a limit ends the pacing.
+- The first rate is what was accepted in the second before the limit.  That is often too low, so the rate doubles
+  every two seconds, or faster, until the next limit.
+- A later limit shows the maximum.  The rate falls 10 % below it, returns to it within 20 seconds, stays near it
+  and then grows ever faster (the curve of TCP CUBIC), to detect a raised limit.
+- A minute without a limit ends the throttling.
 
 Pure.
 """

@@ -2,7 +2,7 @@
 
 A function for each question selects the row of ``TABLE`` from what the probes saw, ``UNKNOWN`` if that allows more
 than one verdict.  A finding has figures, statuses, and names of fields and headers, but no uuid, name or value of
-the service, so anybody may see the report.
+the service, so the report may be shared.
 
 ``listed`` is the beginning of the list, each room once; a uuid that cannot be read is ``None``.  Pure.
 """

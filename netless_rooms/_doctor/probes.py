@@ -1,4 +1,4 @@
-"""What the doctor requests: about thirty requests that only read.
+"""The doctor's requests: about 30, which only read.
 
 ``checks`` decides what the responses mean.  A refusal of what was requested is evidence; any other lasting failure
 ends the run.

@@ -1,7 +1,7 @@
 """Checkpoints of a scan, as values and as text.
 
 A list is scanned in one range or in several; each begins after a room and ends with another, after which the next
-begins.  A checkpoint is what is left of them.
+begins.  A checkpoint contains the rest of each.
 
 The text has six fields and a checksum, joined by ``~``: version, region, mode, a digest of the account, ranges,
 sampled rooms.  It has only letters, digits and ``-_.,~%``, and uuids of rooms, but no token and no secret.  Pure.
@@ -31,7 +31,7 @@ class ScanMode(StrEnum):
     SHARDS = "shards"
     """In ranges of uuids, concurrently: the service continues after a ``beginUUID`` that names no room."""
     KNOWN_ROOMS = "known-rooms"
-    """In ranges between rooms that an earlier scan saw, concurrently."""
+    """In ranges between rooms that an earlier scan returned, concurrently."""
 
 
 @frozen

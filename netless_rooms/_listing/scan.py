@@ -70,15 +70,15 @@ async def split(session: Session, shards: int, split_hint: str | None) -> tuple[
 class Scan(AsyncWithOnly, Generic[Item]):
     """A scan of all rooms: an async context manager, entered once, and inside it an async iterable of rooms.
 
-    Stop iterating and iterate again as you like, also after an error or a cancelled wait: it resumes after the
-    last room returned.  Only one task at a time may wait for the next room.  Enter and leave it in the same task.
-    After the ``async with``, iterating a scan that had not ended raises ``RuntimeError``.
+    You may stop iterating and iterate again, also after an error or a cancellation: it resumes after the last room
+    returned.  Only one task at a time may wait for the next room.  Enter and leave it in the same task.  After the
+    ``async with``, iterating over an unfinished scan raises ``RuntimeError``.
     """
 
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
 
     room_count: int
-    """How many rooms were returned since this scan began or resumed."""
+    """How many rooms were returned since this scan started or resumed."""
     page_count: int
     """How many pages were taken, including the current one."""
     skipped_count: int

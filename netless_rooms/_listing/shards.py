@@ -1,7 +1,7 @@
-"""Where a scan begins: where its list is cut for shards, and whether a checkpoint is of this account.
+"""Plan a scan: split the list into shards, and check that a checkpoint belongs to this account.
 
-Only the split depends on what the service makes of a ``beginUUID`` that names no room.  Every range begins after
-an existing room and must reach the room after which the next begins, so a wrong answer here makes no gap.
+Only the split depends on how the service treats a ``beginUUID`` that names no room.  Every range begins after an
+existing room and must reach the room after which the next begins, so a wrong response here causes no gap.
 """
 
 import re
