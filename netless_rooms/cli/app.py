@@ -29,8 +29,7 @@ COMMANDS: Final = (
     ("emulate", "emulate:emulate", "Serve an emulated service; needs the extra emulator.", "emulate --rooms 2500"),
     ("demo", "demo:demo", "Show a walk; needs the extra emulator, and no account.", "demo"),
 )
-# What users of other tools try.
-ADVICE: Final = {
+ADVICE: Final = {  # what users of other tools try
     "--json": "use --format jsonl",
     "--csv": "use --format csv",
     **dict.fromkeys(("delete", "remove", "rm"), "rooms cannot be deleted: use disable"),

@@ -50,8 +50,7 @@ EXIT_CODES: Final = {
     errors.InvalidArgumentError: ExitCode.USAGE,
     errors.RoomsError: ExitCode.SERVICE,
 }
-# The library's hints, in terms of the command line.
-HINTS: Final[dict[type[errors.RoomsError], str]] = {
+HINTS: Final[dict[type[errors.RoomsError], str]] = {  # the library's, in terms of the command line
     errors.TimedOutError: "try again later, or from a machine nearer to the service",
     errors.TransportError: "check --base-url and the network",
     errors.PaginationError: "the rooms so far are correct; the service's list does not behave as documented",

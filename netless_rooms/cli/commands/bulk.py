@@ -87,8 +87,7 @@ async def _make_calls(
 def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
     """Return the rooms of ``arguments``, or of stdin if they are ``-``, or if there are none and stdin is a pipe.
 
-    Rows of the command's own output whose ``outcome`` is ``done`` are left out, so that its output can be piped in
-    again.
+    Rows whose ``outcome`` is ``done`` are left out, so that the command's own output can be piped in again.
     """
     if STDIN in arguments and len(arguments) > 1:
         raise CommandError(ExitCode.USAGE, "use either - or uuids, not both")

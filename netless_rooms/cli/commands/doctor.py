@@ -16,8 +16,7 @@ from netless_rooms.cli.export import Columns, format_for, show
 from netless_rooms.cli.output import hang, progress, put, visible
 
 FINDING: Final = Columns(fields=("question", "verdict", "evidence", "meaning"))
-# The emulator's quirks: their defaults, and the verdicts that can be emulated.
-QUIRKS: Final = {
+QUIRKS: Final = {  # of the emulator: their defaults, and the verdicts that can be emulated
     "cursor": ("inclusive", "exclusive"),
     "order": ("uuid", "creation"),
     "page_cap": ("none", "[0-9]+"),

@@ -133,7 +133,6 @@ class Recorder:
 def _check(checkpoint: Path | None, output: Path | None, flag: Format | None) -> Format:
     """Return the format; ``CommandError`` if the flags contradict each other."""
     if checkpoint is not None and output is None and is_pipe(sys.stdout):
-        # Rows in a pipe, or in its reader's memory, may get lost, and the checkpoint would count them as done.
         unknown = "what the reader of a pipe has done with its rows is unknown"
         raise CommandError(ExitCode.USAGE, f"--checkpoint needs --output FILE: {unknown}")
     if output is None:
