@@ -145,7 +145,7 @@ class RetryState:
     renewed: bool = False
     limits: int = 0  # attempts that count for nothing, since the service limited the rate
     in_doubt: bool = False  # whether the last failure left a create in doubt
-    stop_reason: str | None = None  # why there is no retry although one might help
+    stop_reason: str | None = None  # why a retryable failure is not retried
 
     @property
     def number(self) -> int:

@@ -81,7 +81,7 @@ def netless_emulator(request: pytest.FixtureRequest, netless_clock: Clock) -> "E
     try:
         return emulator_for(request.node, netless_clock)
     except ImportError as error:
-        # No skip, because nobody would notice a test that does not run.
+        # Not a skip, because a skipped test would go unnoticed.
         pytest.fail(f"this fixture cannot be made: {error}", pytrace=False)
     except (TypeError, ValueError) as error:
         pytest.fail(f"@pytest.mark.{MARKER}: {error}", pytrace=False)

@@ -68,7 +68,7 @@ class Throttle:
             return
         wait = error.retry_after or 0.0
         if wait > policy.retry_after_max:
-            return  # it is raised, and holds back no call, which would wait longer than its own policy allows
+            return  # it is raised, and delays no call, which would wait longer than its own policy allows
         self.hold(now)
         if not self.is_limiting or sent_at >= self._limited_at:  # not of those that were under way at a limit
             if self._refused == 0:  # else none was accepted, which says nothing about the rate

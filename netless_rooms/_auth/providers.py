@@ -3,7 +3,7 @@
 A token is given, signed with an access key, or returned by a function of the user's.  A signed or returned token
 is kept until shortly before it expires, or until the service refuses it.
 
-``token_for`` returns a token that is good for a role, or raises a ``TokenError`` without a method and path.  After
+``token_for`` returns a token sufficient for a role, or raises a ``TokenError`` without a method and path.  After
 ``drop`` it returns another token if ``can_renew``.
 """
 
@@ -40,7 +40,7 @@ class StaticProvider:
         return self._token
 
     def drop(self, _: Token) -> None:
-        """Keep it: there is no other."""
+        """Keep it: there is no other token."""
 
 
 @define(eq=False, repr=False)

@@ -175,7 +175,7 @@ def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
         flaw = f"it has {artifact}" if artifact else prefixes
     else:
         flaw = f"the text after {kind.prefix} cannot be decoded; was it cut or changed?"
-        with suppress(ValueError):  # of wrong base64, wrong UTF-8 and a part that is no pair
+        with suppress(ValueError):  # of wrong base64, wrong UTF-8 and a part that is not a pair
             pairs = _decode(token.removeprefix(kind.prefix))
             flaw = _flaw(kind, pairs)
     if kind is None or flaw:  # outside ``except``, so that no error about a piece of the token becomes the context

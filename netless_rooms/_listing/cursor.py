@@ -18,7 +18,7 @@ again, and remembers all from there on, at about twice as many requests as pages
 A response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
 
 *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
-follows, nobody can tell whether the list continues, and the walk breaks.
+follows, it is unknown whether the list continues, and the walk breaks.
 
 *Cursor semantics* may change from exclusive to inclusive while pages bring rooms, but never back, because an
 exclusive cursor and one whose room has just left the list look the same.
@@ -193,7 +193,7 @@ class Cursor:
             raise InconsistentListError(f"it ends without {self._first_descending}, which it had before")
         if not is_all:
             rooms = f"after {self._cursor or 'its start'} it has only rooms whose uuid cannot be read"
-            raise InconsistentListError(f"{rooms}, so nobody can tell whether it continues after them")
+            raise InconsistentListError(f"{rooms}, so it is unknown whether it continues after them")
         if self.last_uuid is not None:
             raise InconsistentListError(f"it ends before {self.last_uuid}, after which the next range begins")
 

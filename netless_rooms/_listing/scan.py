@@ -113,7 +113,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._hint = None if split_hint is None else read_checkpoint("split_hint", split_hint, session.region)
         self._start: Checkpoint | None = None  # set on entering
         self._ranges: list[RangeState] = []
-        # No stream: a page on its way out of one is lost if its receiver is cancelled.
+        # Not a stream: it loses the page that it delivers when its receiver is cancelled.
         self._queue: deque[Fetched] = deque()
         self._page = iter(())  # the rest of the current page
         self._changed = Notifier()
@@ -183,7 +183,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         return self._start
 
     async def __anext__(self) -> Item:
-        # No async generator: one that was cancelled, raised or was closed is dead, and ends quietly ever after.
+        # Not an async generator: after an error or a cancellation it would stop without an error.
         while True:
             for room in self._page:
                 return room

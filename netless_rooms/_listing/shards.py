@@ -109,7 +109,7 @@ async def _find_split_points(session: Session, shards: int, first: MixedPage) ->
         if isinstance(error, errors.StatusError) and error.status in UNRELATED_FAILURES:
             raise
         return ()
-    # A list that seeks in another order answers to every candidate with its first room, which is no split point.
+    # A list in another order returns its first room for every candidate, and that is not a split point.
     return tuple(uuid for uuid in split_points(candidates, found) or () if uuid != _first_named(first))
 
 

@@ -126,7 +126,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("page-limit-wrong", "Any other limit, or several, answers 400.", ASSUMED),
     Rule("page-cap", "A page is as long as its limit allows, up to 1000 rooms.", ASSUMED, "page_cap"),
     Rule("page-full", "Only the last page is shorter than its limit.", ASSUMED, "short_pages"),
-    Rule("page-order", "Rooms come in the order of their uuids as text.", DOCUMENTED, "order"),
+    Rule("page-order", "Rooms are in the order of their uuids as text.", DOCUMENTED, "order"),
     Rule("page-begin", "A page starts with the room of beginUUID.", ASSUMED, "cursor"),
     Rule("page-begin-unknown", "An unknown beginUUID stands for the next greater one.", ASSUMED, "unknown_begin"),
     Rule("page-begin-empty", "An empty beginUUID counts as left out; several answer 400.", ASSUMED),
