@@ -144,7 +144,10 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
-        await self._background.__aexit__(*raised)
+        try:
+            await self._background.__aexit__(*raised)
+        finally:
+            self._is_over = True  # although a cancel() before the first step of ``_run`` keeps it from saying so
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(done={self.done}, failed={self.failed}, total={self.total})"

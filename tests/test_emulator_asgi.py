@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from math import inf, nan
 from typing import Any, Final
+from unittest.mock import AsyncMock
 
 import anyio
 import httpx
@@ -19,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, GatewayPage, Hang, Quirks, Slow
+from netless_rooms.emulator.asgi import _leaves_within
 from netless_rooms.emulator.faults import Fault, NoFault, parse_fault
 from selection import on_both_loops
 from virtual_time import VirtualTime
@@ -323,3 +325,10 @@ def test_a_body_that_is_too_long_or_late_is_refused_and_one_of_a_client_that_lea
     assert (emulator.requests, emulator.room_count) == ([], 0)
     answer = played(emulator, "POST", messages=[piece] * 33)  # of 16.5 MiB; more would not come
     assert (answer.status, answer.headers["connection"], statuses(emulator)) == (413, "close", [413])
+
+
+@pytest.mark.anyio
+async def test_only_the_end_of_a_connection_counts_as_leaving() -> None:
+    receive = AsyncMock(side_effect=[{"type": "http.request"}, {"type": "http.disconnect"}])
+    assert await _leaves_within(inf, receive)
+    assert receive.await_count == 2
