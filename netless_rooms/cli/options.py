@@ -93,8 +93,7 @@ Time = Annotated[datetime | timedelta, Parameter(converter=parse_time, metavar="
 def _check_filters(_: object, filters: "Filters") -> None:
     """Reject what no room can match, which would only be seen when the whole list has been read."""
     given = filters.since(time())
-    after, before = given.created_after, given.created_before
-    if after is not None and before is not None and after >= before:
+    if None not in (given.created_after, given.created_before) and given.created_after >= given.created_before:
         raise ValueError("--created-after must be earlier than --created-before")
 
 
