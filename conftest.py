@@ -5,6 +5,7 @@ block before it, where ``...`` stands for what differs each time; output without
 A ``console`` block is a recording of the command line, and is replayed.
 """
 
+import copyreg
 from collections.abc import Generator
 from contextlib import redirect_stdout
 from doctest import ELLIPSIS, OutputChecker
@@ -72,6 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 PRINTED = "output of the last block"  # not an identifier, so that no block defines it by accident
+PICKLING = "how things are pickled"
+
 run_python = PythonEvaluator()
 
 
@@ -95,8 +98,15 @@ def check_nothing_left(namespace: dict[str, Any]) -> None:
     assert not namespace.pop(PRINTED, ""), "a block prints, but no text block follows it"
 
 
+def begin_page(namespace: dict[str, Any]) -> None:
+    """Keep how things are pickled, which importing ``distributed`` changes for the whole process."""
+    namespace[PICKLING] = copyreg.dispatch_table.copy()
+
+
 def end_page(namespace: dict[str, Any]) -> None:
     """Clean up after a page."""
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(namespace.pop(PICKLING))
     tidy(namespace)
     if "account" in namespace:
         namespace["account"].close()
@@ -107,5 +117,6 @@ pytest_collect_file = Sybil(
     parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare), CodeBlockParser("console", play)],
     patterns=["README.md", "docs/**/*.md", "docs/*.md"],
     excludes=["docs/_build/**", "docs/performance/*.md"],
+    setup=begin_page,
     teardown=end_page,
 ).pytest()
