@@ -175,6 +175,7 @@ async def test_open_is_of_use_once_and_within_async_with() -> None:
             pass
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # for its create_task()
 async def test_a_loop_over_a_page_names_walk_and_a_call_is_a_coroutine_for_all_else(rooms: AsyncRooms) -> None:
     with pytest.raises(TypeError, match=r"list\(\) returns one page: await it; .* rooms.walk\(\)"):
         async for _ in rooms.list():  # type: ignore[attr-defined]  # that is the point
