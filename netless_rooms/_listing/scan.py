@@ -77,14 +77,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
 
-    room_count: int
-    """How many rooms were returned since this scan started or resumed."""
-    page_count: int
-    """How many pages were taken, including the current one."""
-    skipped_count: int
-    """How many rooms were skipped because they could not be read."""
-    skipped: list[InvalidRoom]
-    """The first 1000 of them."""
+    room_count: int  #: How many rooms were returned since this scan started or resumed.
+    page_count: int  #: How many pages were taken, including the current one.
+    skipped_count: int  #: How many rooms were skipped because they could not be read.
+    skipped: list[InvalidRoom]  #: The first 1000 of them.
     _page: Iterator[Item]
 
     def __init__(

@@ -33,15 +33,12 @@ class Emulator:
     once.  ``RULES`` lists its behaviour.
     """
 
-    requests: list[RecordedRequest]
-    """The requests so far, in the order of their responses.  You may clear it."""
+    requests: list[RecordedRequest]  #: The requests so far, in the order of their responses.  You may clear it.
     clock: Callable[[], float]
     """Returns seconds since the epoch.  If it is not this machine's clock, give it to ``AsyncRooms`` too."""
     faults: list[Fault | None]
-    """The queue of faults for later requests.  You may change it; while requests arrive, only append to it.
-
-    Each request over ``transport``, ``serve`` or ``app`` removes the first fault for its call, or ``None``.
-    """
+    """The queue of faults: each later request over ``transport``, ``serve`` or ``app`` removes the first fault for
+    its call, or ``None``.  You may change it; while requests arrive, only append to it."""
 
     def __init__(
         self,

@@ -242,10 +242,8 @@ def parse_fault(text: str) -> Fault:
 
 
 def _parse_value(text: str) -> Any:
-    if text == "...":
-        return ...
     try:
-        return json.loads(text)
+        return ... if text == "..." else json.loads(text)
     except ValueError:
         return text
 
@@ -255,9 +253,8 @@ def read_faults(faults: Iterable[Fault | None]) -> list[Fault | None]:
     if not isinstance(faults, Iterable):
         raise TypeError(f"faults must be several, as in faults=[Closed()], not {type(faults).__name__}")
     queue = list(faults)
-    for fault in queue:
-        if not isinstance(fault, Fault | None):
-            raise TypeError(f"faults must be faults or None, such as Closed(), not {fault!r}")
+    if wrong := [fault for fault in queue if not isinstance(fault, Fault | None)]:
+        raise TypeError(f"faults must be faults or None, such as Closed(), not {wrong[0]!r}")
     return queue
 
 

@@ -42,10 +42,8 @@ class Response:
     """One response."""
 
     status: int
-    body: bytes = field(repr=lambda body: redact(repr(body)))
-    """JSON."""
-    allow: tuple[str, ...] = ()
-    """The methods that the path supports, if the request has another one."""
+    body: bytes = field(repr=lambda body: redact(repr(body)))  #: JSON.
+    allow: tuple[str, ...] = ()  #: The methods that the path supports, if the request has another one.
 
 
 class RefusedError(Exception):

@@ -74,8 +74,7 @@ class Rule:
     text: str
     status: Literal["documented", "assumed"]
     """``"documented"`` if the service's documentation or its authors' open code says so."""
-    quirk: str | None = None
-    """The field of ``Quirks`` that selects another reading."""
+    quirk: str | None = None  #: The field of ``Quirks`` that selects another reading.
 
 
 RULES: Final[tuple[Rule, ...]] = (
