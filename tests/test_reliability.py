@@ -1,8 +1,4 @@
-"""No room is lost, repeated or invented, whatever goes wrong: random calls, faults and cancellations, and a model.
-
-The machine makes calls of the real client over a transport on which each request meets a fault.  Then it checks
-the emulator's rooms, what was returned, and the log of the transport, as ``invariants`` says.
-"""
+"""No room is lost, repeated or invented, whatever goes wrong: random calls, faults, cancellations, and a model."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,8 +39,6 @@ Loop = Literal["asyncio", "trio"]
 Met: TypeAlias = Fault | Unreachable | None  # what a request meets
 How = Literal["scope", "task", "time"]
 Cancel = tuple[How, float]  # at a suspension by its number, or after some seconds
-
-
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -94,8 +88,7 @@ def draw_faults(chance: Random) -> list[Met]:
 
 
 def draw_cancel(chance: Random) -> Cancel | None:
-    ways: list[How] = ["scope", "task", "time"]
-    how = chance.choice(ways)
+    how: How = chance.choice(["scope", "task", "time"])
     when = chance.choice([0, 0.05, 0.5, 3]) if how == "time" else chance.randint(1, 12)
     return None if chance.random() < 0.6 else (how, when)
 
@@ -135,8 +128,6 @@ def draw_quirks(chance: Random) -> Quirks:
 
 @define
 class Outcome(Ending, Generic[Result]):
-    """The result of a call: a value unless it failed or was interrupted."""
-
     values: list[Result] = field(factory=list)
 
 
@@ -167,7 +158,6 @@ async def make(call: Call[Result], cancel: Cancel | None, loop: Loop) -> Outcome
 
 
 def document_of(room: Room) -> dict[str, object]:
-    """Return a room as the service spells it."""
     created_at = room.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     required = {"uuid": room.uuid, "teamUUID": room.team_uuid, "isRecord": room.is_record, "isBan": room.is_ban}
     given = {"name": room.name} if room.name is not None else {}
@@ -176,8 +166,7 @@ def document_of(room: Room) -> dict[str, object]:
 
 
 class Proof(stateful.RuleBasedStateMachine):
-    """Makes random calls and knows what must come of them."""
-
+    # Makes random calls and checks the rooms, what was returned, and the requests, as ``invariants`` says.
     loop: Loop
 
     def __init__(self) -> None:
@@ -233,14 +222,12 @@ class Proof(stateful.RuleBasedStateMachine):
         return outcome
 
     def call(self, call: Call[Result], chance: Random) -> Outcome[Result]:
-        """Make a call of one operation, and check the requests it sent."""
         outcome = self.do(call, draw_faults(chance), draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)
         self.check_rooms(outcome.values)
         return outcome
 
     def check_rooms(self, values: Sequence[object]) -> None:
-        """Check that no room is invented or out of date."""
         for value in values:
             for room in [value] if isinstance(value, Room) else cast("Sequence[Room]", value):
                 assert document_of(room) == self.emulator.room(room.uuid)

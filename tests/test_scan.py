@@ -40,7 +40,6 @@ cancelled_in_every_way = pytest.mark.parametrize(("anyio_backend", "way"), WAYS,
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run a test on a clock that jumps."""
     return request.param, VirtualTime().options(request.param)
 
 
@@ -183,11 +182,9 @@ async def test_rooms_that_leave_hide_no_others(options: Any, unknown: Any, inclu
     assert len(seen) == len(set(seen))
 
 
-@pytest.mark.parametrize(
-    ("unknown", "words", "inclusive"),
-    [("empty", "empty, though", True), *(("ignored", "starts again with 0000", each) for each in (True, False))],
-)
-async def test_a_cursor_that_left_is_no_end_and_no_start(unknown: Any, words: str, inclusive: bool) -> None:
+@pytest.mark.parametrize(("unknown", "inclusive"), [("empty", True), ("ignored", True), ("ignored", False)])
+async def test_a_cursor_that_left_is_no_end_and_no_start(unknown: Any, inclusive: bool) -> None:
+    words = "empty, though" if unknown == "empty" else "starts again with 0000"
     world = World(hexes(12), inclusive=inclusive, unknown=unknown)
     async with rooms_of(Service(world)) as rooms:
         async with rooms.scan(page_size=2, prefetch=0) as scan:
@@ -219,9 +216,7 @@ LIES: Final[dict[str, Callable[[World, str, int], Any]]] = {
     "starts again": lambda world, _, limit: world(None, limit),
     "nothing": lambda *_: [],
     "cursor alone": lambda world, begin, _: world(begin, 1),
-    "skips the border": lambda world, begin, limit: [
-        one for one in world(begin, limit) if one["uuid"] == begin or one["uuid"] > world.uuids[30]
-    ],
+    "skips the border": lambda world, begin, limit: world(begin, 1) + world(world.uuids[31], limit),
     "backwards": lambda world, begin, limit: world(begin, 1) + world(begin, limit)[:0:-1],
     "room before": lambda world, begin, limit: world(world.uuids[world.uuids.index(begin) - 1], limit),
 }
@@ -294,10 +289,8 @@ async def test_only_a_list_with_a_gap_to_probe_is_split() -> None:
             assert exactly(await uuids_of(scan), uuids)
             assert scan.mode is (ScanMode.SHARDS if uuids in with_gap else ScanMode.SEQUENTIAL)
     emulator = Emulator(rooms=41, quirks=Quirks(order="creation"))
-    async with (
-        rooms_of(emulator.transport(), token=emulator.key) as rooms,
-        rooms.scan(shards=9, page_size=9) as scan,
-    ):
+    opened = rooms_of(emulator.transport(), token=emulator.key)
+    async with opened as rooms, rooms.scan(shards=9, page_size=9) as scan:
         assert scan.mode is ScanMode.SEQUENTIAL
         assert await uuids_of(scan) == list(emulator.uuids())
         assert read_checkpoint("", scan.checkpoint, "sg").samples == ()
@@ -319,12 +312,10 @@ async def test_a_scan_resumes_exactly_from_every_position(options: dict[str, Any
                 inside = scan.checkpoint
             assert scan.checkpoint == inside
             async with rooms.scan(**options, resume=scan.checkpoint) as resumed:
-                assert resumed.checkpoint == scan.checkpoint
-                assert resumed.mode is scan.mode
+                assert (resumed.checkpoint, resumed.mode) == (scan.checkpoint, scan.mode)
                 seen += await uuids_of(resumed)
             assert exactly(seen, readable)
-            skipped = [str(room.uuid) for room in [*scan.skipped, *resumed.skipped]]
-            assert exactly(skipped, list(world.invalid))
+            assert exactly([str(room.uuid) for room in scan.skipped + resumed.skipped], list(world.invalid))
             assert await scanned(rooms, resume=resumed.checkpoint) == []
 
 
@@ -336,8 +327,7 @@ async def test_a_checkpoint_holds_no_secret_and_is_refused_for_another_account_o
             team = (await anext(scan)).team_uuid
             await uuids_of(scan, 4)
         known = scan.checkpoint
-        assert team not in known
-        assert TOKEN not in known
+        assert not any(secret in known for secret in (team, TOKEN))
         world.unknown = 404  # cannot be split
         (shard,) = await rooms.split(4)
         assert await scanned(rooms, resume=shard) == world.uuids
@@ -472,16 +462,13 @@ async def test_an_outage_of_all_ranges_is_raised_once_for_each_attempt() -> None
     async with rooms_of(service) as rooms, rooms.scan(shards=5, page_size=5) as scan:
         seen = await uuids_of(scan, 7)
         service.listing = lambda *_: httpx.Response(503)
-        for _ in range(10):
+        asked = []
+        for _ in range(13):
             with pytest.raises(errors.ServerError):
-                await uuids_of(scan, None, seen)  # of the pages ahead
+                await uuids_of(scan, None, seen)  # at first of the pages ahead
             await anyio.sleep(1)
-        requests = len(service.asked)
-        for _ in range(3):
-            with pytest.raises(errors.ServerError):
-                await anext(scan)
-            await anyio.sleep(1)
-        assert len(service.asked) == requests + 3 * 5
+            asked.append(len(service.asked))
+        assert asked[-1] == asked[-4] + 3 * 5
         service.listing = world
         assert exactly(seen + await uuids_of(scan), world.uuids)
 
@@ -689,8 +676,7 @@ async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, second
                         await checkpoint()
 
             reached = await interrupted(work, step, way)
-            assert await running_tasks() == before
-            assert service.under_way == 0
+            assert (await running_tasks(), service.under_way) == (before, 0)
             service.seconds = 0.0
             if scans:
                 assert exactly(seen + await scanned(rooms, resume=scans[0].checkpoint), world.uuids)
@@ -698,11 +684,10 @@ async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, second
 
 
 @pytest.mark.parametrize("options", [MODES[-2], MODES[-1], *exhaustive(MODES[:-2])], ids=repr)
-@pytest.mark.parametrize("seconds", [0.3, *exhaustive([0.0])])
 @pytest.mark.parametrize(("anyio_backend", "way"), [*WAYS, ("asyncio", "turn")], indirect=["anyio_backend"])
-async def test_a_scan_continues_after_a_cancelled_wait(options: Any, seconds: float, way: str) -> None:
+async def test_a_scan_continues_after_a_cancelled_wait(options: Any, way: str) -> None:
     world = World(hexes(12), cap=5)
-    async with rooms_of(Service(world, seconds=0.0 if way == "turn" else seconds)) as rooms:
+    async with rooms_of(Service(world, seconds=0.0 if way == "turn" else 0.3)) as rooms:
         for step in range(1, 40):
             seen: list[str] = []
             async with rooms.scan(page_size=4, **options) as scan:
