@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from random import Random
@@ -94,24 +94,17 @@ def draw_cancel(chance: Random) -> Cancel | None:
 
 
 def draw_leg(chance: Random) -> Leg:
-    return Leg(
-        page_size=chance.choice([1, 2, 3, 4, 5, 6, 1000]),
-        faults=[draw_fault(chance) if chance.random() < 0.3 else None for _ in range(12)],
-        stop=chance.choice([None, chance.randint(0, 12)]),
-        by_max_rooms=chance.random() < 0.5,
-        cancel=draw_cancel(chance) if chance.random() < 0.5 else None,
-        newcomer=chance.choice([None, chance.randint(1, 12)]),
-    )
+    page_size, by_max_rooms = chance.choice([1, 2, 3, 4, 5, 6, 1000]), chance.random() < 0.5
+    faults = [draw_fault(chance) if chance.random() < 0.3 else None for _ in range(12)]
+    stop, newcomer = chance.choice([None, chance.randint(0, 12)]), chance.choice([None, chance.randint(1, 12)])
+    cancel = draw_cancel(chance) if chance.random() < 0.5 else None
+    return Leg(page_size, faults, stop, by_max_rooms, cancel, newcomer)
 
 
 def draw_policy(chance: Random) -> RetryPolicy:
-    return RetryPolicy(
-        chance.randint(1, 5),
-        wait_initial=chance.choice([0, 0.5]),
-        wait_max=chance.choice([0.8, 8]),
-        deadline=chance.choice([None, 0.3, 4, 120]),
-        budget=chance.choice([0, 3, 1000, 1000]),
-    )
+    tries, first, most = chance.randint(1, 5), chance.choice([0, 0.5]), chance.choice([0.8, 8])
+    deadline, budget = chance.choice([None, 0.3, 4, 120]), chance.choice([0, 3, 1000, 1000])
+    return RetryPolicy(tries, wait_initial=first, wait_max=most, deadline=deadline, budget=budget)
 
 
 def draw_quirks(chance: Random) -> Quirks:
@@ -147,9 +140,8 @@ async def make(call: Call[Result], cancel: Cancel | None, loop: Loop) -> Outcome
 
     if how == "task" and loop == "asyncio":
         task = asyncio.create_task(run())
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        with suppress(asyncio.CancelledError):
+            await task
     else:
         with anyio.CancelScope() as scope:
             scope.deadline = anyio.current_time() + when if how == "time" else inf
@@ -171,11 +163,8 @@ class Proof(stateful.RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.closing = ExitStack()
-        self.passed = 0.0
-        self.skew = 0.0  # seconds that the service's clock is ahead
-        self.spent = Spent()
-        self.time = VirtualTime()
+        self.closing, self.spent, self.time = ExitStack(), Spent(), VirtualTime()
+        self.passed = self.skew = 0.0  # skew: seconds that the service's clock is ahead
         self.history = 0
         self.banned: dict[str, bool] = {}  # every room there is, and whether it is disabled
 
@@ -457,9 +446,8 @@ class Proof(stateful.RuleBasedStateMachine):
     @stateful.invariant()
     def the_model_and_the_emulator_agree_and_no_task_is_left(self) -> None:
         if hasattr(self, "tasks"):
-            there = {uuid: self.emulator.room(uuid)["isBan"] for uuid in self.emulator.uuids()}
-            assert there == self.banned
-            assert self.emulator.room_count == len(there)
+            assert {uuid: self.emulator.room(uuid)["isBan"] for uuid in self.emulator.uuids()} == self.banned
+            assert self.emulator.room_count == len(self.banned)
             assert self.portal.call(running_tasks) == self.tasks
 
 

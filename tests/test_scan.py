@@ -123,11 +123,10 @@ async def test_a_scan_is_exact_around_full_pages_and_of_hardly_any_rooms(count: 
 
 
 @in_every_mode
-@pytest.mark.parametrize("inclusive", [True, *exhaustive([False])])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_rooms_created_during_a_scan_hide_no_others(options: Any, inclusive: bool, seed: int) -> None:
+async def test_rooms_created_during_a_scan_hide_no_others(options: Any, seed: int) -> None:
     chance = Random(seed)
-    world = World(hexes(30, chance), inclusive=inclusive, cap=chance.choice([2, 3, 5, 1000]))
+    world = World(hexes(30, chance), inclusive=seed % 2 == 0, cap=chance.choice([2, 3, 5, 1000]))
     before = list(world.uuids)
 
     def listing(begin: str | None, limit: int) -> Any:
@@ -148,10 +147,9 @@ async def test_rooms_created_during_a_scan_hide_no_others(options: Any, inclusiv
 
 @in_every_mode
 @pytest.mark.parametrize("unknown", ["seek", 404, *exhaustive(UNKNOWN)])
-@pytest.mark.parametrize("inclusive", [True, *exhaustive([False])])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_rooms_that_leave_hide_no_others(options: Any, unknown: Any, inclusive: bool, seed: int) -> None:
-    chance = Random(seed)
+async def test_rooms_that_leave_hide_no_others(options: Any, unknown: Any, seed: int) -> None:
+    chance, inclusive = Random(seed), seed % 2 == 0
     world = World(hexes(24, chance), inclusive=inclusive, cap=chance.choice([2, 3, 1000]), unknown=unknown)
     before, seen = list(world.uuids), []
 
@@ -216,7 +214,7 @@ LIES: Final[dict[str, Callable[[World, str, int], Any]]] = {
     "starts again": lambda world, _, limit: world(None, limit),
     "nothing": lambda *_: [],
     "cursor alone": lambda world, begin, _: world(begin, 1),
-    "skips the border": lambda world, begin, limit: world(begin, 1) + world(world.uuids[31], limit),
+    "skips the border": lambda world, begin, limit: world(begin, 1) + world(world.uuids[31], limit - 1),
     "backwards": lambda world, begin, limit: world(begin, 1) + world(begin, limit)[:0:-1],
     "room before": lambda world, begin, limit: world(world.uuids[world.uuids.index(begin) - 1], limit),
 }
@@ -225,7 +223,7 @@ LIES: Final[dict[str, Callable[[World, str, int], Any]]] = {
 @pytest.mark.parametrize("lie", LIES)
 @pytest.mark.parametrize("page_size", [5, *exhaustive([2, 1000])])
 @pytest.mark.parametrize("mode", [ScanMode.SHARDS, *exhaustive([ScanMode.KNOWN_ROOMS])])
-@pytest.mark.parametrize("last", [19, *exhaustive([10, 12])])
+@pytest.mark.parametrize("last", [19, *exhaustive([10])])
 async def test_a_wrong_answer_makes_no_hole(lie: str, page_size: int, mode: ScanMode, last: int) -> None:
     # Wrong is what follows some rooms of the second range, once or always; all other answers are right.
     world = World(hexes(40), cap=8, unknown="seek" if mode is ScanMode.SHARDS else 404)
@@ -621,8 +619,7 @@ async def test_rooms_that_were_returned_are_not_kept(options: dict[str, Any]) ->
         async for found in scan:
             references.append(weakref.ref(found))
             assert sum(each() is not None for each in references) <= 11
-    assert len(references) == 100
-    assert sum(each() is not None for each in references) <= 1
+    assert (len(references), sum(each() is not None for each in references) <= 1) == (100, True)
 
 
 async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
@@ -647,9 +644,8 @@ async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
         for _ in range(step):
             await asyncio.sleep(0)
         reached = task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
+    with suppress(asyncio.CancelledError):
+        await task
     return reached
 
 
