@@ -234,16 +234,14 @@ def test_the_call_itself_reads_the_uuids_and_needs_no_event_loop(service: Servic
 @pytest.mark.parametrize(("options", "most"), [({}, 8), ({"concurrency": 1}, 1), ({"concurrency": 30}, 20)])
 async def test_concurrency_is_the_most_calls_at_once(service: Service, options: dict[str, Any], most: int) -> None:
     rooms = service.rooms
-    many: list[Any] = [rooms.get_many(uuids, **options) for uuids in (some(20), Pulled(some(20)))]
-    for each in [*many, rooms.create_many(20, **options)]:
-        service.most = 0
-        async with each as outcomes:
-            assert len(await taken(outcomes)) == 20
-        assert service.most == most
-    many = [(rooms.get_many([]), 0), (rooms.get_many(Pulled([])), None), (rooms.create_many(0), 0)]
-    for nothing, total in many:
-        async with nothing as outcomes:
-            assert (await taken(outcomes), outcomes.total) == ([], total)
+    for count in (20, 0):
+        many: list[Any] = [rooms.get_many(uuids, **options) for uuids in (some(count), Pulled(some(count)))]
+        for each in [*many, rooms.create_many(count, **options)]:
+            service.most = 0
+            async with each as outcomes:
+                assert len(await taken(outcomes)) == count
+            assert outcomes.total == (None if each is many[1] else count)
+            assert service.most == min(most, count)
 
 
 async def test_calls_wait_for_a_slow_caller(service: Service) -> None:
@@ -291,8 +289,7 @@ async def test_no_call_begins_after_max_failures(service: Service) -> None:
     assert (error.failed, error.attempted, error.total) == (3, 7, 100)
     assert str(error).startswith("3 of 7 calls failed, and 93 of 100 were not attempted")
     assert error.__cause__ is next(outcome.error for outcome in came if outcome.uuid == "r5")
-    assert outcomes.not_attempted == tuple(some(100)[7:])
-    assert (outcomes.unread, outcomes.in_doubt) == ((), ())
+    assert (outcomes.not_attempted, outcomes.unread, outcomes.in_doubt) == (tuple(some(100)[7:]), (), ())
 
 
 async def test_nothing_is_pulled_or_waited_for_after_max_failures(service: Service) -> None:
@@ -308,8 +305,7 @@ async def test_nothing_is_pulled_or_waited_for_after_max_failures(service: Servi
         before = anyio.current_time()
         with pytest.raises(TooManyFailuresError, match="1 of 1 calls failed, and 1 of 2 were not attempted"):
             await taken(outcomes)
-        assert anyio.current_time() == before + 1
-    assert outcomes.not_attempted == ("r1",)
+    assert (anyio.current_time(), outcomes.not_attempted) == (before + 1, ("r1",))
     for allowed in (2, 1):
         async with service.rooms.get_many(some(5), max_failures=allowed) as outcomes:
             with pytest.raises(TooManyFailuresError, match="0 of 5 were not") if allowed == 1 else nullcontext():
@@ -345,9 +341,8 @@ async def test_a_pull_under_way_may_end(service: Service, seconds: float, draine
     began = anyio.current_time()
     async with service.rooms.get_many(Pulled(some(9), seconds=seconds), concurrency=3) as outcomes:
         await anyio.sleep(seconds + 2.0)  # the second pull began with the first call
-    assert anyio.current_time() - began == seconds + drained
+    assert (anyio.current_time() - began, names(outcomes.unread)) == (seconds + drained, ["r0"])
     assert (outcomes.not_attempted, outcomes.input_cancelled) == (left, left == ())
-    assert names(outcomes.unread) == ["r0"]
 
 
 @on_both_loops
@@ -368,9 +363,8 @@ async def test_an_idle_iterable_is_cut_after_max_failures(reaction: str, service
         with pytest.raises(TooManyFailuresError):
             async with service.rooms.get_many(source, max_failures=1) as outcomes:
                 await taken(outcomes)
-    assert outcomes.done == 1
-    found = (outcomes.input_cancelled, outcomes.not_attempted)
-    assert found == ((False, ("r1",)) if reaction == "yields" else (True, ()))
+    found = (outcomes.done, outcomes.input_cancelled, outcomes.not_attempted)
+    assert found == ((1, False, ("r1",)) if reaction == "yields" else (1, True, ()))
 
 
 @on_both_loops
@@ -546,8 +540,7 @@ async def follow(course: Course) -> None:
             assert list(some_of) == [uuid for uuid in inputs if uuid in some_of]
         with pytest.raises((RuntimeError, TooManyFailuresError, LookupError, StopAsyncIteration)):
             await anext(outcomes)
-        assert outcomes.done == len(came)
-        assert outcomes.failed == sum(outcome.error is not None for outcome in came)
+        assert (outcomes.done, outcomes.failed) == (len(came), sum(one.error is not None for one in came))
         unsent = {*outcomes.in_doubt} - {*service.uuids}
         cut = {uuid for uuid in outcomes.in_doubt if course.seconds[int(uuid[1:])] < DRAIN}
         assert not unsent | cut or course.how == "every task"

@@ -108,15 +108,11 @@ def draw_policy(chance: Random) -> RetryPolicy:
 
 
 def draw_quirks(chance: Random) -> Quirks:
-    cursor: Literal["inclusive", "exclusive"] = chance.choice(["inclusive", "exclusive"])
-    return Quirks(
-        cursor=cursor,
-        order=chance.choice(["uuid", "creation"]),
-        page_cap=chance.choice([None, chance.randint(2 if cursor == "inclusive" else 1, 8)]),
-        short_pages=chance.random() < 0.5,
-        envelope=chance.random() < 0.5,
-        unknown_begin=chance.choice(["seek", "bad_request", "not_found"]),
-    )
+    pick: Any = chance.choice
+    cursor, order = pick(["inclusive", "exclusive"]), pick(["uuid", "creation"])
+    cap, short = pick([None, chance.randint(2 if cursor == "inclusive" else 1, 8)]), pick([True, False])
+    others = {"envelope": pick([True, False]), "unknown_begin": pick(["seek", "bad_request", "not_found"])}
+    return Quirks(cursor=cursor, order=order, page_cap=cap, short_pages=short, **others)
 
 
 @define
@@ -152,9 +148,8 @@ async def make(call: Call[Result], cancel: Cancel | None, loop: Loop) -> Outcome
 def document_of(room: Room) -> dict[str, object]:
     created_at = room.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     required = {"uuid": room.uuid, "teamUUID": room.team_uuid, "isRecord": room.is_record, "isBan": room.is_ban}
-    given = {"name": room.name} if room.name is not None else {}
-    given |= {"appUUID": room.app_uuid} if room.app_uuid is not None else {}
-    return required | given | {"createdAt": created_at, "limit": room.limit} | dict(room.extra)
+    given = {"name": room.name, "appUUID": room.app_uuid, "createdAt": created_at, "limit": room.limit}
+    return required | {name: value for name, value in given.items() if value is not None} | dict(room.extra)
 
 
 class Proof(stateful.RuleBasedStateMachine):
@@ -427,8 +422,7 @@ class Proof(stateful.RuleBasedStateMachine):
             # Which call took from the budget first is unknown, so each is checked for its own part only.
             own = Spent(max(0.0, before.least - won), max(before.most, self.policy.budget), before.is_paced)
             check_call([one for one in self.transport.log if one.session == number], self.policy, own, outcome)
-        interrupted = sum(outcome.was_interrupted for outcome in outcomes.values())
-        further = len(self.transport.log) - len(names) + interrupted
+        further = len(self.transport.log) - len(names) + sum(one.was_interrupted for one in outcomes.values())
         most = min(before.most + max(0, further), self.policy.budget)
         self.spent = Spent(max(0.0, before.least - won), max(before.most, most))
         new = [uuid for uuid in self.emulator.uuids() if uuid not in self.banned]
@@ -440,8 +434,7 @@ class Proof(stateful.RuleBasedStateMachine):
         self.check_rooms(rooms)
         assert len({room.uuid for room in rooms} & set(new)) == len(rooms)
         doubts = [isinstance(outcomes[n].error, errors.CreateOutcomeUnknownError) for n in created]
-        unknown = sum(doubts) + sum(outcomes[number].was_interrupted for number in created)
-        assert len(new) <= len(rooms) + unknown
+        assert len(new) <= len(rooms) + sum(doubts) + sum(outcomes[n].was_interrupted for n in created)
 
     @stateful.invariant()
     def the_model_and_the_emulator_agree_and_no_task_is_left(self) -> None:
