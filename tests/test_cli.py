@@ -8,7 +8,7 @@ import runpy
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from unittest.mock import Mock
 
 import anyio
@@ -21,12 +21,11 @@ from fakes import TOKEN, answer, room
 from netless_rooms import AsyncRooms, Room, __version__
 from netless_rooms._api.transport import client_error, own_client
 from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Format, encode, encode_rooms, room_row
-from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
+from netless_rooms.emulator import Closed, Emulator, Failure, Hang
 from samples import UUID
 from shell import EVERYTHING, FULL, KEY, Bytes, Shell, Stopping, Stream, interrupt
 
 COMMANDS = "create get list scan stats disable enable token doctor emulate demo completion".split()  # noqa: SIM905
-PAGES = ["", *COMMANDS, *(f"token {name}" for name in ("read", "room", "sdk", "task"))]
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def shell(emulator: Emulator) -> Shell:
     return Shell(emulator)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["", *COMMANDS, *(f"token {name}" for name in ("read", "room", "sdk", "task"))])
 def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: str, shell: Shell) -> None:
     shell.environment["COLUMNS"] = "80"
     ran = shell(*page.split(), "--help")
@@ -49,19 +48,20 @@ def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: str, shell: She
     assert [flag for flag in flags if not re.search(r"\S  +\S", flag)] == []
 
 
-def test_help_lists_commands_in_their_order_and_flags_in_groups(shell: Shell) -> None:
+def test_help_lists_commands_in_order_and_flags_in_groups_and_completion_knows_them(shell: Shell) -> None:
     help_page = shell("--help").out
     assert (help_page, "\x1b" in help_page) == (shell().out, False)
     assert [line.split()[0] for line in help_page.splitlines()[8:]] == [*COMMANDS, "--help,", "--version,"]
     lines = shell("scan", "--help").out.splitlines()
     assert "  --format, -f table|jsonl|csv   Default: table in a terminal, else jsonl." in lines
-    assert (
-        lines[lines.index("Filters:") + 1]
-        == "  --banned, --not-banned        Only disabled, or only enabled, rooms."
-    )
+    filters = lines[lines.index("Filters:") + 1]
+    assert filters == "  --banned, --not-banned        Only disabled, or only enabled, rooms."
     assert lines[-1] == "  --access-key  --secret-key  --token  --region, -r  --base-url  --verbose, -v"
     shell.terminals = frozenset({"stdout"})
     assert "\x1b[1m" in shell().out
+    script = shell("completion", "fish").out
+    for word in ("disable", "checkpoint", "created-after", "csv", "in-mum"):
+        assert word in script
 
 
 def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: Shell) -> None:
@@ -78,51 +78,43 @@ def test_an_extra_may_be_missing(missing: str, shell: Shell, monkeypatch: pytest
     assert shell.fails(3) == "netless-rooms needs an extra: pip install 'netless-rooms[cli]'"
 
 
-def test_completion_knows_commands_and_flags(shell: Shell) -> None:
-    script = shell("completion", "fish").out
-    assert [
-        each for each in ("disable", "checkpoint", "created-after", "csv", "in-mum") if each not in script
-    ] == []
-
-
-WRONG_ARGUMENTS = {
-    'Unknown command "gte". Did you mean "get"': ["gte a", "help gte"],
-    'Unknown command "\ufffd[2J".': ["\x1b[2J"],
-    'Command "get" parameter UUID requires an argument; see --help': ["get"],
-    "a uuid must be letters, digits": ["get a;b", "list --begin-uuid a;b"],
-    "too many arguments, from 'b'; see --help": ["get a b c"],
-    "too many arguments, from 'true'": ["scan true"],
-    "Unknown option: --fromat. Did you mean --format?; see --help": ["get a --fromat=x"],
-    "Unknown option: --typo; see --help": ["list --typo", "--typo"],
-    "Unknown option: --tokn; see --help": ["get a --tokn=x"],
-    "use --format jsonl; see --help": ["list --json"],
-    "rooms cannot be deleted: use disable": ["delete a", "rm"],
-    "Must be >= 0": ["create --limit -1"],
-    "Must be > 0": ["disable a --rate 0"],
-    "Must be >= 1": ["list --limit 0", "scan --shards 0", "enable a --concurrency 0", "enable a --max-failures 0"],
-    "Must be <= 1000": ["list --limit 1001", "scan --shards 1001"],
-    "Must be <= 100": ["scan --prefetch 101"],
-    "Must be <= 65535": ["emulate --port 65536"],
-    'unable to convert "many"': ["list --limit many"],
-    "--limit conflicts with another flag or is repeated": ["list --limit 1 --limit 2"],
-    "--not-banned conflicts with another flag or is repeated": ["scan --banned --not-banned"],
-    "use --token, or --access-key": ["list --token t --secret-key s", "list --token t --access-key s"],
-    "--created-after: 'yesterday' is not a time: use 2024-01-31,": ["scan --created-after yesterday"],
-    "out of range": ["scan --created-after 0001-01-01T00:00+23:00", "stats --created-before 999999d"],
-    "--created-after must be earlier than": ["stats --created-after 7d --created-before 168h"],
-    "yield": ["stats --on-invalid yield"],
-    "unknown quirk 'colour': use one of cursor, order,": ["emulate --quirk colour=red"],
-    "cursor must be one of 'inclusive', 'exclusive', not True": ["emulate --quirk cursor=true"],
-    "status must be": ["emulate --fault Failure=200"],
-    "Failure=503,on=list; did you mean Slow?": ["emulate --fault slow=1"],
-    "Slow: missing 1 required positional argument: 'pause'; Slow takes pause, pieces=4,": ["emulate --fault Slow"],
-}
-
-
-@pytest.mark.parametrize("words", WRONG_ARGUMENTS)
-def test_a_wrong_argument_is_reported_in_a_line(words: str, shell: Shell) -> None:
-    for command in WRONG_ARGUMENTS[words]:
-        assert words in shell.fails(2, *command.split()), command
+def test_a_wrong_argument_is_reported_in_a_line(shell: Shell) -> None:
+    for words, commands in {
+        'Unknown command "gte". Did you mean "get"': ["gte a", "help gte"],
+        'Unknown command "\ufffd[2J".': ["\x1b[2J"],
+        'Command "get" parameter UUID requires an argument; see --help': ["get"],
+        "a uuid must be letters, digits": ["get a;b", "list --begin-uuid a;b"],
+        "too many arguments, from 'b'; see --help": ["get a b c"],
+        "too many arguments, from 'true'": ["scan true"],
+        "Unknown option: --fromat. Did you mean --format?; see --help": ["get a --fromat=x"],
+        "Unknown option: --typo; see --help": ["list --typo", "--typo"],
+        "Unknown option: --tokn; see --help": ["get a --tokn=x"],
+        "use --format jsonl; see --help": ["list --json"],
+        "rooms cannot be deleted: use disable": ["delete a", "rm"],
+        "Must be >= 0": ["create --limit -1"],
+        "Must be > 0": ["disable a --rate 0"],
+        "Must be >= 1": ["list --limit 0", "scan --shards 0", "enable a --concurrency 0"],
+        ">= 1; see --help": ["enable a --max-failures 0"],
+        "Must be <= 1000": ["list --limit 1001", "scan --shards 1001"],
+        "Must be <= 100": ["scan --prefetch 101"],
+        "Must be <= 65535": ["emulate --port 65536"],
+        'unable to convert "many"': ["list --limit many"],
+        "--limit conflicts with another flag or is repeated": ["list --limit 1 --limit 2"],
+        "--not-banned conflicts with another flag or is repeated": ["scan --banned --not-banned"],
+        "use --token, or --access-key": ["list --token t --secret-key s", "list --token t --access-key s"],
+        "--created-after: 'yesterday' is not a time: use 2024-01-31,": ["scan --created-after yesterday"],
+        "out of range": ["scan --created-after 0001-01-01T00:00+23:00", "stats --created-before 999999d"],
+        "--created-after must be earlier than": ["stats --created-after 7d --created-before 168h"],
+        "yield": ["stats --on-invalid yield"],
+        "unknown quirk 'colour': use one of cursor, order,": ["emulate --quirk colour=red"],
+        "cursor must be one of 'inclusive', 'exclusive', not True": ["emulate --quirk cursor=true"],
+        "status must be": ["emulate --fault Failure=200"],
+        "Failure=503,on=list; did you mean Slow?": ["emulate --fault slow=1"],
+        "Slow: missing 1 required positional argument: 'pause'; Slow takes pause,": ["emulate --fault Slow"],
+        "Slow takes pause, pieces=4,": ["emulate --fault Slow"],
+    }.items():
+        for command in commands:
+            assert words in shell.fails(2, *command.split()), command
     assert shell.emulator.requests == []
 
 
@@ -145,24 +137,21 @@ def test_flags_override_the_environment(shell: Shell) -> None:
     assert shell("list", "--limit", "1").code == 0
 
 
-WRONG_SETTINGS: dict[str, dict[str, str]] = {
-    "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY; and NETLESS_REGION, such as us-sv": {},
-    "set NETLESS_REGION, such as us-sv (without an account": {**KEY, "NETLESS_REGION": ""},
-    "incomplete access key: also set NETLESS_SECRET_KEY": {"NETLESS_REGION": "sg", "NETLESS_ACCESS_KEY": "a"},
-    "secret_key must not begin or end with white space": {**EVERYTHING, "NETLESS_SECRET_KEY": "hush \n"},
-    "region must be printable": {**EVERYTHING, "NETLESS_REGION": "two words"},
-    "base_url": {**EVERYTHING, "NETLESS_BASE_URL": "http://service.example"},
-}
-
-
-@pytest.mark.parametrize("words", WRONG_SETTINGS)
-def test_a_setting_is_missing_or_wrong(words: str, shell: Shell) -> None:
-    shell.environment = WRONG_SETTINGS[words]
-    said = shell.fails(3, "list")
-    assert said.startswith(words)
-    if "incomplete" in words:
-        assert shell.fails(3, "token", "sdk", "--role", "admin", "--lifetime", "1h").startswith(words)
-    assert ("hush" in said, "allow_http" in said, shell.emulator.requests) == (False, False, [])
+def test_a_setting_is_missing_or_wrong(shell: Shell) -> None:
+    wrong: dict[str, dict[str, str]] = {
+        "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY; and NETLESS_REGION, such as us-sv": {},
+        "set NETLESS_REGION, such as us-sv (without an account": {**KEY, "NETLESS_REGION": ""},
+        "incomplete access key: also set NETLESS_SECRET_KEY": {"NETLESS_REGION": "sg", "NETLESS_ACCESS_KEY": "a"},
+        "secret_key must not begin or end with white space": {**EVERYTHING, "NETLESS_SECRET_KEY": "hush \n"},
+        "region must be printable": {**EVERYTHING, "NETLESS_REGION": "two words"},
+        "base_url": {**EVERYTHING, "NETLESS_BASE_URL": "http://service.example"},
+    }
+    for words, shell.environment in wrong.items():
+        said = shell.fails(3, "list")
+        assert said.startswith(words)
+        if "incomplete" in words:
+            assert shell.fails(3, "token", "sdk", "--role", "admin", "--lifetime", "1h").startswith(words)
+        assert ("hush" in said, "allow_http" in said, shell.emulator.requests) == (False, False, [])
 
 
 def test_a_secret_among_the_arguments_is_not_shown(shell: Shell) -> None:
@@ -183,17 +172,14 @@ ENVIRONMENTS += "all_proxy=socks5://host:1 HTTP_PROXY=ftp://user:hush@host SSLKE
 ENVIRONMENTS += f"SSL_CERT_FILE=/nowhere SSL_CERT_FILE={os.devnull}"
 
 
-@pytest.mark.parametrize("setting", ENVIRONMENTS.split())
-def test_the_environment_may_allow_no_http_client(setting: str, shell: Shell) -> None:
-    name, _, value = setting.partition("=")
-    shell.environment |= {"SSL_CERT_FILE": "", name: value}
+def test_the_environment_may_allow_no_http_client(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.client = own_client
-    said = shell.fails(3, "list")
-    assert said.startswith(f"the HTTP client cannot be made because of {name}: ")
-    assert "hush" not in said
-
-
-def test_another_cause_than_the_environment_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in ENVIRONMENTS.split():
+        name, _, value = setting.partition("=")
+        shell.environment = {**EVERYTHING, "SSL_CERT_FILE": "", name: value}
+        said = shell.fails(3, "list")
+        assert said.startswith(f"the HTTP client cannot be made because of {name}: ")
+        assert "hush" not in said
     for name in ("SSL_CERT_FILE", "SSLKEYLOGFILE"):
         monkeypatch.delenv(name, raising=False)
     assert "because of the environment: OSError" in str(client_error(OSError()))
@@ -225,15 +211,12 @@ def test_a_table_is_cut_to_the_width_of_a_terminal_only_and_needs_no_unicode(she
     assert [len(line) for line in shell("list").out.splitlines()] == [12, 32]
 
 
+FORMULAS = ("=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u3000=1")
 NAMES = {
     "\x1b[2J[bold]x[/bold]\nrm -rf \u202e": "\ufffd[2J[bold]x[/bold]\ufffdrm -rf \ufffd",
     "\x07\x9b\u2028\u2066\r": "\ufffd" * 5,
-    **{
-        name: f"'{name}"
-        for name in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\u3000=1")
-    },
-    "\tx": "'\ufffdx",
-    "\rx": "'\ufffdx",
+    **{name: f"'{name}" for name in FORMULAS},
+    **dict.fromkeys(("\tx", "\rx"), "'\ufffdx"),
     ";=1": "';'=1",
     "a; -1": "a;' -1",
     **{name: name for name in ("1=1", "a; b", "白板 क्\u200dष 👩\u200d🏫 a\u3000b\u00a0c")},
@@ -258,20 +241,12 @@ def test_a_name_acts_on_neither_a_terminal_nor_a_spreadsheet(name: str, shell: S
 def test_a_page_is_encoded_as_its_rows_are() -> None:
     texts = [None, "", "a,b", 'say "a"', "=1", "; -1", "\x7f\x1b\n/\\", "白板 😀\u2028", "\u00e9"]
     times = [datetime(2024, 1, 2, 3, 4, 5, micro, tzinfo=UTC) for micro in (0, 1, 999, 1_000, 432_000, 999_999)]
-    rooms = [
-        Room(
-            uuid=f"-{number}",
-            team_uuid=text or "a",
-            app_uuid=text,
-            name=text,
-            is_record=number % 2 == 0,
-            is_ban=number % 3 == 0,
-            created_at=times[number % 6],
-            limit=number,
-            extra={"a": [text, 1.5, 10**30]} if number % 2 else {},
-        )
-        for number, text in enumerate(texts)
-    ]
+    rooms = []
+    for number, text in enumerate(texts):
+        even = number % 2 == 0
+        named: dict[str, Any] = {"uuid": f"-{number}", "team_uuid": text or "a", "app_uuid": text, "name": text}
+        named |= {"created_at": times[number % 6], "limit": number, "is_record": even, "is_ban": number % 3 == 0}
+        rooms.append(Room(**named, extra={} if even else {"a": [text, 1.5, 10**30]}))
     rows = [room_row(room) for room in rooms]
     for columns in (ROOM, ROOM_OR_INVALID):
         for name in get_args(Format):
@@ -282,7 +257,7 @@ def test_a_page_is_encoded_as_its_rows_are() -> None:
     assert encode_rooms([], ROOM, "jsonl") == ""
 
 
-def test_an_output_that_is_full_or_that_nobody_reads(shell: Shell, tmp_path: Path) -> None:
+def test_a_stream_that_is_full_or_closed_or_that_nobody_reads(shell: Shell, tmp_path: Path) -> None:
     for command in ("list", "get --help", "token", "--version", "demo"):
         said = shell.fails(10, *command.split(), out=Stream(Bytes(error=FULL)))
         assert said == "the output cannot be written: No space left on device", command
@@ -290,9 +265,6 @@ def test_an_output_that_is_full_or_that_nobody_reads(shell: Shell, tmp_path: Pat
         for command in ("scan", "demo", "--help"):
             ran = shell(command, out=Stream(Bytes(descriptor=file.fileno(), error=BrokenPipeError())))
             assert (ran.code, ran.err) == (141, ""), command
-
-
-def test_streams_may_be_closed_or_full(shell: Shell) -> None:
     for name in ("stdin", "stderr"):
         shell.closed = frozenset({name})
         assert len(shell("list", "--limit", 2).out.splitlines()) == 2, name
@@ -343,7 +315,9 @@ def test_an_error_has_an_exit_code_and_one_line(shell: Shell, monkeypatch: pytes
         shell("list")
 
 
-def test_ctrl_c_during_and_after_a_create(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_a_create_after_it_and_between_attempts(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Closing(Stopping):
         async def aclose(self) -> None:
             interrupt()
@@ -364,9 +338,6 @@ def test_ctrl_c_during_and_after_a_create(shell: Shell, monkeypatch: pytest.Monk
     assert (ran.code, ran.out) == (130, "")
     for line, words in zip(ran.err.splitlines(), said, strict=True):
         assert line.startswith(f"netless-rooms: {words}")
-
-
-def test_ctrl_c_between_two_attempts_of_a_create(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     presses = iter([interrupt])
 
     async def waiting(_: float) -> None:
@@ -378,9 +349,3 @@ def test_ctrl_c_between_two_attempts_of_a_create(shell: Shell, monkeypatch: pyte
     ran = shell("create")
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.startswith("netless-rooms: no usable response from ")  # no room is in doubt
-
-
-def test_doctor_ends_with_how_to_emulate_the_service() -> None:  # its page shows the table
-    shell = Shell(Emulator(rooms=130, quirks=Quirks(cursor="exclusive", page_cap=50)))
-    last = json.loads(shell("doctor").out.splitlines()[-1])
-    assert (last["question"], last["verdict"]) == ("emulate", "with quirks")

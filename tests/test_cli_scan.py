@@ -59,42 +59,29 @@ def test_scan_shows_every_room_once_in_any_thread(shell: Shell) -> None:
         assert threads.submit(shell, "scan").result().code == 0
 
 
-def test_the_names_of_the_columns_come_once_even_without_rooms(shell: Shell) -> None:
-    for name, header in {"table": 1, "csv": 1, "jsonl": 0}.items():
-        shell.emulator = Emulator(rooms=25)
-        ran = shell("scan", *PAGE, "--format", name)
-        assert ran.out.count("created_at ") + ran.out.count(",created_at,") == header
-        assert len(ran.out.splitlines()) == 25 + header
-        shell.emulator = Emulator()
-        assert shell("scan", "--format", name).out.startswith("uuid" * header)
-
-
-FILTERS = {
-    "--banned": "b",
-    "--not-banned": "acd",
-    "--recording": "c",
-    "--not-recording --not-banned": "ad",
-    "--created-after 2024-01-31": "bcd",
-    "--created-after 2024-01-31T00:00:00.001": "cd",
-    "--created-before 2024-01-31T01:00+01:00": "a",
-    "--created-before 2024-01-31T00:00:00.001": "ab",
-    "--created-after 2024-01-31 --created-before 2024-03-01": "bc",
-    "--team another": "d",
-    "--app mine": "a",
-}
-
-
 def test_filters_pick_rooms(shell: Shell) -> None:
     shell.emulator = Emulator()
     shell.emulator.add_room(uuid="a", createdAt="2024-01-30T23:59:59.999Z", appUUID="mine")
     shell.emulator.add_room(uuid="b", createdAt="2024-01-31T00:00:00.000Z", isBan=True)
     shell.emulator.add_room(uuid="c", createdAt="2024-02-29T00:00:00.000Z", isRecord=True)
     shell.emulator.add_room(uuid="d", createdAt="2024-03-01T00:00:00.000Z", teamUUID="another")
-    for flags, wanted in FILTERS.items():
+    for flags, wanted in {
+        "--banned": "b",
+        "--not-banned": "acd",
+        "--recording": "c",
+        "--not-recording --not-banned": "ad",
+        "--created-after 2024-01-31": "bcd",
+        "--created-after 2024-01-31T00:00:00.001": "cd",
+        "--created-before 2024-01-31T01:00+01:00": "a",
+        "--created-before 2024-01-31T00:00:00.001": "ab",
+        "--created-after 2024-01-31 --created-before 2024-03-01": "bc",
+        "--team another": "d",
+        "--app mine": "a",
+    }.items():
         assert "".join(uuids_in(shell("scan", *flags.split()).out)) == wanted, flags
 
 
-def test_the_name_of_a_file_decides_its_format(shell: Shell) -> None:
+def test_the_name_of_a_file_decides_its_format_and_columns_are_named_once(shell: Shell) -> None:
     for name in ("a.csv", "b.CSV", "c"):
         assert shell("scan", "--output", name).out == ""
     shell("scan", "--output", "d.csv", "--format", "jsonl")
@@ -103,6 +90,13 @@ def test_the_name_of_a_file_decides_its_format(shell: Shell) -> None:
     assert Path("a.csv").read_bytes() == Path("b.CSV").read_bytes()
     assert Path("c").read_bytes() == Path("d.csv").read_bytes()
     assert "a table cannot be written to a file" in shell.fails(2, "scan", "--output", "e", "--format", "table")
+    for name, header in {"table": 1, "csv": 1, "jsonl": 0}.items():
+        shell.emulator = Emulator(rooms=25)
+        ran = shell("scan", *PAGE, "--format", name)
+        assert ran.out.count("created_at ") + ran.out.count(",created_at,") == header
+        assert len(ran.out.splitlines()) == 25 + header
+        shell.emulator = Emulator()
+        assert shell("scan", "--format", name).out.startswith("uuid" * header)
 
 
 def test_progress_a_summary_and_advice_are_for_terminals(shell: Shell, file: FileIO) -> None:
@@ -206,7 +200,7 @@ def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
     assert "or start again with another file" in stopped.fails(10, *FILES)
 
 
-def test_another_file_is_no_checkpoint(shell: Shell) -> None:
+def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path: Path) -> None:
     ours = '{"kind": "netless-rooms scan 1", "options": '
     files = ["", "[]", "{}", '{"kind": "x"}', "[" * 100_000, "\udcff", f"{ours}1}}"]
     files += [f'{ours}{{}}, "colour": 1}}', f'{ours}{{}}, "began": {10**20}}}']
@@ -215,9 +209,6 @@ def test_another_file_is_no_checkpoint(shell: Shell) -> None:
         before = CHECKPOINT.read_bytes()
         shell.fails(10, *KEPT)
         assert (CHECKPOINT.read_bytes(), shell.emulator.requests) == (before, []), text[:40]
-
-
-def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path: Path) -> None:
     OUTPUT.touch()
     for flags, words in {
         "--output no/where": "no/where: No such file",
@@ -229,16 +220,6 @@ def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path
     }.items():
         assert words in shell.fails(10, "scan", *flags.split())
     assert shell.emulator.requests == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there, and links need a permission")
-def test_a_checkpoint_is_read_no_further_than_it_can_be_and_can_be_a_link(shell: Shell) -> None:
-    (link := Path("link")).symlink_to(CHECKPOINT)
-    with CHECKPOINT.open("wb") as file:
-        file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
-    assert "is not a checkpoint file" in shell.fails(10, "scan", "--checkpoint", link)
-    CHECKPOINT.unlink()
-    assert (shell("scan", "--checkpoint", link).code, link.is_symlink()) == (0, True)
 
 
 def test_an_output_that_exists_or_was_changed_is_left_alone(stopped: Shell) -> None:
@@ -322,8 +303,8 @@ def test_secrets_are_in_no_file_and_a_refused_command_touches_none(shell: Shell,
         assert TOKEN not in CHECKPOINT.read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes and links are others there")
-def test_a_checkpoint_file_is_private_and_replaces_nothing_else(stopped: Shell, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links are others there, and files have no holes")
+def test_a_checkpoint_is_private_replaces_nothing_else_and_may_be_a_link(stopped: Shell, tmp_path: Path) -> None:
     assert stat.S_IMODE(CHECKPOINT.stat().st_mode) == 0o600
     CHECKPOINT.chmod(0o640)
     (mine := Path("mine")).write_text("mine")
@@ -331,6 +312,12 @@ def test_a_checkpoint_file_is_private_and_replaces_nothing_else(stopped: Shell, 
     assert stopped(*FILES).code == 0
     assert (stat.S_IMODE(CHECKPOINT.stat().st_mode), mine.read_text()) == (0o640, "mine")
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", "checkpoint.new", "mine", "rooms.jsonl"}
+    (link := Path("link")).symlink_to(CHECKPOINT)
+    with CHECKPOINT.open("wb") as file:
+        file.truncate(1 << 40)  # more than there is memory, and a hole on the disk
+    assert "is not a checkpoint file" in stopped.fails(10, "scan", "--checkpoint", link)
+    CHECKPOINT.unlink()
+    assert (stopped("scan", "--checkpoint", link).code, link.is_symlink()) == (0, True)
 
 
 def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(shell: Shell, tmp_path: Path) -> None:
@@ -373,9 +360,7 @@ def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(shell: Shell) -> None:
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
 
 
-class PartOf(Bytes):
-    """A raw stream over the rest of a file, which takes a few bytes at a time and fails at its ``limit``."""
-
+class PartOf(Bytes):  # takes a few bytes at a time and fails at its limit
     def __init__(self, file: FileIO, limit: int = 1 << 30) -> None:
         super().__init__(descriptor=file.fileno())
         self.file, self.limit = file, limit

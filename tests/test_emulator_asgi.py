@@ -80,32 +80,42 @@ def statuses(emulator: Emulator) -> list[int | None]:
 
 
 NOT_FOUND: Final = b'{"message":"room not found"}'
-CLOSED: Final = "Server disconnected without sending a response."
 CUT: Final = "peer closed connection without sending complete message body (received {} bytes, expected 28)"
 MOMENT: Final = datetime(2015, 10, 21, 9, 28, tzinfo=timezone(timedelta(hours=2)))
 RETRY_AFTER: dict[Any, str] = {0: "0", 120: "120", 0.05: "0.05", "soon": "soon", "": ""}
 RETRY_AFTER |= {MOMENT: "Wed, 21 Oct 2015 07:28:00 GMT"}
 CUTS: dict[Fault, int] = {Cut(0): 0, Cut(): 1, Cut(5): 5, Cut(28): 27}
+made: Any = partial  # not typed, since nearly every argument below is wrong
+UNDONE: Final = (made(Failure, 503), GatewayPage, Closed, Hang)
+NO_HEADERS: list[Any] = [-1, nan, MOMENT.replace(tzinfo=None), "1\r\n2", " 1", "é"]
+WRONG: list[tuple[Callable[[Any], object], str, list[Any], list[Any]]] = [
+    (Failure, "status must be an int from 400 to 599", [399, 600], ["503"]),
+    (made(Failure, 503), "message must be a str or None", [], [b"no"]),
+    (lambda it: Failure(503, retry_after=it), "printable ASCII", NO_HEADERS, [True, []]),
+    (lambda it: Failure(503, on=it), "'set-ban', 'sdk-token', 'room-token' or None", ["walk"], []),
+    (GatewayPage, "status must be 200 or an int from 400 to 599", [399, 600], [200.0]),
+    (Cut, "after must be an int from 0", [-1], [0.5]),
+    (Slow, "pause must be a number of seconds, finite and not negative", [inf], ["1"]),
+    (made(Slow, 1), "pieces must be an int from 1", [0], [True]),
+    (lambda it: BadRoom(it, isBan=1), "index must be an int", [], ["0"]),
+]
 
 
 @pytest.mark.parametrize(
     ("fault", "pieces", "retry_after"),
     [
-        *((NoFault(), [NOT_FOUND], None), (Failure(429), [b'{"message":"Too Many Requests"}'], None)),
+        *((fault, [NOT_FOUND], None) for fault in (NoFault(), Slow(10, 1), BadRoom(limit=0))),
+        (Failure(429), [b'{"message":"Too Many Requests"}'], None),
         *((Failure(599), [b'{"message":"Unknown"}'], None), (Failure(500, ""), [b'{"message":""}'], None)),
         *((Failure(503, "late", given), [b'{"message":"late"}'], sent) for given, sent in RETRY_AFTER.items()),
-        (Slow(10, 1), [NOT_FOUND], None),
         (Slow(10, 3), [NOT_FOUND[:9], NOT_FOUND[9:18], NOT_FOUND[18:]], None),
         (Slow(0, 99), [bytes([byte]) for byte in NOT_FOUND], None),
         *((fault, [NOT_FOUND[:length]], None) for fault, length in CUTS.items()),
-        (BadRoom(limit=0), [NOT_FOUND], None),
     ],
     ids=repr,
 )
 @on_both_loops
-def test_a_fault_changes_what_it_is_about(
-    fault: Fault, pieces: list[bytes], retry_after: Any, anyio_backend: str
-) -> None:
+def test_a_fault_changes_what_it_is_about(fault: Fault, pieces: Any, retry_after: Any, anyio_backend: str) -> None:
     emulator = Emulator(clock=lambda: 1.6e9, faults=[fault])
     answer = played(emulator, path="/v5/rooms/none", loop=anyio_backend)
     cut, sent = isinstance(fault, Cut), len(b"".join(pieces))
@@ -132,8 +142,11 @@ def test_a_gateways_page_is_html_and_only_the_service_has_an_envelope() -> None:
 
 @on_both_loops
 def test_a_close_raises_and_silence_lasts_until_the_client_leaves(anyio_backend: str) -> None:
-    emulator, closed = Emulator(faults=[Closed(), Closed(), Hang(), Hang(), Slow(60)]), Played(raised=CLOSED)
-    ask = partial(played, emulator, loop=anyio_backend)
+    emulator = Emulator(faults=[Closed(), Closed(), Hang(), Hang(), Slow(60)])
+    closed, ask = (
+        Played(raised="Server disconnected without sending a response."),
+        partial(played, emulator, loop=anyio_backend),
+    )
     assert [ask(), ask(state={})] == [closed, closed]
     assert ask() == Played(raised="nothing for ten minutes")
     assert ask(leaves=True) == Played()
@@ -202,22 +215,6 @@ def test_faults_and_rooms_are_counted_once_whichever_thread_asks() -> None:
         sys.setswitchinterval(interval)
     assert sorted(map(str, statuses(emulator))) == ["201"] * 20 + ["503"] * 20
     assert (emulator.faults, emulator.room_count, len(set(emulator.uuids()))) == ([], 20, 20)
-
-
-made: Any = partial  # not typed, since nearly every argument below is wrong
-UNDONE: Final = (made(Failure, 503), GatewayPage, Closed, Hang)
-NO_HEADERS: list[Any] = [-1, nan, MOMENT.replace(tzinfo=None), "1\r\n2", " 1", "é"]
-WRONG: list[tuple[Callable[[Any], object], str, list[Any], list[Any]]] = [
-    (Failure, "status must be an int from 400 to 599", [399, 600], ["503"]),
-    (made(Failure, 503), "message must be a str or None", [], [b"no"]),
-    (lambda it: Failure(503, retry_after=it), "printable ASCII", NO_HEADERS, [True, []]),
-    (lambda it: Failure(503, on=it), "'set-ban', 'sdk-token', 'room-token' or None", ["walk"], []),
-    (GatewayPage, "status must be 200 or an int from 400 to 599", [399, 600], [200.0]),
-    (Cut, "after must be an int from 0", [-1], [0.5]),
-    (Slow, "pause must be a number of seconds, finite and not negative", [inf], ["1"]),
-    (made(Slow, 1), "pieces must be an int from 1", [0], [True]),
-    (lambda it: BadRoom(it, isBan=1), "index must be an int", [], ["0"]),
-]
 
 
 def test_a_fault_is_read_from_text_and_a_wrong_argument_refused() -> None:

@@ -82,10 +82,6 @@ async def rooms_over(service: Any, token: TokenSource, **options: Any) -> AsyncI
             yield AsyncRooms(client, token=token, region="sg", **{"clock": Clock(), "retry": ONCE, **options})
 
 
-def provider_of(source: TokenSource, clock: Clock | None = None) -> Provider:
-    return make_provider(source, clock or Clock())
-
-
 async def at_once(*calls: Callable[[], Coroutine[Any, Any, object]]) -> None:
     async with anyio.create_task_group() as group:
         for call in calls:
@@ -102,6 +98,33 @@ def sdk_token(*, ends: float | None = None, role: Role = Role.ADMIN) -> str:
 
 CALLED = (("disable", UUID), ("list",), ("get", UUID), ("create",), ("enable", UUID))
 CALLS: list[Any] = [methodcaller(*call) for call in CALLED]
+BOTH = None
+GONE, BAD = (401, EXPIRED), (401, "invalid")
+UNAUTHORIZED, RAISED = [errors.UnauthorizedError, None], [TokenError, None]
+RENEWALS: list[tuple[Any, list[tuple[int, str]], list[Any], str]] = [
+    *((BOTH, [(status, EXPIRED)], [None, None], "abb") for status in (400, 401, 403)),
+    (BOTH, [GONE, (400, EXPIRED)], [errors.StatusError, None], "abc"),
+    *((BOTH, [GONE, BAD], UNAUTHORIZED, "abc"), (BOTH, [GONE, (500, "no")], [errors.ServerError, None], "abb")),
+    *((BOTH, [BAD], UNAUTHORIZED, "ab"), (BOTH, [(400, "no")], [errors.StatusError, None], "aa")),
+    (BOTH, [(403, "no")], [errors.ForbiddenError, None], "aa"),
+    (BOTH, [(500, "no")], [errors.ServerError, None], "aa"),
+    (["a", "a", "b"], [GONE, GONE], UNAUTHORIZED, "aab"),
+    (["a", sdk_token(ends=NOW), "b"], [GONE], RAISED, "ab"),
+    (["a", sdk_token(role=Role.READER), "b"], [GONE], RAISED, "ab"),
+    *((["a", OSError("vault"), "b"], [GONE], RAISED, "ab"), ("a", [GONE], UNAUTHORIZED, "aa")),
+]
+INVALID = "returned an invalid token: it must be"
+SHOWN = f"s3cret {sdk_token()}"
+CAUSED = LookupError("vault")
+CAUSED.__cause__ = ValueError(SHOWN)
+NO_TOKENS: list[tuple[Any, str, bool]] = [
+    (Source([("s3cret", 5)]), f"{INVALID} a string, not tuple", False),
+    (Source(["s3crét"]), f"{INVALID} printable ASCII without spaces or line breaks, and not empty", False),
+    *((Source([ValueError("it")]), "raised ValueError", True), (lambda: "s3" + "cret", "is not async", False)),
+    (lambda: {"a": "b"}["no"], "raised KeyError", True),  # at once
+    (Source([LookupError(SHOWN)]), "raised LookupError", False),
+    (Source([CAUSED]), "raised LookupError", False),
+]
 
 
 async def test_what_is_no_token_is_refused_at_once_and_not_shown() -> None:
@@ -135,11 +158,11 @@ async def test_a_key_signs_a_token_of_the_least_role_and_the_calls_of_a_role_sha
 async def test_a_signed_token_lasts_ten_minutes_by_a_clock_that_can_be_right() -> None:
     last = (LAST - 600, round(LAST * 1000))
     for now, ms in [(NOW + 0.25, 1_600_000_600_250), (0.0019, 600_001), (-600.0, 0), last]:
-        text = (await token_from(provider_of(KEY, Clock(now)))).text
+        text = (await token_from(make_provider(KEY, Clock(now)))).text
         expires = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
         assert verify_token(text, KEY.secret_key).expires_at == expires
     for wrong in (nan, inf, -600.001, LAST - 599.9):
-        provider = provider_of(KEY, clock := Clock(wrong))
+        provider = make_provider(KEY, clock := Clock(wrong))
         words = f"no token can be issued, because this machine's clock shows {wrong!r} s since 1970; correct it"
         with pytest.raises(TokenError, match=f"^{words}$"):
             await token_from(provider)
@@ -150,14 +173,14 @@ async def test_a_signed_token_lasts_ten_minutes_by_a_clock_that_can_be_right() -
 async def test_a_token_is_kept_until_less_than_a_minute_is_left_or_the_clock_was_set_back() -> None:
     for source in (KEY, Source([sdk_token(ends=NOW + 600), sdk_token(ends=NOW + 1200)])):
         clock = Clock()
-        provider = provider_of(source, clock)
+        provider = make_provider(source, clock)
         times = (0.0, 300.0, 540.0, 540.001, 1080.0)
         tokens = []
         for passed in times:
             clock.now = NOW + passed
             tokens.append((await token_from(provider)).text)
         assert [times[tokens.index(token)] for token in tokens] == [0.0, 0.0, 0.0, 540.001, 540.001]
-    provider = provider_of(KEY, clock)
+    provider = make_provider(KEY, clock)
     ahead = await token_from(provider)
     clock.now -= 0.001
     assert await token_from(provider) is await token_from(provider) is not ahead
@@ -176,23 +199,6 @@ async def test_tasks_that_need_a_token_at_once_share_it() -> None:
     assert source.calls == 2
 
 
-BOTH = None
-GONE, BAD = (401, EXPIRED), (401, "invalid")
-UNAUTHORIZED, RAISED = [errors.UnauthorizedError, None], [TokenError, None]
-RENEWALS: list[tuple[Any, list[tuple[int, str]], list[Any], str]] = [
-    *((BOTH, [(status, EXPIRED)], [None, None], "abb") for status in (400, 401, 403)),
-    (BOTH, [GONE, (400, EXPIRED)], [errors.StatusError, None], "abc"),
-    *((BOTH, [GONE, BAD], UNAUTHORIZED, "abc"), (BOTH, [GONE, (500, "no")], [errors.ServerError, None], "abb")),
-    *((BOTH, [BAD], UNAUTHORIZED, "ab"), (BOTH, [(400, "no")], [errors.StatusError, None], "aa")),
-    (BOTH, [(403, "no")], [errors.ForbiddenError, None], "aa"),
-    (BOTH, [(500, "no")], [errors.ServerError, None], "aa"),
-    (["a", "a", "b"], [GONE, GONE], UNAUTHORIZED, "aab"),
-    (["a", sdk_token(ends=NOW), "b"], [GONE], RAISED, "ab"),
-    (["a", sdk_token(role=Role.READER), "b"], [GONE], RAISED, "ab"),
-    *((["a", OSError("vault"), "b"], [GONE], RAISED, "ab"), ("a", [GONE], UNAUTHORIZED, "aa")),
-]
-
-
 async def test_an_expired_token_is_renewed_once() -> None:
     for texts, refusals, raised, tokens in RENEWALS:
         one: TokenSource = "a" if texts == "a" else Source(texts or ["a", "b", "c"])
@@ -208,7 +214,7 @@ async def test_an_expired_token_is_renewed_once() -> None:
 
 async def test_a_refusal_spares_the_token_of_the_other_role_and_a_late_one_the_new_token() -> None:
     for source in (KEY, Source(["old", "new", "newer"]), Source(["same"])):
-        provider = provider_of(source)
+        provider = make_provider(source, Clock())
         admin, old = await provider.token_for(Role.ADMIN), await token_from(provider)
         provider.drop(old)
         new = await token_from(provider)
@@ -254,12 +260,12 @@ async def test_whatever_can_be_called_and_awaited_is_a_function_that_is_called_o
             await rooms.get("")
     assert source.calls == 0
     for function in (source, source.__call__, partial(source), lambda: source()):
-        assert (await token_from(provider_of(function))).text == "something"
+        assert (await token_from(make_provider(function, Clock()))).text == "something"
     short = [sdk_token(ends=NOW + 59.999) for _ in range(3)]  # used, and asked for again each time
-    provider = provider_of(Source(short))
+    provider = make_provider(Source(short), Clock())
     assert [(await token_from(provider)).text for _ in short] == short
     for endless in ("something", sdk_token()):
-        provider = provider_of(Source([endless, "better"]), clock := Clock())
+        provider = make_provider(Source([endless, "better"]), clock := Clock())
         first, clock.now = await token_from(provider), 1e10
         assert (await token_from(provider)).text == first.text == endless
 
@@ -268,7 +274,7 @@ async def test_whatever_can_be_called_and_awaited_is_a_function_that_is_called_o
 async def test_a_failure_of_the_function_reaches_every_waiting_task_and_the_next_call_asks_again() -> None:
     fault = LookupError("s3cret of the vault")
     source = Source([fault, "something"])
-    provider = provider_of(source)
+    provider = make_provider(source, Clock())
     caught: list[TokenError] = []
 
     async def ask() -> None:
@@ -282,20 +288,6 @@ async def test_a_failure_of_the_function_reaches_every_waiting_task_and_the_next
     assert source.calls == 2
 
 
-INVALID = "returned an invalid token: it must be"
-SHOWN = f"s3cret {sdk_token()}"
-CAUSED = LookupError("vault")
-CAUSED.__cause__ = ValueError(SHOWN)
-NO_TOKENS: list[tuple[Any, str, bool]] = [
-    (Source([("s3cret", 5)]), f"{INVALID} a string, not tuple", False),
-    (Source(["s3crét"]), f"{INVALID} printable ASCII without spaces or line breaks, and not empty", False),
-    *((Source([ValueError("it")]), "raised ValueError", True), (lambda: "s3" + "cret", "is not async", False)),
-    (lambda: {"a": "b"}["no"], "raised KeyError", True),  # at once
-    (Source([LookupError(SHOWN)]), "raised LookupError", False),
-    (Source([CAUSED]), "raised LookupError", False),
-]
-
-
 async def test_a_function_without_a_token_costs_no_request_and_shows_no_secret() -> None:
     for source, words, has_cause in NO_TOKENS:
         async with rooms_over(service := Service(), source) as rooms:
@@ -305,9 +297,6 @@ async def test_a_function_without_a_token_costs_no_request_and_shows_no_secret()
         assert (caught.value.__cause__ is not None) is has_cause
         assert "s3cr" not in "".join(format_exception(caught.value))
         assert service.tokens == []
-
-
-OWN = "the token function makes a call that needs its own token"
 
 
 @on_both_loops
@@ -336,7 +325,7 @@ async def test_a_function_that_needs_its_own_token_fails_instead_of_waiting_for_
         async with rooms_over(service, source) as rooms:
             for _ in range(2):
                 await at_once(ask, ask)
-        assert [OWN in text for text in caught] == [True] * 4
+        assert ["makes a call that needs its own token" in text for text in caught] == [True] * 4
         assert service.tokens == []
 
 
@@ -374,7 +363,7 @@ async def test_cancelling_the_task_that_asks_lets_another_one_ask() -> None:
     async def take() -> None:
         got.append((await token_from(provider)).text)
 
-    provider = provider_of(source)
+    provider = make_provider(source, Clock())
     async with anyio.create_task_group() as group, anyio.create_task_group() as first:
         for tasks in (first, first, *[group] * 5):
             tasks.start_soon(take)
