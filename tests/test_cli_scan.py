@@ -182,7 +182,7 @@ def test_a_scan_to_stdout_resumes_if_it_has_a_checkpoint(shell: Shell) -> None:
     assert csv_uuids(first.out + second.out) == list(shell.emulator.uuids())
 
 
-def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
+def test_a_checkpoint_of_another_scan_or_output_is_refused_and_the_output_left_alone(stopped: Shell) -> None:
     for flags, words in {
         "--banned": "belongs to a scan with no --banned, and this one has --banned: use",
         "--not-banned": "and this one has --not-banned: use",
@@ -198,6 +198,18 @@ def test_a_checkpoint_of_another_scan_is_refused(stopped: Shell) -> None:
     for uuid in ("a", "b"):
         stopped.emulator.add_room(uuid=uuid, teamUUID="another")
     assert "or start again with another file" in stopped.fails(10, *FILES)
+    kept = OUTPUT.read_text()
+    for changed in ("x" + kept[1:], kept[:-1], ""):
+        OUTPUT.write_text(changed)
+        assert "does not begin with" in stopped.fails(10, *FILES)
+        assert OUTPUT.read_text() == changed
+    OUTPUT.unlink()
+    assert "does not begin with" in stopped.fails(10, *FILES)
+    CHECKPOINT.unlink()
+    OUTPUT.write_text("mine\n")
+    assert f"{OUTPUT} exists, and {CHECKPOINT} does not" in stopped.fails(10, *FILES)
+    assert f"{OUTPUT} exists: name another file" in stopped.fails(10, "scan", "--output", OUTPUT)
+    assert (OUTPUT.read_text(), CHECKPOINT.exists()) == ("mine\n", False)
 
 
 def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path: Path) -> None:
@@ -220,21 +232,6 @@ def test_files_that_cannot_be_used_are_reported_in_a_line(shell: Shell, tmp_path
     }.items():
         assert words in shell.fails(10, "scan", *flags.split())
     assert shell.emulator.requests == []
-
-
-def test_an_output_that_exists_or_was_changed_is_left_alone(stopped: Shell) -> None:
-    kept = OUTPUT.read_text()
-    for changed in ("x" + kept[1:], kept[:-1], ""):
-        OUTPUT.write_text(changed)
-        assert "does not begin with" in stopped.fails(10, *FILES)
-        assert OUTPUT.read_text() == changed
-    OUTPUT.unlink()
-    assert "does not begin with" in stopped.fails(10, *FILES)
-    CHECKPOINT.unlink()
-    OUTPUT.write_text("mine\n")
-    assert f"{OUTPUT} exists, and {CHECKPOINT} does not" in stopped.fails(10, *FILES)
-    assert f"{OUTPUT} exists: name another file" in stopped.fails(10, "scan", "--output", OUTPUT)
-    assert (OUTPUT.read_text(), CHECKPOINT.exists()) == ("mine\n", False)
 
 
 def test_force_starts_again(stopped: Shell) -> None:
@@ -453,8 +450,14 @@ def test_a_checkpoint_does_not_vouch_for_rows_in_a_pipe(shell: Shell) -> None:
     assert not CHECKPOINT.exists()
 
 
-def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:  # its page shows the table
-    shell.emulator = Emulator()
+def test_stats_fit_a_terminal_and_count_months_and_the_banned_share(shell: Shell) -> None:
+    assert max(map(len, shell("stats", "--format", "table").out.splitlines())) == 65
+    shell.terminals = frozenset({"stdout"})
+    for columns, longest in {40: 5, 35: 1, 20: 1, 200: 30}.items():
+        shell.environment["COLUMNS"] = str(columns)
+        bars = [line.count("░") + line.count("█") for line in shell("stats").out.splitlines()]
+        assert max(bars) == longest, columns
+    shell.terminals, shell.emulator = frozenset(), Emulator()
     assert shell("stats").out == ""
     assert shell("stats", "--format", "table").out.splitlines()[1:] == ["all            0        0    0.0%"]
     for day in range(1, 5):
@@ -471,12 +474,3 @@ def test_stats_counts_months_and_the_banned_share(shell: Shell) -> None:  # its 
     ran = shell("stats")
     assert "44 rooms in 1 page, " in ran.err
     assert ran.out.splitlines()[-1] == "all           44        9   20.5%"
-
-
-def test_stats_keep_to_the_width_of_a_terminal(shell: Shell) -> None:
-    assert max(map(len, shell("stats", "--format", "table").out.splitlines())) == 65
-    shell.terminals = frozenset({"stdout"})
-    for columns, longest in {40: 5, 35: 1, 20: 1, 200: 30}.items():
-        shell.environment["COLUMNS"] = str(columns)
-        bars = [line.count("░") + line.count("█") for line in shell("stats").out.splitlines()]
-        assert max(bars) == longest, columns

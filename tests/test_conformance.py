@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from gzip import compress
 from itertools import product
 from pathlib import Path
@@ -57,8 +58,6 @@ def library(http_client: str) -> Any:
 
 @pytest.fixture
 def borrow(http_client: str) -> Borrow:
-    """Return what opens a peer that responds with these bytes, a client, and rooms that borrow it."""
-
     @asynccontextmanager
     async def borrowed(response: bytes | None = ROOM, /, **options: Any) -> AsyncIterator[Any]:
         client = CLIENTS[http_client](verify=NO_CERTIFICATES, **options)
@@ -166,21 +165,6 @@ async def test_status_headers_and_a_chunked_and_compressed_body_are_read(borrow:
         assert (await rooms.get(UUID)).uuid == UUID
 
 
-# The generators of httpx are left to the collector, which Trio warns about.
-@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
-async def test_a_body_without_an_end_is_cut_at_its_bound(borrow: Borrow, library: Any) -> None:
-    endless = b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n%b\r\n" % bytes(4095) * 300
-    async with borrow(endless % 200, limits=library.Limits(max_connections=1)) as (service, client, rooms):
-        bounded = AsyncRooms(client, **USUAL, base_url=service.base_url, max_body_size=99)
-        with pytest.raises(errors.DecodeError, match="more than 99 bytes"):
-            await bounded.list()
-        service.respond = lambda _: endless % 404
-        with pytest.raises(errors.NotFoundError):
-            await rooms.get(UUID)
-        service.respond = lambda _: ROOMS
-        assert len(await rooms.list()) == 0
-
-
 async def test_a_hook_that_reads_the_body_or_raises_for_the_status_hides_no_meaning(borrow: Borrow) -> None:
     reason = "token access room forbidden"
 
@@ -237,7 +221,7 @@ async def test_a_refused_connection_was_not_sent(borrow: Borrow, library: Any) -
         assert (caught.value.was_sent, caught.value.is_transient) == (False, True)
 
 
-@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")  # as above
+@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")  # as below
 @pytest.mark.parametrize("response", NOT_HTTP, ids=lambda response: repr(response[-20:]))
 async def test_a_create_without_a_proper_response_is_in_doubt(response: bytes, borrow: Borrow) -> None:
     async with borrow(response) as (service, _, rooms):
@@ -292,17 +276,26 @@ async def test_a_client_that_is_closed_before_or_during_a_request_is_the_reason(
     assert [(error.was_sent, error.is_transient) for error in during] == [(True, False)]
 
 
-async def test_a_cancelled_and_a_failed_call_give_their_connection_back(borrow: Borrow, library: Any) -> None:
+# The generators of httpx are left to the collector, which Trio warns about.
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
+async def test_a_cancelled_failed_or_cut_call_gives_its_connection_back(borrow: Borrow, library: Any) -> None:
+    endless = b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n%b\r\n" % bytes(4095) * 300
     async with borrow(None, limits=library.Limits(max_connections=1)) as (service, client, rooms):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rooms.list)
             await service.received.wait()
             tasks.cancel_scope.cancel()
-        service.respond = lambda _: ROOMS
-        assert len(await rooms.list()) == 0
-        service.respond = lambda _: b""
-        with pytest.raises(errors.TransportError):
-            await rooms.list()
+        bounded = AsyncRooms(client, **USUAL, base_url=service.base_url, max_body_size=99)
+        for response, call, error in (
+            (b"", rooms.list, errors.TransportError),
+            (endless % 200, bounded.list, errors.DecodeError),
+            (endless % 404, partial(rooms.get, UUID), errors.NotFoundError),
+        ):
+            service.respond = lambda _: ROOMS
+            assert len(await rooms.list()) == 0
+            service.respond = lambda _, response=response: response
+            with pytest.raises(error, match="more than 99 bytes" if error is errors.DecodeError else None):
+                await call()
         service.respond = lambda _: ROOMS
         assert len(await rooms.list()) == 0
         assert not client.is_closed

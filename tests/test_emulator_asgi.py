@@ -27,9 +27,7 @@ from virtual_time import VirtualTime
 
 
 @define
-class Played:
-    """What the application sends to one request, and when."""
-
+class Played:  # what the application sends to one request, and when
     status: int | None = None
     headers: dict[str, str] = field(factory=dict)
     pieces: list[bytes] = field(factory=list)
@@ -246,8 +244,8 @@ def test_a_fault_is_read_from_text_and_a_wrong_argument_refused() -> None:
     assert parse_fault("NoFault") == NoFault()
 
 
-def client_of(emulator: Emulator, **headers: str) -> httpx.AsyncClient:
-    common = {"token": emulator.token(), "region": "sg", **headers}
+def client_of(emulator: Emulator) -> httpx.AsyncClient:
+    common = {"token": emulator.token(), "region": "sg"}
     return httpx.AsyncClient(transport=emulator.transport(), base_url="http://emulated", headers=common)
 
 

@@ -39,9 +39,7 @@ class Clock:
 
 
 @define
-class Service:
-    """Answers with the next status and reason, then with success; refuses the ``expired`` tokens in any case."""
-
+class Service:  # answers with the next status and reason, then with success, and never to an expired token
     refusals: list[tuple[int, str]] = field(factory=list)
     expired: set[str] = field(factory=set)
     tokens: list[str] = field(factory=list)  # that came
@@ -59,9 +57,7 @@ class Service:
 
 
 @define
-class Source:
-    """A token function that returns these texts one after another, the last one forever; counts its calls."""
-
+class Source:  # a token function that returns these texts one after another, the last one forever
     texts: list[Any]
     calls: int = 0
 
