@@ -64,18 +64,16 @@ def test_help_lists_commands_in_order_and_flags_in_groups_and_completion_knows_t
         assert word in script
 
 
-def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: Shell) -> None:
+def test_the_version_and_a_missing_extra(monkeypatch: pytest.MonkeyPatch, capsys: Any, shell: Shell) -> None:
     assert [shell(each).out for each in ("-V", "version")] == [f"{__version__}\n"] * 2
     monkeypatch.setattr("sys.argv", ["netless-rooms", "--version"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(netless_rooms.__main__.__file__, run_name="__main__")
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
-
-
-@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
-def test_an_extra_may_be_missing(missing: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert shell.fails(3) == "netless-rooms needs an extra: pip install 'netless-rooms[cli]'"
+    for missing in ("cyclopts", "rich"):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, missing, None)
+            assert shell.fails(3) == "netless-rooms needs an extra: pip install 'netless-rooms[cli]'"
 
 
 def test_a_wrong_argument_is_reported_in_a_line(shell: Shell) -> None:

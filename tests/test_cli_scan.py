@@ -161,7 +161,7 @@ def test_half_a_surrogate_pair_stops_neither_a_scan_nor_readers_of_its_output(sh
     assert [line.split()[0] for line in table.splitlines()[1:]] == list(shell.emulator.uuids())
 
 
-def test_a_scan_that_failed_resumes_exactly(stopped: Shell, tmp_path: Path) -> None:
+def test_a_scan_that_failed_resumes_exactly_to_a_file_or_stdout(stopped: Shell, tmp_path: Path) -> None:
     with OUTPUT.open("a") as file:  # what no checkpoint vouches for
         file.write("half a row, and more than all that comes" * 1_000)
     assert stopped(*FILES, *PAGE).code == 0
@@ -169,17 +169,15 @@ def test_a_scan_that_failed_resumes_exactly(stopped: Shell, tmp_path: Path) -> N
     kept = json.loads(CHECKPOINT.read_text())
     assert (kept["rooms"], kept["rows"], kept["ended"]) == (25, 25, True)
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", "rooms.jsonl"}
-
-
-def test_a_scan_to_stdout_resumes_if_it_has_a_checkpoint(shell: Shell) -> None:
-    shell.emulator.faults += [None, Failure(400)]
-    ran = shell("scan", *PAGE)
+    CHECKPOINT.unlink()
+    stopped.emulator.faults += [None, Failure(400)]
+    ran = stopped("scan", *PAGE)
     assert (ran.code, len(uuids_in(ran.out))) == (6, 10)
     assert ran.err.endswith("; use --checkpoint FILE to make a scan resumable\n")
-    shell.emulator.faults += [None, Failure(400)]
-    first, second = [shell(*KEPT, *PAGE, "--format", "csv") for _ in range(2)]
+    stopped.emulator.faults += [None, Failure(400)]
+    first, second = [stopped(*KEPT, *PAGE, "--format", "csv") for _ in range(2)]
     assert (first.code, second.code) == (6, 0)
-    assert csv_uuids(first.out + second.out) == list(shell.emulator.uuids())
+    assert csv_uuids(first.out + second.out) == list(stopped.emulator.uuids())
 
 
 def test_a_checkpoint_of_another_scan_or_output_is_refused_and_the_output_left_alone(stopped: Shell) -> None:

@@ -299,17 +299,7 @@ async def test_a_browser_page_of_any_origin_may_call() -> None:
     assert emulator.faults == []
 
 
-def test_an_odd_target_is_not_found_and_odd_headers_are_no_token() -> None:
-    emulator = Emulator(clock=lambda: 0)
-    answer = played(emulator, "OPTIONS", "*")
-    assert (answer.status, answer.pieces) == (404, [b'{"message":"no such path"}'])
-    assert answer.headers["date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
-    for tokens in ([emulator.token().encode()] * 2, [b"NETLESSSDK_\xe9"]):
-        answer = played(emulator, headers=[*((b"token", each) for each in tokens), (b"region", b"sg")])
-        assert (answer.status, answer.pieces) == (401, [b'{"message":"invalid format of token"}'])
-
-
-def test_a_body_that_is_too_long_or_late_is_refused_and_one_of_a_client_that_leaves_ignored() -> None:
+def test_a_long_or_late_body_and_an_odd_target_or_header_are_refused_and_a_client_that_leaves_ignored() -> None:
     """Rule: body-size."""
     emulator = Emulator()
     piece = {"type": "http.request", "body": b" " * 2**19, "more_body": True}
@@ -320,6 +310,13 @@ def test_a_body_that_is_too_long_or_late_is_refused_and_one_of_a_client_that_lea
     assert (emulator.requests, emulator.room_count) == ([], 0)
     answer = played(emulator, "POST", messages=[piece] * 33)  # of 16.5 MiB; more would not come
     assert (answer.status, answer.headers["connection"], statuses(emulator)) == (413, "close", [413])
+    emulator = Emulator(clock=lambda: 0)
+    answer = played(emulator, "OPTIONS", "*")
+    assert (answer.status, answer.pieces) == (404, [b'{"message":"no such path"}'])
+    assert answer.headers["date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+    for tokens in ([emulator.token().encode()] * 2, [b"NETLESSSDK_\xe9"]):
+        answer = played(emulator, headers=[*((b"token", each) for each in tokens), (b"region", b"sg")])
+        assert (answer.status, answer.pieces) == (401, [b'{"message":"invalid format of token"}'])
 
 
 @pytest.mark.anyio
