@@ -31,6 +31,5 @@ class Stepped:
 
 
 async def running_tasks() -> set[int]:
-    """Return which tasks there are beside this one."""
     current = anyio.get_current_task().id
     return {task.id for task in anyio.get_running_tasks()} - {current}

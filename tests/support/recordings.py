@@ -81,7 +81,6 @@ def pipeline(command: str, namespace: dict[str, Any]) -> str:
 
 
 def after(sign: str, words: list[str]) -> str | None:
-    """Remove a redirection from ``words`` and return its file."""
     if sign not in words:
         return None
     place = words.index(sign)
@@ -92,10 +91,8 @@ def after(sign: str, words: list[str]) -> str | None:
 
 @asynccontextmanager
 async def unserved(_: object, *, host: str, port: int) -> AsyncIterator[str]:
-    """Open no port, which may be in use."""
     yield f"http://{host}:{port}"
 
 
 async def interrupted() -> None:
-    """Press Ctrl-C."""
     raise KeyboardInterrupt

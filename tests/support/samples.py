@@ -40,7 +40,6 @@ DASHED: Final = "37875F50-89C6-11EA-A629-DBB375B5ADFC"
 
 
 def printed(status: int, body: str) -> str:
-    """Return an answer as the page prints it."""
     return f'{{\n"status": {status},\n"body":\n{body}\n}}'
 
 
@@ -51,5 +50,4 @@ def room_document(**changes: Any) -> dict[str, Any]:
 
 
 def room_json(**changes: Any) -> bytes:
-    """Return ``room_document`` as a body."""
     return json.dumps(room_document(**changes)).encode()

@@ -39,8 +39,6 @@ class Bytes(io.BytesIO):
 
 
 class Stream(io.TextIOWrapper):
-    """A standard stream, which may be a terminal."""
-
     def __init__(self, raw: Bytes | None = None, encoding: str = "utf-8", *, is_terminal: bool = False) -> None:
         self.raw, self.is_terminal = raw or Bytes(), is_terminal
         super().__init__(self.raw, encoding=encoding)
@@ -55,8 +53,6 @@ class Stream(io.TextIOWrapper):
 
 @frozen
 class Ran:
-    """The result of a command."""
-
     code: int
     out: str
     err: str
@@ -122,12 +118,10 @@ class Stopping(httpx.AsyncBaseTransport):
 
 
 def interrupt() -> None:
-    """Press Ctrl-C."""
     signal.raise_signal(signal.SIGINT)
 
 
 def lines(*texts: str) -> str:
-    """Return lines to be piped in."""
     return "".join(f"{text}\n" for text in texts)
 
 
