@@ -85,7 +85,7 @@ class Room:
     app_uuid: str | None = None  #: The whiteboard project; ``None`` if the response has none, as before 2021.
     name: str | None = None  #: A name, which only older responses have; ``None`` otherwise.
     is_record: bool  #: Whether recording is enabled.
-    is_ban: bool  #: Whether the room is disabled: it has no participants and nobody can join.
+    is_ban: bool  #: Whether the room is disabled: it has no participants, and joining is blocked.
     created_at: datetime  #: When it was created: aware, in UTC, with the service's precision of milliseconds.
     limit: int  #: The maximum number of users with a writer or admin token at once; 0 is no maximum.
     extra: Mapping[str, Any] = field(factory=dict, hash=False)  #: Unknown fields, by wire name.  Do not change it.

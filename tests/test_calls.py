@@ -138,10 +138,12 @@ async def test_a_permanent_failure_is_raised_at_once(call: str, fault: Any, kind
     assert "attempts" not in str(error)
 
 
-async def test_retry_after_may_be_a_date_which_counts_from_the_clock() -> None:
+async def test_retry_after_may_be_a_date_which_counts_from_the_clock(caplog: Any) -> None:
+    caplog.set_level(logging.INFO, logger="netless_rooms")
     service = Service(httpx.Response(503, headers={"retry-after": "Thu, 28 May 2026 20:26:47 GMT"}))
     await service.rooms(retry=RetryPolicy(wait_initial=0)).list()
     assert service.waits == [7]
+    assert "retry in 7.000 s" in caplog.text
 
 
 async def test_each_request_and_each_retry_is_one_line_in_the_log(caplog: Any, monkeypatch: Any) -> None:

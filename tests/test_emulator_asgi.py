@@ -119,7 +119,8 @@ def test_a_fault_changes_what_it_is_about(fault: Fault, pieces: Any, retry_after
     cut, sent = isinstance(fault, Cut), len(b"".join(pieces))
     headers = {"content-type": "application/json", "date": "Sun, 13 Sep 2020 12:26:40 GMT"}
     headers |= {} if retry_after is None else {"retry-after": retry_after}
-    assert answer.headers == headers | {"vary": "Origin", "content-length": str(28 if cut else sent)}
+    assert answer.headers.pop("vary", "Origin") == "Origin"  # only a newer Starlette sends it
+    assert answer.headers == headers | {"content-length": str(28 if cut else sent)}
     pause = fault.pause if isinstance(fault, Slow) else 0
     assert [moment - answer.times[0] for moment in answer.times] == [pause * i for i in range(len(pieces) + 1)]
     assert (answer.pieces, answer.ended, answer.raised) == (pieces, not cut, CUT.format(sent) if cut else "")

@@ -246,7 +246,7 @@ def _add_unknown_fields(rooms: Sequence[Room], documents: Sequence[Mapping[str, 
             if flaw := _flaw(value, MAX_NESTING):
                 raise ValueError(f"the unknown field {show(name)} {flaw}")
         if unknown:
-            object.__setattr__(room, "extra", unknown)  # nobody else has the room yet
+            object.__setattr__(room, "extra", unknown)  # no other code has the room yet
 
 
 def _flaw(value: Any, levels: int) -> str:

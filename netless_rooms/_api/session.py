@@ -80,7 +80,8 @@ class Session:
                 if not should_retry:
                     raise
                 where = request.method, request.path_and_query
-                logger.info("%s %s: retry in %.3f s, because %s", *where, state.wait, error.summary)
+                wait = max(state.wait, self.retry.waits_for_limits * limits["hold"])  # or longer, for its turn
+                logger.info("%s %s: retry in %.3f s, because %s", *where, wait, error.summary)
             else:
                 self.throttle.accept(attempt.began, anyio.current_time())
                 self.budget.refund()

@@ -1,6 +1,6 @@
 """The only module that touches httpx and httpx2: send a request over a borrowed client, and map its exceptions.
 
-Both libraries have the same interface, and whoever has a client has imported its library, so neither is imported.
+Both libraries have the same interface, and a client comes with its library, so neither is imported here.
 
 The request is built bare and not by the client, so none of the client's auth, cookies, default headers, query
 parameters or base URL is sent, and no redirect is followed.  All else of the client applies as to any request.

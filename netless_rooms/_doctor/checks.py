@@ -244,7 +244,7 @@ def regions(own: Listed, region: str, others: Mapping[str, Listed]) -> Finding:
     listed: Uuids = own if isinstance(own, Sequence) else []
     names: dict[str, list[str]] = {"the same rooms": [], "other rooms": [], "none": [], "no list": []}
     for name, page in others.items():
-        if isinstance(page, Sequence):  # where no uuid can be read, nobody knows
+        if isinstance(page, Sequence):  # otherwise no uuid can be read
             is_same = any(page) and [*page] == [*listed]
             names["the same rooms" if is_same else "other rooms" if page else "none"].append(name)
         else:

@@ -109,7 +109,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("may-room-list", "A room token may not list or create, whatever the list page says: 403.", ASSUMED),
     Rule("may-task", "A task token may make no call: 403.", ASSUMED),
     Rule("sdk-token", "POST /v5/tokens/teams answers 201 with an SDK token, a JSON string.", DOCUMENTED),
-    Rule("sdk-token-keys", "An SDK token is for whoever has both keys, without a token: else 401.", ASSUMED),
+    Rule("sdk-token-keys", "An SDK token needs both keys, and no token: else 401.", ASSUMED),
     Rule("room-token", "POST /v5/tokens/rooms/{uuid} answers 201 with a room token, a JSON string.", DOCUMENTED),
     Rule("token-role", "A token creates room tokens of an equal or lower role only: else 403.", DOCUMENTED),
     Rule("token-lifespan", "lifespan is in milliseconds; 0 never expires.", DOCUMENTED),

@@ -51,7 +51,7 @@ def disable(
     settings: flags.Settings = flags.FROM_ENVIRONMENT,
     verb: Annotated[str, Parameter(parse=False)] = "disable",
 ) -> int:
-    # No event loop runs yet: it would keep Ctrl-C from whoever waits for stdin.
+    # No event loop runs yet: it would keep Ctrl-C from the read of stdin.
     selected = list(dict.fromkeys(select(uuid, done=f"{verb}d")))
     if not selected:
         say("nothing to do")
