@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
-from netless_rooms._tasks import AsyncWithOnly, Notifier, background
+from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
 from netless_rooms._validation import check_count, check_type, check_uuid
 from netless_rooms.errors import InvalidArgumentError, InvalidArgumentTypeError, RoomsError, TooManyFailuresError
 from netless_rooms.models import Room
@@ -231,6 +231,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
                 await sleep(max(0.0, earliest - current_time()))
                 earliest = current_time() + 1 / self._rate
             calls.start_soon(self._make_call, self._pulled - 1)
+            await let_connect()
 
     async def _pull_next(self) -> bool:
         """Move the next input to ``_waiting``; return ``False`` if there is no other one."""

@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from types import MethodType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
+from anyio.lowlevel import checkpoint
+
+STEPS_TO_A_CONNECTION: Final = 4
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -113,6 +116,15 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
         with CancelScope(shield=True):
             await self._leave()
         self._scope.cancel()
+
+
+async def let_connect() -> None:
+    """Wait some steps of the event loop, until httpcore knows that the last request has taken its connection.
+
+    It gives requests that begin together the same connection, and all but one of them then start over.
+    """
+    for _ in range(STEPS_TO_A_CONNECTION):
+        await checkpoint()
 
 
 def awaited_only(advice: str) -> Callable[[Method], Method]:

@@ -25,7 +25,7 @@ from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read
 from netless_rooms._listing.cursor import Cursor
 from netless_rooms._listing.shards import SplitPointSampler, account_in, check_account, check_end, plan_scan
 from netless_rooms._listing.walk import request_page
-from netless_rooms._tasks import AsyncWithOnly, Notifier, background
+from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
 from netless_rooms.errors import InvalidArgumentError, RoomsError
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
@@ -34,7 +34,6 @@ DRAIN_TIMEOUT: Final = 1.0  # seconds that leaving a scan waits for the requests
 MAX_SKIPPED_KEPT: Final = 1000  # of the rooms that were skipped
 MAX_PREFETCH: Final = 100  # pages; each is some megabyte
 MAX_SHARDS: Final = 1000
-STEPS_TO_A_CONNECTION: Final = 4  # of the event loop, until httpcore knows that a connection is taken
 
 OnInvalid: TypeAlias = Literal["raise", "skip", "yield"]
 Item = TypeVar("Item", Room, Room | InvalidRoom)
@@ -190,9 +189,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
         return list(self._page)
 
     def _return_each(self, page: Any) -> Iterator[Item]:
+        state, is_skipping = page.range, self._on_invalid == "skip"
         for room in page.rooms:
-            page.range.position = room.uuid or page.range.position
-            if self._on_invalid == "skip" and isinstance(room, InvalidRoom):
+            state.position = room.uuid or state.position
+            if is_skipping and isinstance(room, InvalidRoom):
                 self.skipped_count += 1
                 self.skipped += [room] * (len(self.skipped) < MAX_SKIPPED_KEPT)
                 continue
@@ -288,10 +288,8 @@ class Scan(AsyncWithOnly, Generic[Item]):
     async def _request_page(self, state: RangeState) -> Any:
         """Return the new rooms of the next response; none at the end of the range."""
         if self._concurrency > 1:
-            # httpcore gives requests that begin together the same connection: all but one then start over.
             async with self._turn:
-                for _ in range(STEPS_TO_A_CONNECTION):
-                    await checkpoint()
+                await let_connect()
         if self._is_left:
             await anyio.sleep_forever()
         self._request_count += 1
