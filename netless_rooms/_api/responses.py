@@ -54,24 +54,20 @@ class RawResponse:
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
-    def max_size(self, max_body_size: int) -> int:
-        """Return how many bytes of the body are wanted, packed or unpacked."""
-        return max_body_size if self.is_success else min(max_body_size, MAX_ERROR_BODY_SIZE)
-
     def unpacked(self, max_body_size: int) -> "RawResponse":
         """Return the response with its body unpacked, or raise what is wrong with the body.
 
-        ``body`` may have been read up to the first byte beyond ``max_size``.  Unpacking is not left to the HTTP
-        library, which sets no bound and does not notice that a gzip stream was cut.  The body of a failure is
-        unpacked as far as possible, because its status says more than a flaw of its body.
+        ``body`` may have been read up to the first byte beyond ``size_to_read``.  Unpacking is not left to the
+        HTTP library, which sets no bound and does not notice that a gzip stream was cut.  The body of a failure
+        is unpacked as far as possible, because its status says more than a flaw of its body.
         """
-        max_size = self.max_size(max_body_size)
+        max_size = size_to_read(self.status, max_body_size)
         coding = self.headers.get("content-encoding", "").strip().lower()
         is_gzip = coding in {"gzip", "x-gzip"}
         if not (is_gzip or coding in {"", "identity"}):
             if self.is_success:
                 raise errors.DecodeError("the body has a Content-Encoding other than gzip, the only one accepted,")
-            return evolve(self, body=b"")
+            return RawResponse(self.status, self.headers, b"")
         body, flaw = _gunzip(self.body, max_size) if is_gzip else (self.body, "")
         if self.is_success:
             if max(len(body), len(self.body)) > max_size:
@@ -81,7 +77,12 @@ class RawResponse:
                 flaw = f"was cut after {len(self.body)} bytes"
             if flaw:
                 raise errors.TransportError(f"the body of the response {flaw}")
-        return evolve(self, body=body[:max_size])
+        return RawResponse(self.status, self.headers, body[:max_size])
+
+
+def size_to_read(status: int, max_body_size: int) -> int:
+    """Return how many bytes of a body are wanted, packed or unpacked."""
+    return max_body_size if 200 <= status < 300 else min(max_body_size, MAX_ERROR_BODY_SIZE)
 
 
 def _gunzip(packed: bytes, max_size: int) -> tuple[bytes, str]:
