@@ -141,25 +141,24 @@ async def open_ours(url: str, over: str = "httpx") -> AsyncGenerator[AsyncRooms,
 async def list_ours(
     url: str, call: str = "walk", *, over: str = "httpx", pause: float = 0, keep: bool = True, **options: Any
 ) -> Opened:
-    """Yield ``walk()`` or ``scan()``; the consumer waits ``pause`` seconds after each thousand rooms.
+    """Yield ``walk()`` or ``scan()``.
 
-    Without ``keep`` it keeps no room and returns their number only.
+    Without ``keep`` it returns the number of rooms only, and waits ``pause`` seconds after each thousand.
     """
     async with open_ours(url, over) as rooms:
 
         async def work() -> list[str]:
-            uuids: list[str] = []
             count = 0
             scan: Any = rooms.scan(**options) if call == "scan" else aclosing(rooms.walk())
             async with scan as listed:
                 assert "shards" not in options or listed.mode == "shards"
-                async for room in listed:
-                    if keep:
-                        uuids.append(room.uuid)
+                if keep:  # as the loops by hand do
+                    return [room.uuid async for room in listed]
+                async for _ in listed:
                     count += 1
                     if pause and count % PAGE == 0:
                         await anyio.sleep(pause)
-            return uuids if keep else [f"{count}"]
+            return [f"{count}"]
 
         yield work
 

@@ -133,7 +133,7 @@ def get(server: str, size: Size) -> Group:
 def ahead(server: str, size: Size) -> Group:
     """Fetch ahead of a consumer that is as slow as the network."""
     pages = size.slow_pages // 20
-    options = {"url": f"{server}/{rooms_in(pages)}/{LATENCY}", "pause": LATENCY / 1000}
+    options = {"url": f"{server}/{rooms_in(pages)}/{LATENCY}", "keep": False, "pause": LATENCY / 1000}
     contenders = [Contender("`walk()`", "list_ours", options), *scans(options, "prefetch", (0, 1, 4))]
     rows = measure(contenders, rounds=size.slow_rounds, units=pages, by="wall")
     target = Target(

@@ -55,10 +55,10 @@ class Session:
     async def request(self, request: ApiRequest[Result]) -> Result:
         """Send ``request``, again if the policy allows, and return what the service answers."""
         state = RetryState(self.retry, self.budget, request.is_repeatable)
-        call_began = anyio.current_time()
+        call_began = now = anyio.current_time()
         end = call_began + state.deadline
         while True:
-            attempt = _Attempt(state.number, self.clock(), anyio.current_time())
+            attempt = _Attempt(state.number, self.clock(), now)
             try:
                 if self.throttle.is_limiting and self.retry.waits_for_limits:
                     await self._wait_for_turn(attempt, state, end)
@@ -88,6 +88,7 @@ class Session:
                 return result
             # Outside ``except``, so that the next error does not get this one as its ``__context__``.
             await anyio.sleep(state.wait)
+            now = anyio.current_time()
 
     async def _wait_for_turn(self, attempt: _Attempt, state: RetryState, end: float) -> None:
         throttle, policy, ticket = self.throttle, self.retry, self.throttle.enqueue()

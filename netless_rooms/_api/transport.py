@@ -9,7 +9,7 @@ parameters or base URL is sent, and no redirect is followed.  All else of the cl
 import re
 import sys
 from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from itertools import dropwhile
 from math import inf
 from os import environ, getpid
@@ -20,11 +20,10 @@ from typing import Any, Final, Protocol
 from weakref import finalize
 
 from anyio.lowlevel import current_token
-from attrs import evolve
 
 from netless_rooms import errors
 from netless_rooms._api.requests import ApiRequest, request_headers
-from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt
+from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt, size_to_read
 from netless_rooms._auth.redaction import Redact, chain, leaks
 from netless_rooms._auth.tokens import Token
 
@@ -200,16 +199,16 @@ class Transport:
 
 
 async def _read(response: Any, max_body_size: int) -> RawResponse:
-    raw = RawResponse(response.status_code, response.headers, b"")
+    status, headers = response.status_code, response.headers
     if response.is_stream_consumed:  # by a hook, or it never was a stream
-        return evolve(raw, body=await response.aread())
-    body, max_size = bytearray(), raw.max_size(max_body_size)
-    async with aclosing(response.aiter_raw()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > max_size:
-                break
-    return evolve(raw, body=bytes(body)).unpacked(max_body_size)
+        return RawResponse(status, headers, await response.aread())
+    body, max_size, chunks = bytearray(), size_to_read(status, max_body_size), response.aiter_raw()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > max_size:
+            await chunks.aclose()  # not left to the garbage collector, which Trio warns about
+            break
+    return RawResponse(status, headers, bytes(body)).unpacked(max_body_size)
 
 
 def _unusable(reason: str, *, was_sent: bool) -> errors.ClientUnusableError:

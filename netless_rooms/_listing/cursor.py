@@ -128,7 +128,7 @@ class Cursor:
         if self._cursor in uuids[1:]:
             place = uuids.index(self._cursor, 1)
             raise InconsistentListError(f"the page from {self._cursor} on has that room in place {place}")
-        if self._origin_as_listed in uuids[self._cursor == self._origin :]:
+        if self._origin is not None and self._origin_as_listed in uuids[self._cursor == self._origin :]:
             raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
         # A walk from the start may meet the first room after one that was created since.
         if self._origin_as_listed not in (None, self.first_uuid) and self.first_uuid in uuids:
