@@ -75,7 +75,7 @@ def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | Non
 def write_state(path: Path, state: ScanState, *, is_first: bool = False) -> None:
     """Replace the file as a whole and sync it; ``is_first`` refuses a file that exists meanwhile."""
     target = path.resolve()  # a link stays, and what it leads to is replaced
-    content = json.dumps(msgspec.to_builtins(state), indent=1)
+    content = json.dumps(msgspec.to_builtins(state))  # an indent would take the slow encoder
     try:
         # A unique name, created exclusively and for this user only: nothing is overwritten, no link is followed.
         descriptor, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
