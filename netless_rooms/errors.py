@@ -25,9 +25,9 @@ No error text contains a token, a secret or a header.  Errors can be pickled, co
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from attrs import frozen
+from attrs import define, frozen
 
 
 @frozen(kw_only=True)
@@ -62,18 +62,13 @@ class RoomsError(Exception):
     attempts: tuple[Attempt, ...] = ()  #: All failed attempts in order; empty if no request was sent.
     stop_reason: str | None = None  #: Why a retryable failure was not retried; otherwise ``None``.
 
-    args: tuple[Any, ...]  # what ``__init__`` takes, the request last, so that ``cls(*args)`` rebuilds an error
-
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
         super().__init__(summary, method, path)
         self.summary, self.method, self.path = summary, method, path
 
-    def _keep_args(self, *args: Any) -> None:
-        self.args = args
-
     def _add_request(self, method: str, path: str) -> None:
         self.method, self.path = method, path
-        self._keep_args(*self.args[:-2], method, path)
+        self.args = (*self.args[:-2], method, path)  # what ``__init__`` takes: ``cls(*args)`` rebuilds an error
 
     def __str__(self) -> str:
         # Built when it is read: the session adds the request, the attempts and the stop reason later.
@@ -87,6 +82,7 @@ class RoomsError(Exception):
         return f"{request}{self.summary}{hint}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
+@define(slots=False, repr=False)
 class TransportError(RoomsError):
     """No usable response: connecting, sending or reading failed, or the service sent a redirect.
 
@@ -95,20 +91,11 @@ class TransportError(RoomsError):
 
     hint = "check base_url and the network"
 
-    was_sent: bool  #: ``False`` only if the request was certainly not sent; repeating it is then safe.
-    is_transient: bool  #: Whether the same request may succeed later; ``False`` for a redirect, for example.
-
-    def __init__(
-        self,
-        summary: str,
-        was_sent: bool = True,
-        is_transient: bool = True,
-        method: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        super().__init__(summary, method, path)
-        self._keep_args(summary, was_sent, is_transient, method, path)
-        self.was_sent, self.is_transient = was_sent, is_transient
+    summary: str
+    was_sent: bool = True  #: ``False`` only if the request was certainly not sent; repeating it is then safe.
+    is_transient: bool = True  #: Whether the same request may succeed later; not after a redirect, for example.
+    method: str | None = None
+    path: str | None = None
 
 
 class TimedOutError(TransportError):
@@ -123,32 +110,27 @@ class ClientUnusableError(TransportError, RuntimeError):
     hint = "open the client in the event loop that uses it, and keep it open while calls are made"
 
 
+@define(slots=False, repr=False)
 class StatusError(RoomsError):
     """The service answered with a failure status."""
 
     _default_status: ClassVar[int] = 0
 
-    status: int  #: The HTTP status.
-    reason: str | None  #: The service's own explanation; without one, the text shows the start of the body.
-    retry_after: float | None  #: The delay that the service asks for, in seconds; ``None`` if it states none.
+    reason: str | None = None  #: The service's own explanation; without one, the text shows the start of the body.
+    status: int = 0  #: The HTTP status; by default that of the class.
+    excerpt: str = ""
+    remark: str = ""
+    retry_after: float | None = None  #: The delay that the service asks for, in seconds; ``None`` for none.
+    method: str | None = None
+    path: str | None = None
 
-    def __init__(
-        self,
-        reason: str | None = None,
-        status: int | None = None,
-        excerpt: str = "",
-        remark: str = "",
-        retry_after: float | None = None,
-        method: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        self.status = self._default_status if status is None else status
-        self.reason, self.retry_after = reason, retry_after
-        body = f"; its body begins {excerpt!r}" if excerpt else ""
-        summary = f"the service answered {self.status}" + (f": {reason}" if reason else f" without a reason{body}")
-        summary += f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
-        super().__init__(summary + (f"; {remark}" if remark else ""), method, path)
-        self._keep_args(reason, self.status, excerpt, remark, retry_after, method, path)
+    def __attrs_post_init__(self) -> None:
+        self.status = self.status or self._default_status
+        body = f"; its body begins {self.excerpt!r}" if self.excerpt else ""
+        wait = "" if self.retry_after is None else f"; it asks to wait {self.retry_after:g} s"
+        remark = f"; {self.remark}" if self.remark else ""
+        reason = f": {self.reason}" if self.reason else f" without a reason{body}"
+        self.summary = f"the service answered {self.status}{reason}{wait}{remark}"
 
 
 class BadRequestError(StatusError):
@@ -195,18 +177,17 @@ class ServerError(StatusError):
     hint = "retry later"
 
 
+@define(slots=False, repr=False)
 class DecodeError(RoomsError):
     """The status is a success, but the body is not as documented."""
 
     reason: str  #: What is wrong.
-    location: str  #: Where in the body, such as ``$[3].isBan``; ``$`` is the body itself.
+    location: str = "$"  #: Where in the body, such as ``$[3].isBan``; ``$`` is the body itself.
+    method: str | None = None
+    path: str | None = None
 
-    def __init__(
-        self, reason: str, location: str = "$", method: str | None = None, path: str | None = None
-    ) -> None:
-        super().__init__(f"unreadable response: {reason} at {location}", method, path)
-        self._keep_args(reason, location, method, path)
-        self.reason, self.location = reason, location
+    def __attrs_post_init__(self) -> None:
+        self.summary = f"unreadable response: {self.reason} at {self.location}"
 
 
 class PaginationError(RoomsError):
@@ -221,6 +202,7 @@ class CheckpointError(RoomsError):
     hint = "use a token of the account that was scanned, or start a new scan without the checkpoint"
 
 
+@define(slots=False, repr=False)
 class CreateOutcomeUnknownError(RoomsError):
     """A create may or may not have taken effect: the response was lost, unreadable, or a server error.
 
@@ -229,22 +211,14 @@ class CreateOutcomeUnknownError(RoomsError):
 
     hint = "the room may exist: check with find_created_between() before you create again"
 
+    summary: str
     started_at: datetime  #: When the request began, by this machine's clock: aware, UTC.
     ended_at: datetime  #: When it failed: aware, UTC.  A slow service may create the room even later.
-
-    def __init__(
-        self,
-        summary: str,
-        started_at: datetime,
-        ended_at: datetime,
-        method: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        super().__init__(summary, method, path)
-        self._keep_args(summary, started_at, ended_at, method, path)
-        self.started_at, self.ended_at = started_at, ended_at
+    method: str | None = None
+    path: str | None = None
 
 
+@define(slots=False, repr=False)
 class TooManyFailuresError(RoomsError):
     """A bulk call reached ``max_failures``; the outcomes of all started calls have been returned.
 
@@ -257,15 +231,14 @@ class TooManyFailuresError(RoomsError):
     failed: int  #: How many calls failed; more than ``max_failures`` if calls in flight failed too.
     attempted: int  #: How many calls were started.
     total: int | None  #: How many calls were requested; ``None`` for an async iterable.
+    method: str | None = None
+    path: str | None = None
 
-    def __init__(
-        self, failed: int, attempted: int, total: int | None, method: str | None = None, path: str | None = None
-    ) -> None:
+    def __attrs_post_init__(self) -> None:
         rest = "no more were pulled from the iterable"
-        rest = rest if total is None else f"{total - attempted} of {total} were not attempted"
-        super().__init__(f"{failed} of {attempted} calls failed, and {rest}", method, path)
-        self._keep_args(failed, attempted, total, method, path)
-        self.failed, self.attempted, self.total = failed, attempted, total
+        if self.total is not None:
+            rest = f"{self.total - self.attempted} of {self.total} were not attempted"
+        self.summary = f"{self.failed} of {self.attempted} calls failed, and {rest}"
 
 
 class TokenError(RoomsError):
