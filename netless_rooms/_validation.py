@@ -1,6 +1,7 @@
 """Arguments are checked before a request exists.  Pure."""
 
 import re
+import unicodedata
 from datetime import datetime
 from types import EllipsisType
 from typing import Any, Final
@@ -43,9 +44,20 @@ def check_count(name: str, value: int, *, at_least: int, at_most: int | None = N
 def check_header(name: str, value: str) -> str:
     """Return ``value`` if it can stand in a header: printable ASCII without spaces.  No error shows it."""
     check_type(name, value, str, "a string")
+    if artifact := paste_artifact(value):
+        raise InvalidArgumentError(f"{name} must be without {artifact}")
     if not re.fullmatch("[!-~]+", value):
         raise InvalidArgumentError(f"{name} must be printable ASCII without spaces or line breaks, and not empty")
     return str.__str__(value)
+
+
+def paste_artifact(value: str) -> str:
+    """Return what copying from a page or a spreadsheet has added to a key or a token; empty if nothing."""
+    invisible = next((character for character in value if unicodedata.category(character) == "Cf"), None)
+    if invisible is not None:  # a byte-order mark or a zero-width space, for example
+        return f"the invisible character U+{ord(invisible):04X}"
+    is_quoted = value != value.strip("\"'`«»‘’‚‛“”„‟‹›")  # noqa: RUF001  each is meant
+    return "quotation marks around it" if is_quoted else ""
 
 
 def check_region(value: str) -> str:

@@ -127,7 +127,7 @@ class CallbackProvider:
             refresh.cause = None if leaks(error, redact) else error
         else:
             try:
-                refresh.token = self._token = Token.parse(_check_token("it", text))
+                refresh.token = self._token = Token.parse(check_header("it", text))
             except InvalidArgumentError as error:
                 is_async = isawaitable(result)
                 refresh.failure = f"returned an invalid token: {error}" if is_async else "is not async"
@@ -148,11 +148,4 @@ def make_provider(source: TokenSource, clock: Clock) -> Provider:
     if callable(source):
         return CallbackProvider(source, clock)
     check_type("token", source, str, "a string, an AccessKey or an async function")
-    return StaticProvider(Token.parse(_check_token("token", source)))
-
-
-def _check_token(name: str, text: str) -> str:
-    """Return ``text`` if it can be sent as a token.  No error shows it."""
-    if isinstance(text, str) and (artifact := tokens.paste_artifact(text)):
-        raise InvalidArgumentError(f"{name} must be without {artifact}")
-    return check_header(name, text)
+    return StaticProvider(Token.parse(check_header("token", source)))

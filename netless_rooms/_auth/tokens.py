@@ -23,21 +23,19 @@ import hmac
 import json
 import re
 import time
-import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from math import inf
-from typing import Any, Final, Self, TypeAlias
-from urllib.parse import quote, unquote
+from typing import Final, Self, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode
 from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
 from netless_rooms._auth.redaction import redact
-from netless_rooms._validation import check_type, check_uuid
+from netless_rooms._validation import check_type, check_uuid, paste_artifact
 from netless_rooms.errors import InvalidArgumentError, TokenError
 
 MAX_EXPIRY_MS: Final = 253_402_300_799_999  # the end of the year 9999, in milliseconds since the epoch
@@ -49,7 +47,7 @@ UNRESERVED: Final = "-_.!~*'()"  # what encodeURIComponent keeps besides letters
 Lifetime: TypeAlias = timedelta | float | None  # a number is in seconds, None never expires
 
 _TEXT: Final = rf"(?:[A-Za-z0-9+{re.escape(UNRESERVED)}]|%[0-9A-Fa-f]{{2}})*"
-_PAIR: Final = re.compile(f"{_TEXT}={_TEXT}")
+_QUERY: Final = re.compile(f"{_TEXT}={_TEXT}(?:&{_TEXT}={_TEXT})*")
 
 
 class Role(IntEnum):
@@ -118,15 +116,16 @@ def sign_token(info: TokenInfo, secret_key: str) -> Token:
     if info.expires_at is not None:
         pairs["expireAt"] = str((info.expires_at - EPOCH) // MILLISECOND)
     pairs["sig"] = _signature(pairs, secret_key)
-    query = "&".join(f"{quote(name, UNRESERVED)}={quote(pairs[name], UNRESERVED)}" for name in sorted(pairs))
-    return Token(info.kind.prefix + _base64(query.encode()), info)
+    query = urlencode(sorted(pairs.items()), safe=UNRESERVED, quote_via=quote)
+    return Token(info.kind.prefix + _base64(query), info)
 
 
 def issue_token(key: "AccessKey", kind: TokenKind, uuid: str | None, role: Role, expiry_ms: int | None) -> Token:
     """Return a new token with a unique nonce; ``expiry_ms`` is since the epoch, ``None`` never expires."""
     end = None if expiry_ms is None else EPOCH + expiry_ms * MILLISECOND
-    fields: dict[str, Any] = {"kind": kind, "access_key": key.access_key, "role": role, "uuid": uuid}
-    return sign_token(TokenInfo(**fields, expires_at=end, nonce=str(uuid4())), key.secret_key)
+    ak, nonce = key.access_key, str(uuid4())
+    info = TokenInfo(kind=kind, access_key=ak, role=role, uuid=uuid, expires_at=end, nonce=nonce)
+    return sign_token(info, key.secret_key)
 
 
 def read_token(token: str) -> TokenInfo:
@@ -160,25 +159,20 @@ def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: str = "") 
     return hmac.new(secret_key.encode(errors="surrogatepass"), signed.encode(), "sha256").hexdigest()
 
 
-def _base64(query: bytes) -> str:
-    return urlsafe_b64encode(query).decode().rstrip("=")
+def _base64(query: str) -> str:
+    return urlsafe_b64encode(query.encode()).decode().rstrip("=")
 
 
 def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
     """Return the contents of a token, and all its pairs."""
     check_type("token", token, str, "a string")
     kind = next((kind for kind in TokenKind if token.startswith(kind.prefix)), None)
-    pairs: dict[str, str] = {}
     if kind is None:
         artifact = paste_artifact(token)
-        prefixes = "it does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"
-        flaw = f"it has {artifact}" if artifact else prefixes
-    else:
-        flaw = f"the text after {kind.prefix} cannot be decoded; was it cut or changed?"
-        with suppress(ValueError):  # of wrong base64, wrong UTF-8 and a part that is not a pair
-            pairs = _decode(token.removeprefix(kind.prefix))
-            flaw = _flaw(kind, pairs)
-    if kind is None or flaw:  # outside ``except``, so that no error about a piece of the token becomes the context
+        flaw = f"has {artifact}" if artifact else "does not start with NETLESSSDK_, NETLESSROOM_ or NETLESSTASK_"
+        raise TokenError(f"malformed token: it {flaw}")
+    pairs = _decode(token.removeprefix(kind.prefix))
+    if flaw := _flaw(kind, pairs):
         raise TokenError(f"malformed token: {flaw}")
     end = pairs.get("expireAt")
     info = TokenInfo(
@@ -193,18 +187,14 @@ def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
 
 
 def _decode(encoded: str) -> dict[str, str]:
-    query = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    if _base64(query) != encoded:
-        raise ValueError("another text decodes to the same")
-    pairs: dict[str, str] = {}
-    for part in query.decode("ascii").split("&"):
-        if not _PAIR.fullmatch(part):
-            raise ValueError("not percent-encoded")
-        name, value = (unquote(text.replace("+", " "), errors="strict") for text in part.split("="))
-        if name in pairs:
-            raise ValueError("a name occurs twice")
-        pairs[name] = value
-    return pairs
+    """Return the pairs of a token; none if it cannot be decoded, or if another text decodes to the same."""
+    try:
+        query = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("ascii")
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError:  # wrong base64 or wrong UTF-8
+        return {}
+    is_strict = _base64(query) == encoded and _QUERY.fullmatch(query) and len(pairs) == len(dict(pairs))
+    return dict(pairs) if is_strict else {}
 
 
 def _flaw(kind: TokenKind, pairs: Mapping[str, str]) -> str:
@@ -213,6 +203,7 @@ def _flaw(kind: TokenKind, pairs: Mapping[str, str]) -> str:
     end = pairs.get("expireAt", "0")
     is_number = re.fullmatch("0|[1-9][0-9]{0,15}", end) is not None
     flaws = (
+        (not pairs, f"the text after {kind.prefix} cannot be decoded; was it cut or changed?"),
         (missing, f"it has no {', '.join(missing)}"),
         (kind is TokenKind.SDK and "uuid" in pairs, "an SDK token has no uuid"),
         (pairs.get("role") not in {"0", "1", "2"}, "its role is not 0, 1 or 2"),
@@ -221,15 +212,6 @@ def _flaw(kind: TokenKind, pairs: Mapping[str, str]) -> str:
         (is_number and int(end) > MAX_EXPIRY_MS, "its expireAt is after the year 9999"),
     )
     return next((flaw for applies, flaw in flaws if applies), "")
-
-
-def paste_artifact(value: str) -> str:
-    """Return what copying from a page or a spreadsheet has added to a key or a token; empty if nothing."""
-    invisible = next((character for character in value if unicodedata.category(character) == "Cf"), None)
-    if invisible is not None:  # a byte-order mark or a zero-width space, for example
-        return f"the invisible character U+{ord(invisible):04X}"
-    is_quoted = value != value.strip("\"'`«»‘’‚‛“”„‟‹›")  # noqa: RUF001  each is meant
-    return "quotation marks around it" if is_quoted else ""
 
 
 def _check_key(_: object, attribute: "Attribute[str]", value: str) -> None:
