@@ -15,6 +15,7 @@ ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
 # In any case, because a host name is shown in lower case.
 TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://((?![@?#\\])[!-~])+", re.IGNORECASE)
 _LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
@@ -106,16 +107,14 @@ def check_flag(name: str, value: object) -> bool:
 def check_base_url(value: str, *, allow_http: bool = False) -> str:
     """Return ``value`` without a trailing slash if a path can follow it and it is ``https`` or this machine."""
     _check_no_token("base_url", value)
-    trouble = f"base_url must look like {DEFAULT_BASE_URL}, without user, query or fragment"
-    if not re.fullmatch("[!-~]+", value) or "\\" in value:
-        raise InvalidArgumentError(f"{trouble}, in printable ASCII")
     try:
         parts = urlsplit(value)
-        host = "" if parts.port == 0 or any(mark in value for mark in "@?#") else parts.hostname or ""
+        host = "" if parts.port == 0 else parts.hostname or ""
     except ValueError:  # a port that is not a number, an unclosed bracket
         host = ""
-    if not re.fullmatch("[0-9a-z.:_-]+", host) or parts.scheme not in {"http", "https"}:
-        raise InvalidArgumentError(trouble)
+    if not (_ADDRESS.fullmatch(value) and re.fullmatch("[0-9a-z.:_-]+", host)):
+        expected = f"{DEFAULT_BASE_URL}, in printable ASCII, without user, query or fragment"
+        raise InvalidArgumentError(f"base_url must look like {expected}")
     if parts.scheme == "http" and not (allow_http or _LOOPBACK.fullmatch(host)):
         reason = "because over http anyone on the network path can read the token; allow_http=True permits it"
         raise InvalidArgumentError(f"base_url must be https, {reason}")

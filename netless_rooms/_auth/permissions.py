@@ -29,17 +29,15 @@ def check_permission(token: Token, role: Role, room_uuid: str | None, now: float
     """
     if token.info is None:
         return
-    left = token.seconds_left(now)
-    if missing := _missing_permission(token.info, role, room_uuid):
+    reason, left = _missing_permission(token.info, role, room_uuid), token.seconds_left(now)
+    if reason:
         kinds = "an SDK token" if room_uuid is None else "an SDK token or a token for that room,"
-        roles = "admin" if role is Role.ADMIN else "writer or admin"
-        reason = f"{missing}; use {kinds} with role {roles}"
+        reason += f"; use {kinds} with role {'admin' if role is Role.ADMIN else 'writer or admin'}"
     elif left <= 0:
         expired = f"{token.info.expires_at:%Y-%m-%d %H:%M:%S} UTC, {format_duration(-left)} ago"
         reason = f"the token expired at {expired} by this machine's clock; use a new one, or correct the clock"
-    else:
-        return
-    raise TokenError(f"not sent, because {reason} (check_token=False skips this check)")
+    if reason:
+        raise TokenError(f"not sent, because {reason} (check_token=False skips this check)")
 
 
 def _missing_permission(info: TokenInfo, role: Role, room_uuid: str | None) -> str:
