@@ -47,7 +47,6 @@ class RoomsError(Exception):
     """Base class of all errors that calls raise; each takes ``method`` and ``path`` of the request last."""
 
     hint: str = ""  #: What to do next; part of the text.
-
     # Sentry prefers an attribute ``message`` to the text, which would lose the request: none has that name.
     summary: str  #: What failed, without the request, the hint and the attempts.
     method: str | None  #: The method of the request; ``None`` without one.
@@ -90,7 +89,6 @@ class TransportError(RoomsError):
     """
 
     hint = "check base_url and the network"
-
     summary: str
     was_sent: bool = True  #: ``False`` only if the request was certainly not sent; repeating it is then safe.
     is_transient: bool = True  #: Whether the same request may succeed later; not after a redirect, for example.
@@ -115,7 +113,6 @@ class StatusError(RoomsError):
     """The service answered with a failure status."""
 
     _default_status: ClassVar[int] = 0
-
     reason: str | None = None  #: The service's own explanation; without one, the text shows the start of the body.
     status: int = 0  #: The HTTP status; by default that of the class.
     excerpt: str = ""
@@ -210,7 +207,6 @@ class CreateOutcomeUnknownError(RoomsError):
     """
 
     hint = "the room may exist: check with find_created_between() before you create again"
-
     summary: str
     started_at: datetime  #: When the request began, by this machine's clock: aware, UTC.
     ended_at: datetime  #: When it failed: aware, UTC.  A slow service may create the room even later.
@@ -227,7 +223,6 @@ class TooManyFailuresError(RoomsError):
     """
 
     hint = "fix the cause, then retry outcomes.not_attempted"
-
     failed: int  #: How many calls failed; more than ``max_failures`` if calls in flight failed too.
     attempted: int  #: How many calls were started.
     total: int | None  #: How many calls were requested; ``None`` for an async iterable.

@@ -33,15 +33,15 @@ def find_settings(
     A given key overrides a token in the environment.  The error names all that is missing.
     """
     region = from_environment("region") if region is None else region
-    found, missing = token, list[str]()
-    if found is None and access_key is None and secret_key is None:
-        found = from_environment("token")
-        if found is not None and from_environment("secret_key") is not None:
+    missing: list[str] = []
+    if token is None and access_key is None and secret_key is None:
+        token = from_environment("token")
+        if token is not None and from_environment("secret_key") is not None:
             raise InvalidArgumentError("NETLESS_TOKEN and NETLESS_SECRET_KEY are both set: unset one of them")
-    if found is None:
-        found, missing = _find_key(access_key, secret_key)
-    if found is not None and region is not None:
-        return found, region
+    if token is None:
+        token, missing = _find_key(access_key, secret_key)
+    if token is not None and region is not None:
+        return token, region
     lead = "incomplete access key: also set" if len(missing) == 1 else "set"
     if len(missing) == 2:
         missing = ["NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY"]

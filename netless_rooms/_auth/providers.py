@@ -101,7 +101,7 @@ class CallbackProvider:
             refresh = self._refresh
             if refresh is None:
                 refresh = await self._run()
-            elif any(refresh is outer for outer in _REFRESHES.get()):
+            elif refresh in _REFRESHES.get():
                 raise TokenError("no token, because the token function makes a call that needs its own token")
             else:
                 await refresh.ended.wait()
