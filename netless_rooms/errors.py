@@ -25,7 +25,7 @@ No error text contains a token, a secret or a header.  Errors can be pickled, co
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import define, frozen
 
@@ -60,6 +60,7 @@ class RoomsError(Exception):
     """
     attempts: tuple[Attempt, ...] = ()  #: All failed attempts in order; empty if no request was sent.
     stop_reason: str | None = None  #: Why a retryable failure was not retried; otherwise ``None``.
+    args: tuple[Any, ...]  # what ``__init__`` takes, the request last, so that ``cls(*args)`` rebuilds an error
 
     def __init__(self, summary: str, method: str | None = None, path: str | None = None) -> None:
         super().__init__(summary, method, path)
@@ -67,7 +68,7 @@ class RoomsError(Exception):
 
     def _add_request(self, method: str, path: str) -> None:
         self.method, self.path = method, path
-        self.args = (*self.args[:-2], method, path)  # what ``__init__`` takes: ``cls(*args)`` rebuilds an error
+        self.args = (*self.args[:-2], method, path)
 
     def __str__(self) -> str:
         # Built when it is read: the session adds the request, the attempts and the stop reason later.
@@ -127,7 +128,7 @@ class StatusError(RoomsError):
         wait = "" if self.retry_after is None else f"; it asks to wait {self.retry_after:g} s"
         remark = f"; {self.remark}" if self.remark else ""
         reason = f": {self.reason}" if self.reason else f" without a reason{body}"
-        self.summary = f"the service answered {self.status}{reason}{wait}{remark}"
+        self.summary: str = f"the service answered {self.status}{reason}{wait}{remark}"
 
 
 class BadRequestError(StatusError):
@@ -184,7 +185,7 @@ class DecodeError(RoomsError):
     path: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.summary = f"unreadable response: {self.reason} at {self.location}"
+        self.summary: str = f"unreadable response: {self.reason} at {self.location}"
 
 
 class PaginationError(RoomsError):
@@ -233,7 +234,7 @@ class TooManyFailuresError(RoomsError):
         rest = "no more were pulled from the iterable"
         if self.total is not None:
             rest = f"{self.total - self.attempted} of {self.total} were not attempted"
-        self.summary = f"{self.failed} of {self.attempted} calls failed, and {rest}"
+        self.summary: str = f"{self.failed} of {self.attempted} calls failed, and {rest}"
 
 
 class TokenError(RoomsError):
