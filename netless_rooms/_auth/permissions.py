@@ -24,8 +24,7 @@ LEAST_ROLE: Final[Mapping[str, Role]] = {
 def check_permission(token: Token, role: Role, room_uuid: str | None, now: float) -> None:
     """Raise ``TokenError`` if a call cannot succeed with ``token``; an unreadable token passes.
 
-    ``role`` is the least that the call needs, ``room_uuid`` its room, if it is for one.  ``now`` is in seconds
-    since the epoch.
+    ``role`` is the least that the call needs, ``room_uuid`` its room if it is for one, ``now`` seconds since 1970.
     """
     if token.info is None:
         return

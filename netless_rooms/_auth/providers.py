@@ -9,20 +9,18 @@ is kept until shortly before it expires, or until the service refuses it.
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from datetime import timedelta
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias
 
 import anyio
 from attrs import define, field
 
-from netless_rooms._auth import tokens
 from netless_rooms._auth.redaction import leaks, redact
-from netless_rooms._auth.tokens import AccessKey, Role, Token
+from netless_rooms._auth.tokens import MAX_EXPIRY_MS, AccessKey, Role, Token, TokenKind, issue_token
 from netless_rooms._validation import check_header, check_type
 from netless_rooms.errors import InvalidArgumentError, TokenError
 
-LIFETIME: Final = timedelta(minutes=10)  # of a token signed here, as in the service's own server code
+LIFETIME: Final = 600.0  # seconds, of a token signed here, as in the service's own server code
 EXPIRY_MARGIN: Final = 60.0  # seconds; a token with less left is not sent, because a response may take its time
 
 Clock: TypeAlias = Callable[[], float]
@@ -31,8 +29,6 @@ TokenSource: TypeAlias = str | AccessKey | Callable[[], Awaitable[str]]
 
 @define(eq=False, repr=False)
 class StaticProvider:
-    """Always gives the same token."""
-
     _token: Token
     can_renew: bool = False
 
@@ -54,15 +50,14 @@ class KeyProvider:
 
     async def token_for(self, role: Role) -> Token:
         # No await between reading and storing, so that concurrent tasks share one token.
-        now, lifetime = self._clock(), LIFETIME.total_seconds()
-        token = self._tokens.get(role)
+        now, token = self._clock(), self._tokens.get(role)
         # With more than a lifetime left, the clock was set back, and the true time left is unknown.
-        if token is None or not EXPIRY_MARGIN <= token.seconds_left(now) <= lifetime:
-            end = (now + lifetime) * 1000
-            if not 0 <= end <= tokens.MAX_EXPIRY_MS:
+        if token is None or not EXPIRY_MARGIN <= token.seconds_left(now) <= LIFETIME:
+            end = (now + LIFETIME) * 1000
+            if not 0 <= end <= MAX_EXPIRY_MS:
                 clock = f"this machine's clock shows {now!r} s since 1970"
                 raise TokenError(f"no token can be issued, because {clock}; correct it")
-            token = tokens.issue_token(self._key, tokens.TokenKind.SDK, None, role, int(end))
+            token = issue_token(self._key, TokenKind.SDK, None, role, int(end))
             self._tokens[role] = token
         return token
 

@@ -10,9 +10,8 @@ from typing import Final, TypeAlias
 from netless_rooms._validation import TOKEN_PATTERN
 
 REDACTED: Final = "NETLESS…"
-Redact: TypeAlias = Callable[[str], str]
-
 MIN_SECRET: Final = 12  # characters in a row that are redacted; fewer could be any word
+Redact: TypeAlias = Callable[[str], str]
 
 
 def redact(text: str, token: str = "") -> str:

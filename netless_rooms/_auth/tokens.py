@@ -139,17 +139,16 @@ def read_token(token: str) -> TokenInfo:
 def verify_token(token: str, secret_key: str) -> TokenInfo:
     """Return the contents of ``token`` if it was signed with ``secret_key``.
 
-    Check ``expires_at`` yourself, and ``kind``, which is not signed.
-    Raises ``TokenError`` if the token is malformed or the signature is wrong, ``InvalidArgumentTypeError`` if an
-    argument is not a string.
+    Check ``expires_at`` yourself, and ``kind``, which is not signed.  Raises ``TokenError`` if the token is
+    malformed or the signature is wrong, ``InvalidArgumentTypeError`` if an argument is not a string.
     """
     check_type("secret_key", secret_key, str, "a string")
     info, pairs = _parse(token)
     signature = pairs.pop("sig")
-    for escaped in ("", "non-ASCII", "non-ASCII and /"):
-        if hmac.compare_digest(signature, _signature(pairs, secret_key, escaped=escaped)):
-            return info
-    raise TokenError("the token's signature is wrong: it was signed with another secret key, or changed")
+    right = (_signature(pairs, secret_key, escaped=escaped) for escaped in ("", "non-ASCII", "non-ASCII and /"))
+    if not any(hmac.compare_digest(signature, each) for each in right):
+        raise TokenError("the token's signature is wrong: it was signed with another secret key, or changed")
+    return info
 
 
 def _signature(pairs: Mapping[str, str], secret_key: str, *, escaped: str = "") -> str:
@@ -174,16 +173,9 @@ def _parse(token: str) -> tuple[TokenInfo, dict[str, str]]:
     pairs = _decode(token.removeprefix(kind.prefix))
     if flaw := _flaw(kind, pairs):
         raise TokenError(f"malformed token: {flaw}")
-    end = pairs.get("expireAt")
-    info = TokenInfo(
-        kind=kind,
-        access_key=pairs["ak"],
-        role=Role(int(pairs["role"])),
-        uuid=pairs.get("uuid"),
-        expires_at=None if end is None else EPOCH + int(end) * MILLISECOND,
-        nonce=pairs["nonce"],
-    )
-    return info, pairs
+    ak, nonce, role, uuid = pairs["ak"], pairs["nonce"], Role(int(pairs["role"])), pairs.get("uuid")
+    end = EPOCH + int(pairs["expireAt"]) * MILLISECOND if "expireAt" in pairs else None
+    return TokenInfo(kind=kind, access_key=ak, role=role, uuid=uuid, expires_at=end, nonce=nonce), pairs
 
 
 def _decode(encoded: str) -> dict[str, str]:
@@ -198,8 +190,8 @@ def _decode(encoded: str) -> dict[str, str]:
 
 
 def _flaw(kind: TokenKind, pairs: Mapping[str, str]) -> str:
-    required = {"ak", "nonce", "role", "sig"} | ({"uuid"} if kind is not TokenKind.SDK else set())
-    missing = sorted(name for name in required if not pairs.get(name))
+    required = ["ak", "nonce", "role", "sig", *(["uuid"] if kind is not TokenKind.SDK else [])]
+    missing = [name for name in required if not pairs.get(name)]
     end = pairs.get("expireAt", "0")
     is_number = re.fullmatch("0|[1-9][0-9]{0,15}", end) is not None
     flaws = (
@@ -232,9 +224,8 @@ def _check_key(_: object, attribute: "Attribute[str]", value: str) -> None:
 class AccessKey:
     """The access key and secret key of a whiteboard project, from Agora Console; signs tokens on this machine.
 
-    Nothing is sent.  No repr and no error contains the secret key.  Keep it on your server.  Raises
-    ``InvalidArgumentError`` if a key is not a string, is empty, begins or ends with white space or a quotation
-    mark, or has an invisible character.
+    No repr and no error shows the secret key.  Keep it on your server.  Raises ``InvalidArgumentError`` if a key
+    is not a string, is empty, begins or ends with white space or a quotation mark, or has an invisible character.
     """
 
     access_key: str = field(validator=_check_key)  #: Identifies the project; part of every token.
