@@ -15,7 +15,7 @@ ROOMS_PATH: Final = "/v5/rooms"
 MAX_PAGE_SIZE: Final = 1000  # the list's limit has the range (0, 1000]
 # In any case, because a host name is shown in lower case.
 TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re.IGNORECASE)
-_ADDRESS: Final = re.compile(r"https?://((?![@?#\\])[!-~])+", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://((?![@?#\\])[!-~])+", re.IGNORECASE)  # no user, query or fragment
 _LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 

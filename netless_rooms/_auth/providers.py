@@ -20,7 +20,7 @@ from netless_rooms._auth.tokens import MAX_EXPIRY_MS, AccessKey, Role, Token, To
 from netless_rooms._validation import check_header, check_type
 from netless_rooms.errors import InvalidArgumentError, TokenError
 
-LIFETIME: Final = 600.0  # seconds, of a token signed here, as in the service's own server code
+LIFETIME: Final = 600.0  # seconds that a token signed here is valid, as in the service's own server code
 EXPIRY_MARGIN: Final = 60.0  # seconds; a token with less left is not sent, because a response may take its time
 
 Clock: TypeAlias = Callable[[], float]
@@ -124,8 +124,7 @@ class CallbackProvider:
             try:
                 refresh.token = self._token = Token.parse(check_header("it", text))
             except InvalidArgumentError as error:
-                is_async = isawaitable(result)
-                refresh.failure = f"returned an invalid token: {error}" if is_async else "is not async"
+                refresh.failure = f"returned an invalid token: {error}" if isawaitable(result) else "is not async"
         finally:
             self._refresh = None
             refresh.ended.set()

@@ -248,8 +248,7 @@ class AccessKey:
 
         - ``role``: what it permits, a ``Role`` or its name in any case.
         - ``lifetime``: a ``timedelta`` or seconds from now, by this machine's clock; 1 millisecond or more, up to
-          the year 9999.  ``None`` never expires, which the service's documentation advises against.  Its server
-          code uses 10 minutes.
+          the year 9999.  ``None`` never expires, which the service advises against; its own code uses 10 minutes.
 
         Raises ``InvalidArgumentError`` if ``role`` is unknown, ``lifetime`` is out of range, or a type is wrong.
         """
@@ -258,8 +257,7 @@ class AccessKey:
     def room_token(self, uuid: str, *, role: Role | str = Role.WRITER, lifetime: Lifetime = ONE_DAY) -> str:
         """Return a new token for the room ``uuid``, with which a browser joins.
 
-        Arguments and errors are those of ``sdk_token``; a malformed ``uuid`` raises too.  By default the token
-        permits drawing, for 1 day.
+        Arguments and errors as in ``sdk_token``; a malformed ``uuid`` raises too.  By default: drawing, for 1 day.
         """
         return self._token(TokenKind.ROOM, check_uuid("uuid", uuid), role, lifetime)
 
