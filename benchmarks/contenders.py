@@ -47,8 +47,8 @@ Decode: TypeAlias = Callable[[bytes], Sequence[Any]]
 async def open_by_hand(url: str, library: str, decoded_by: str) -> AsyncGenerator[Callable[[], Any], None]:
     """Yield a function that returns the pages, by the loop that one writes first: no checks, no retries."""
     decode = globals()[f"decode_{decoded_by}"]()
-    client: Any = import_module(library)
-    client = client.ClientSession(headers=HEADERS) if library == "aiohttp" else client.AsyncClient(headers=HEADERS)
+    kinds = {"aiohttp": "ClientSession", "httpx_aiohttp": "HttpxAiohttpClient"}
+    client: Any = getattr(import_module(library), kinds.get(library, "AsyncClient"))(headers=HEADERS)
 
     async def fetch(params: dict[str, Any]) -> Any:
         if library == "aiohttp":

@@ -19,7 +19,7 @@ async def each_room(session: Session, cursor: Cursor, max_rooms: int | None) -> 
     left = max_rooms
     while left != 0 and not cursor.ended:
         page = await request_page(session, cursor, tolerant=False)
-        for room in page[:left]:
+        for room in page if left is None else page[:left]:
             yield room
         left = left and max(0, left - len(page))
 
