@@ -69,7 +69,9 @@ def walk(server: str, size: Size) -> Group:
         Contender("httpx2 by hand", "walk_by_hand", url | {"library": "httpx2"}),
         Contender("aiohttp and msgspec", "walk_by_hand", url | {"library": "aiohttp", "decoded_by": "msgspec"}),
         Contender("httpx and our decoding by hand", "walk_by_hand", url | {"decoded_by": "ours"}),
-        Contender("the same over aiohttp", "walk_by_hand", url | {"library": "httpx_aiohttp", "decoded_by": "ours"}),
+        Contender(
+            "the same over aiohttp", "walk_by_hand", url | {"library": "httpx_aiohttp", "decoded_by": "ours"}
+        ),
         Contender("`walk()`", "list_ours", url),
         Contender("`walk()` over httpx2", "list_ours", url | {"over": "httpx2"}),
         Contender("`walk()` over aiohttp", "list_ours", url | {"over": "aiohttp"}),

@@ -30,13 +30,7 @@ MAX_RETRY_AFTER: Final = 1e9  # seconds, some thirty years; the header may hold 
 SKEW_TOLERANCE: Final = 30  # seconds between two clocks that are not worth a remark
 MAX_GZIP_MEMBERS: Final = 16  # of one body; each takes a copy of what follows it
 GATEWAY: Final = frozenset({502, 503, 504})  # sent by a gateway, whatever was requested
-_ERRORS: Final[Mapping[int, type[errors.StatusError]]] = {
-    400: errors.BadRequestError,
-    401: errors.UnauthorizedError,
-    403: errors.ForbiddenError,
-    404: errors.NotFoundError,
-    429: errors.RateLimitedError,
-}
+_ERRORS: Final = {kind._default_status: kind for kind in errors.StatusError.__subclasses__()}
 
 
 @frozen(repr=False)
