@@ -156,8 +156,7 @@ def _encode_cell(value: Any) -> str:
 
 @lru_cache(64)
 def _encode_text(value: str | None) -> str:
-    if value is None:
-        return ""
+    value = value or ""
     text = FORMULA_IN_PART.sub(";'", visible(value))
     return _quote_cell(f"'{text}" if FORMULA.match(value) else text)
 
