@@ -202,13 +202,14 @@ async def _read(response: Any, max_body_size: int) -> RawResponse:
     status, headers = response.status_code, response.headers
     if response.is_stream_consumed:  # by a hook, or it never was a stream
         return RawResponse(status, headers, await response.aread())
-    body, max_size, chunks = bytearray(), size_to_read(status, max_body_size), response.aiter_raw()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > max_size:
+    left, parts, chunks = size_to_read(status, max_body_size), list[bytes](), response.aiter_raw()
+    async for part in chunks:
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
             await chunks.aclose()  # not left to the garbage collector, which Trio warns about
             break
-    return RawResponse(status, headers, bytes(body)).unpacked(max_body_size)
+    return RawResponse(status, headers, b"".join(parts)).unpacked(max_body_size)
 
 
 def _unusable(reason: str, *, was_sent: bool) -> errors.ClientUnusableError:
