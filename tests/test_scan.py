@@ -5,7 +5,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 from typing import Any, Final
 
@@ -292,6 +292,19 @@ async def test_only_a_list_with_a_gap_to_probe_is_split() -> None:
         assert scan.mode is ScanMode.SEQUENTIAL
         assert await uuids_of(scan) == list(emulator.uuids())
         assert read_checkpoint("", scan.checkpoint, "sg").samples == ()
+
+
+async def test_a_checkpoint_samples_few_rooms_spread_over_what_was_scanned() -> None:
+    uuids, resume = hexes(1000), None
+    async with rooms_of(Service(World(uuids))) as rooms:
+        for count in (3, 501, 496):
+            async with rooms.scan(page_size=3, shards=2, resume=resume) as scan:
+                await uuids_of(scan, count)
+            resume = scan.checkpoint
+    samples = read_checkpoint("", scan.checkpoint, "sg").samples
+    places = [uuids.index(uuid) for uuid in samples]
+    assert len(places) == 16
+    assert all(60 <= other - one <= 66 for one, other in pairwise(places))
 
 
 @in_every_mode

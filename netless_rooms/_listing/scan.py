@@ -23,7 +23,7 @@ from attrs import define, evolve
 from netless_rooms._api.session import Session
 from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read_checkpoint
 from netless_rooms._listing.cursor import Cursor
-from netless_rooms._listing.shards import SplitPointSampler, account_in, check_account, check_end, plan_scan
+from netless_rooms._listing.shards import account_in, check_account, check_end, plan_scan
 from netless_rooms._listing.walk import request_page
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
@@ -132,7 +132,8 @@ class Scan(AsyncWithOnly, Generic[Item]):
             raise
         self._start = start
         self._account = start.account
-        self._sampler = SplitPointSampler(list(start.samples))
+        # One for each first digit, over which uuids are spread evenly, as ``split_candidates`` says.
+        self._samples = {uuid[0]: uuid for uuid in start.samples}
         in_order = start.mode is not ScanMode.SEQUENTIAL
         new_cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
         self._ranges = [
@@ -165,7 +166,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
         left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
         ranges = tuple(part for part in left if part.last_uuid is None or part.after != part.last_uuid)
         in_order = all(each.cursor.is_ascending for each in self._ranges)
-        samples = self._sampler.sample() if in_order else ()
+        samples = tuple(sorted(self._samples.values())) if in_order else ()
         return str(evolve(start, account=self._account, ranges=ranges, samples=samples))
 
     def __aiter__(self) -> Self:
@@ -218,7 +219,8 @@ class Scan(AsyncWithOnly, Generic[Item]):
                 del item  # breaks the cycle of exception, traceback and frame
         self.page_count += 1
         self._account = self._account or account_in(item.rooms)
-        self._sampler.observe(cast("str", item.rooms[-1].uuid))  # a page ends with a room that has one
+        last_uuid = cast("str", item.rooms[-1].uuid)  # a page ends with a room that has one
+        self._samples.setdefault(last_uuid[0], last_uuid)
         self._page = self._return_each(item)
 
     async def _next_item(self) -> Fetched:

@@ -5,13 +5,13 @@ existing room and must reach the room after which the next begins, so a wrong re
 """
 
 import re
-from bisect import insort
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import lt
 from typing import Final
 
 import anyio
-from attrs import define, evolve, field
+from attrs import evolve
 
 from netless_rooms import errors
 from netless_rooms._api.requests import list_rooms
@@ -23,7 +23,7 @@ from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
 SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
-MAX_SPLIT_POINTS: Final = 15  # sampled rooms in a checkpoint; they split a list into one range more
+AFTER_ALL: Final = "~"  # greater than any uuid
 UNRELATED_FAILURES: Final = GATEWAY | {401, 403, 429}  # say nothing about what was requested
 
 
@@ -32,8 +32,7 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
     start = Checkpoint(region=session.region)
     if shards == 1:
         return start
-    first = await page_from(session, None)
-    _check_account(first, None if split_hint is None else split_hint.account)
+    first = await _first_page(session, split_hint)
     start = evolve(start, account=account_in(first))
     points, mode = await _find_split_points(session, shards, first), ScanMode.SHARDS
     if not points and split_hint is not None:
@@ -43,11 +42,7 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
 
 async def check_account(session: Session, resume: Checkpoint) -> str | None:
     """Return the first room of the list; ``CheckpointError`` if the checkpoint is of another account."""
-    if resume.account is None:
-        return None
-    first = await page_from(session, None)
-    _check_account(first, resume.account)
-    return _first_named(first)
+    return None if resume.account is None else _first_named(await _first_page(session, resume))
 
 
 async def check_end(session: Session, cursor: Cursor) -> None:
@@ -66,12 +61,16 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     raise errors.PaginationError(words, method="GET", path=ROOMS_PATH)
 
 
-def _check_account(first: MixedPage, expected: str | None) -> None:
+async def _first_page(session: Session, checkpoint: Checkpoint | None) -> MixedPage:
+    """Return the first rooms of the list, of which one at least must be of the checkpoint's account."""
+    first = await page_from(session, None)
+    expected = None if checkpoint is None else checkpoint.account
     accounts = {account_of(room.team_uuid) for room in first if isinstance(room, Room)}
     # Unreadable rooms do not tell their account, but an empty list is not the one of the checkpoint.
     if expected is not None and expected not in accounts and (accounts or not first):
         words = "the checkpoint is of another account: none of the first rooms belongs to it"
         raise errors.CheckpointError(words, method="GET", path=ROOMS_PATH)
+    return first
 
 
 def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
@@ -157,13 +156,10 @@ def split_points(candidates: Sequence[str], found: Sequence[str | None]) -> tupl
     ``found[i]`` is the first room of the page from ``candidates[i]`` on, ``None`` if that page is empty.  A list
     that seeks continues at the next greater uuid, and has nothing after its last room.
     """
-    rooms = [uuid for uuid in found if uuid is not None]
-    ascends = all(one <= other for one, other in pairwise(rooms))
-    if not ascends or any(uuid is not None for uuid in found[len(rooms) :]):
+    begins = [uuid or AFTER_ALL for uuid in found]
+    if begins != sorted(begins) or any(map(lt, begins, candidates)):
         return None
-    if any(uuid < candidate for candidate, uuid in zip(candidates, rooms, strict=False)):
-        return None
-    return tuple(dict.fromkeys(rooms))
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def ranges_between(uuids: Iterable[str]) -> tuple[Range, ...]:
@@ -176,24 +172,3 @@ def spread(uuids: Sequence[str], count: int) -> tuple[str, ...]:
     if len(uuids) <= count:
         return tuple(uuids)
     return tuple(uuids[(place + 1) * len(uuids) // (count + 1)] for place in range(count))
-
-
-@define(eq=False, repr=False)
-class SplitPointSampler:
-    """Samples rooms of a list, evenly over what was observed of it, in bounded memory."""
-
-    kept: list[str] = field(factory=list)
-    every: int = 1
-    observed: int = 0
-
-    def observe(self, uuid: str) -> None:
-        self.observed += 1
-        if self.observed % self.every == 0 and uuid not in self.kept:
-            insort(self.kept, uuid)
-            if len(self.kept) > 2 * MAX_SPLIT_POINTS:
-                self.kept = self.kept[1::2]
-                self.every *= 2
-
-    def sample(self) -> tuple[str, ...]:
-        """Return at most ``MAX_SPLIT_POINTS`` rooms, in the order of their uuids."""
-        return spread(self.kept, MAX_SPLIT_POINTS)
