@@ -9,31 +9,27 @@ whether or not c itself is in the response (inclusive or exclusive), and however
 
 The cursor is always the last room returned, so a page is never trusted further than it reached.
 
-*No repeats, in constant memory.*  While uuids ascend (the documented order), a uuid above the last cannot have
-been returned before.  At the first that does not ascend, only memory can tell another order from a broken list.
-The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
-again, and remembers all from there on, at about twice as many requests as pages.
+- *No repeats, in constant memory.*  While uuids ascend (the documented order), a uuid above the last cannot have
+  been returned before.  At the first that does not ascend, only memory can tell another order from a broken list.
+  The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
+  again, and remembers all from there on, at about twice as many requests as pages.
+- *A range* of a list scanned in shards ends with the room ``last_uuid``, after which the next range begins.  A
+  response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
+- *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
+  follows, it is unknown whether the list continues, and the walk breaks.
+- *An exclusive cursor* may become inclusive while pages bring rooms, but never the reverse, because an exclusive
+  cursor and one whose room has just left the list look the same.
+- *The end* is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
+  requested again as the largest.  Because a replica may lag, a cache be stale, or the cursor be ignored once, a
+  second response from the same cursor confirms it, to a page of one room less, which no cache has.  If new rooms
+  come instead, the walk continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The room before
+  the cursor is no use, as it may have left the list.
 
-*A range* of a list that is scanned in shards ends with the room ``last_uuid``, after which the next range begins.
-A response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
-
-*A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
-follows, it is unknown whether the list continues, and the walk breaks.
-
-*Cursor semantics* may change from exclusive to inclusive while pages bring rooms, but never back, because an
-exclusive cursor and one whose room has just left the list look the same.
-
-*The end* is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
-requested again as the largest.  Because a replica may lag, a cache be stale, or the cursor be ignored once, the
-end is confirmed by a second response from the same cursor, to a page of one room less, which no cache has: one
-small request for each walk, and for each range without ``last_uuid``.  If new rooms come instead, the walk
-continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The room before the cursor is no use, as
-it may have left the list.  The architecture page says what remains undecidable.  Pure.
+The architecture page says what remains undecidable.  Pure.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from enum import Enum
 from itertools import pairwise
 from operator import lt
 from typing import Final, NamedTuple, cast
@@ -50,9 +46,6 @@ WARY_CONFIRMATIONS: Final = 5  # of an end, once an end turned out to be none
 
 class InconsistentListError(Exception):
     """The list cannot be walked to a proven end; the text says what "it", the list, did."""
-
-
-CursorSemantics = Enum("CursorSemantics", "UNKNOWN EXCLUSIVE INCLUSIVE")  # of beginUUID, as seen so far
 
 
 class PageRequest(NamedTuple):
@@ -76,19 +69,16 @@ class Cursor:
     def __attrs_post_init__(self) -> None:
         self.ended = False
         self.position = self.after  # the last room that was returned, or the one to start after
-        self.semantics = CursorSemantics.UNKNOWN
+        self.is_inclusive: bool | None = None  # whether a page holds its cursor; None until one shows it
         self.is_ascending = True  # so far
-        self._origin = self.begin_uuid if self.after is None else self.after
-        self._origin_as_listed = None if self._origin is None else normalize_uuid(self._origin)
+        self._origin = self.begin_uuid or self.after
+        self._origin_as_listed = self._origin and normalize_uuid(self._origin)
         self._returned_count = 0
         self._seen: set[str] = set()  # every room returned, once uuids do not ascend
         self._first_descending: str | None = None
         self._is_verifying = False
         self._confirmations = 1
         self._end_request = 0  # 1 for the largest page, more for the confirmations
-        self._start()
-
-    def _start(self) -> None:
         self._go_to(self._origin, is_returned=self.after is not None)
 
     def next_request(self) -> PageRequest:
@@ -105,11 +95,8 @@ class Cursor:
 
         ``None`` stands for a room whose uuid cannot be read.
         """
-        if not all(uuids):  # much faster than a search for ``None``
-            return self._advance_past_nameless(uuids)
-        return self._advance(cast("Sequence[str]", uuids), is_all=True)
-
-    def _advance_past_nameless(self, uuids: Sequence[str | None]) -> slice:
+        if all(uuids):  # much faster than a search for ``None``
+            return self._advance(cast("Sequence[str]", uuids), is_all=True)
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]
         named = [uuid for uuid in uuids if uuid is not None]
         if uuids[0] is None and self._holds_cursor(named):
@@ -138,7 +125,7 @@ class Cursor:
             return self._advance_past_nothing(held=held, is_all=is_all)
         if self._end_request > 1:
             self._confirmations = WARY_CONFIRMATIONS
-        self._learn_semantics(held=held)
+        self._learn_inclusion(held=held)
         if self._is_verifying:
             return self._verify(uuids[start:])
         stop = min(start + self.page_size, len(uuids))
@@ -154,7 +141,7 @@ class Cursor:
             if self._returned_count:
                 self._first_descending = descending
                 self._is_verifying = True
-                self._start()
+                self._go_to(self._origin, is_returned=self.after is not None)
                 return NOTHING
         if not self.is_ascending:
             self._remember(new)
@@ -171,11 +158,11 @@ class Cursor:
 
     def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
         page = f"the page from {self._cursor or 'the start'} on"
-        if held and self.semantics is CursorSemantics.EXCLUSIVE:
+        if held and self.is_inclusive is False:
             raise InconsistentListError(f"it stalls: {page} has only that room, but it was exclusive before")
-        if not held and self.semantics is CursorSemantics.INCLUSIVE:
+        if not held and self.is_inclusive:
             raise InconsistentListError(f"{page} is empty, but it was inclusive before")
-        self._learn_semantics(held=held)
+        self._learn_inclusion(held=held)
         request = max(1, self._end_request)
         if self.next_request().limit == MAX_PAGE_SIZE or self._end_request:
             request += 1
@@ -197,12 +184,10 @@ class Cursor:
         if self.last_uuid is not None:
             raise InconsistentListError(f"it ends before {self.last_uuid}, after which the next range begins")
 
-    def _learn_semantics(self, *, held: bool) -> None:
-        if held:
-            self.semantics = CursorSemantics.INCLUSIVE
-        elif self._returned_count and self.semantics is CursorSemantics.UNKNOWN:
-            # Only a room that this walk saw certainly exists; from any other the service may have sought the next.
-            self.semantics = CursorSemantics.EXCLUSIVE
+    def _learn_inclusion(self, *, held: bool) -> None:
+        # Only a room that this walk saw certainly exists; from any other the service may have sought the next.
+        if held or (self._returned_count and self.is_inclusive is None):
+            self.is_inclusive = held
 
     def _verify(self, uuids: Sequence[str]) -> slice:
         """Remember what was returned before, up to ``position``, without returning it again."""

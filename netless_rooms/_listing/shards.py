@@ -18,7 +18,7 @@ from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.responses import GATEWAY
 from netless_rooms._api.session import Session
 from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, account_of
-from netless_rooms._listing.cursor import Cursor, CursorSemantics
+from netless_rooms._listing.cursor import Cursor
 from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
@@ -51,7 +51,7 @@ async def check_end(session: Session, cursor: Cursor) -> None:
     An empty page is how an exclusive cursor ends, and how a service may answer to a cursor that has left the list.
     The page from the first room on tells which: it begins with that room only if the cursor is inclusive.
     """
-    if cursor.position is None or cursor.last_uuid is not None or cursor.semantics is CursorSemantics.INCLUSIVE:
+    if cursor.position is None or cursor.last_uuid is not None or cursor.is_inclusive:
         return
     first = _first_named(await page_from(session, None))
     if first is None or _first_named(await page_from(session, first)) != first:
