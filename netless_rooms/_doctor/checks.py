@@ -34,7 +34,6 @@ Listed: TypeAlias = Uuids | int | None
 Rooms: TypeAlias = Sequence[Room | InvalidRoom]
 
 UNKNOWN: Final = "unknown"
-NO_ROOMS: Final = ("there are no rooms", "create a room, then run the doctor again")
 TOO_FEW: Final = ("too few to tell: {rooms}", "run the doctor again with more rooms")
 UNREADABLE_UUIDS: Final = ("too few uuids can be read, and are as documented, to start from", "")
 FLAT: Final = "the memory of a walk does not grow with the list"
@@ -55,7 +54,7 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "fields: known": ("{rooms} as documented", ""),
     "fields: new": ("unknown to this release: {names}", "they are kept, in room.extra"),
     "fields: unreadable": ("{invalid} of {rooms} cannot be read: {names}", "walk() raises; scan() can skip them"),
-    "fields: unknown": NO_ROOMS,
+    "fields: unknown": ("there are no rooms", "create a room, then run the doctor again"),
     "order: uuid": ("{rooms}, each uuid greater than the last", FLAT),
     "order: creation": ("{rooms}, the oldest first", SLOWER),
     "order: other": ("{rooms}, neither by uuid nor the oldest first", SLOWER),
@@ -65,9 +64,8 @@ TABLE: Final[Mapping[str, tuple[str, str]]] = {
     "cursor: exclusive": ("a page from a room begins with the next", "list(begin_uuid=...) leaves that room out"),
     "cursor: ignored": ("a page from a room begins like the list", "this list cannot be walked"),
     "cursor: unknown: other": ("a page from a room begins with neither it nor the next", "run the doctor again"),
-    "cursor: unknown: first": ("a page from the first room begins like the list in any case", ""),
     "cursor: unknown: uuids": UNREADABLE_UUIDS,
-    "cursor: unknown": NO_ROOMS,
+    "cursor: unknown": TOO_FEW,
     "page_cap: none": ("{lengths}", "page_size=1000 takes the fewest requests"),
     "page_cap: {cap}": ("{lengths}", "a page_size above {cap} changes nothing"),
     "page_cap: ignored": ("more rooms were returned than requested", "page_size has no effect"),
@@ -148,12 +146,11 @@ def clock(offsets: Sequence[float]) -> Finding:
 
 def headers(responses: Iterable[Mapping[str, str]], redact: Redact) -> Finding:
     """Say which headers come back; values only of rate limits, and only numbers."""
-    found: dict[str, str] = {}
-    for name, value in (item for each in responses for item in each.items()):
-        is_shown = LIMITS.search(name.lower()) and re.fullmatch("[0-9]{1,10}", value)
-        found[name.lower()] = f"={value}" if is_shown else ""
-    row = "with limits" if any(map(LIMITS.search, found)) else "no limits"
-    return finding("headers", row, names=_names(map("".join, sorted(found.items())), redact) or "none")
+    found = {name: value for each in responses for name, value in each.items()}
+    limits = {name for name in found if LIMITS.search(name)}
+    numbers = {name: f"={found[name]}" for name in limits if re.fullmatch("[0-9]{1,10}", found[name])}
+    names = _names([name + numbers.get(name, "") for name in sorted(found)], redact)
+    return finding("headers", "with limits" if limits else "no limits", names=names or "none")
 
 
 def failure(status: int | None, *, has_reason: bool = False) -> Finding:
@@ -165,10 +162,10 @@ def failure(status: int | None, *, has_reason: bool = False) -> Finding:
 
 def fields(listed: Rooms, redact: Redact) -> Finding:
     invalid = [room for room in listed if isinstance(room, InvalidRoom)]
-    paths = [room.location.partition("]")[2] or "the whole room" for room in invalid]
+    paths = {room.location.partition("]")[2] or "the whole room" for room in invalid}
     new = {name for room in listed if isinstance(room, Room) for name in room.extra}
     row = "unreadable" if paths else "new" if new else "known" if listed else UNKNOWN
-    names = _names(sorted({*paths} or new), redact)
+    names = _names(sorted(paths or new), redact)
     return finding("fields", row, rooms=rooms(len(listed)), invalid=len(invalid), names=names)
 
 
@@ -188,16 +185,15 @@ def order(listed: Rooms) -> Finding:
 
 def cursor(listed: Uuids, place: int | None, page: Uuids) -> Finding:
     """Say how a page begins that is requested from the room at ``place``."""
-    if place is None:
-        return finding("cursor", "unknown: uuids" if listed else UNKNOWN)
-    is_last = place + 1 == len(listed)
-    if place == 0 and page:
-        return finding("cursor", "unknown: first")
-    if _begins_with(page, listed[place]):
-        return finding("cursor", "inclusive")
-    if _begins_with(page, None if is_last else listed[place + 1]) or (is_last and not page):
-        return finding("cursor", "exclusive")
-    return finding("cursor", "ignored" if _begins_with(page, listed[0]) else "unknown: other")
+    if place is None or (place == 0 and page):  # where an ignored cursor looks like an inclusive one
+        row = "unknown: uuids" if len(listed) >= MIN_ROOMS else UNKNOWN
+    elif _begins_with(page, listed[place]):
+        row = "inclusive"
+    elif _begins_with(page, [*listed, None][place + 1]) or (not page and place + 1 == len(listed)):
+        row = "exclusive"
+    else:
+        row = "ignored" if _begins_with(page, listed[0]) else "unknown: other"
+    return finding("cursor", row, rooms=rooms(len(listed)))
 
 
 def page_sizes(pages: Sequence[PageSize], *, is_whole: bool, count: int) -> tuple[Finding, Finding]:
