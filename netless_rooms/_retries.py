@@ -55,9 +55,7 @@ def is_token_expired(status: int, reason: str | None) -> bool:
 
 def is_token_refused(error: RoomsError) -> bool:
     """Whether the token that was sent is of no more use."""
-    if not isinstance(error, StatusError):
-        return False
-    return error.status == 401 or is_token_expired(error.status, error.reason)
+    return isinstance(error, StatusError) and (error.status == 401 or is_token_expired(error.status, error.reason))
 
 
 def is_rate_limited(error: RoomsError) -> TypeGuard[StatusError]:
@@ -88,9 +86,8 @@ class RetryPolicy:
     rate limit is handled as any other failure.
     """
 
-    attempts: int = field(
-        default=4, validator=_at_least(1, int)
-    )  #: The maximum, including the first; 1 never retries.
+    attempts: int = field(default=4, validator=_at_least(1, int))
+    """The maximum, including the first; 1 never retries."""
     wait_initial: float = field(default=0.5, kw_only=True, validator=_at_least(0, int, float))
     """The longest wait before the second attempt, in seconds; the bound doubles with each attempt."""
     wait_max: float = field(default=8.0, kw_only=True, validator=_at_least(0, int, float))

@@ -1,4 +1,4 @@
-"""The pace of all requests of a service object while the service limits their rate.
+"""The pace of all requests of a service object while the service limits their rate.  Pure.
 
 Without a limit, nothing is delayed.  A response that limits the rate delays every request until the time that it
 states, plus jitter.  Then requests are sent one by one, first come, first served, at a rate:
@@ -8,8 +8,6 @@ states, plus jitter.  Then requests are sent one by one, first come, first serve
 - A later limit shows the maximum.  The rate falls 10 % below it, returns to it within 20 seconds, stays near it
   and then grows ever faster (the curve of TCP CUBIC), to detect a raised limit.
 - A minute without a limit ends the throttling.
-
-Pure.
 """
 
 from collections import deque
@@ -46,7 +44,6 @@ class Throttle:
     _is_doubling: bool = False
     _accepted: deque[float] = field(factory=lambda: deque(maxlen=1000))  # when
     _queue: dict[int, None] = field(factory=dict)  # tickets, the oldest first
-    _tickets: int = 0
 
     def accept(self, sent_at: float, now: float) -> None:
         """Record a response that does not limit the rate, to a request of ``sent_at``."""
@@ -90,9 +87,9 @@ class Throttle:
 
     def enqueue(self) -> int:
         """Return a ticket for a turn; give it back to ``dequeue``, used or not."""
-        self._tickets += 1
-        self._queue[self._tickets] = None
-        return self._tickets
+        ticket = next(reversed(self._queue), 0) + 1
+        self._queue[ticket] = None
+        return ticket
 
     def dequeue(self, ticket: int) -> None:
         del self._queue[ticket]
