@@ -3,16 +3,13 @@
 ``RetryState`` follows one call.  It is the one place that decides what a failure means, in this order:
 
 1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
-2. An expired token that can be replaced: retry at once, the first time, before the deadline.  It does not count as
-   an attempt of the policy.
-3. A permanent error: raise.
-4. The policy's attempts are used up: raise.
-5. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
-6. The wait would end after the deadline: raise.
-7. The budget that all calls share is used up: raise.
+2. An expired token that can be replaced: retry at once, the first time, before the deadline; this counts for none.
+3. A permanent error, or the policy's attempts are used up: raise.
+4. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
+5. The wait would end after the deadline, or the budget that all calls share is used up: raise.
 
-A response that limits the rate, 429 or 503 with ``Retry-After``, counts for neither 4 nor 7: the throttle says how
-long to wait and bounds the requests, unless the policy does not wait for limits.
+A response that limits the rate, 429 or 503 with ``Retry-After``, takes no attempt and no budget: the throttle says
+how long to wait and bounds the requests, unless the policy does not wait for limits.
 
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
 together do not return together.  ``Retry-After`` is added to it.  The budget bounds the load during an outage: n

@@ -219,20 +219,19 @@ def page_sizes(pages: Sequence[PageSize], *, is_whole: bool, count: int) -> tupl
 
 def unknown_begin(listed: Uuids, place: int | None, page: Listed) -> Finding:
     """Say what happens to a ``beginUUID`` that names no room, just after the room at ``place``."""
+    if isinstance(page, int):
+        return finding("unknown_begin", "{refusal}", status=page, refusal=REFUSALS.get(page, "refused"))
     if place is None:
         row = "unknown: uuids" if len(listed) >= MIN_ROOMS else UNKNOWN
     elif page is None:
         row = "unreadable"
-    elif isinstance(page, int):
-        row = "{refusal}"
     elif not page:
         row = "nothing"
     elif _begins_with(page, listed[place + 1]):
         row = "seek"
     else:
         row = "start" if _begins_with(page, listed[0]) else "unknown: other"
-    refusal = REFUSALS.get(page, "refused") if isinstance(page, int) else ""
-    return finding("unknown_begin", row, status=page, refusal=refusal, rooms=rooms(len(listed)))
+    return finding("unknown_begin", row, rooms=rooms(len(listed)))
 
 
 def regions(own: Listed, region: str, others: Mapping[str, Listed]) -> Finding:

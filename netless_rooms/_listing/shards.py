@@ -131,9 +131,6 @@ async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[
     return [found[candidate] for candidate in candidates]
 
 
-# Where the list is split: rules without a request
-
-
 def split_candidates(count: int) -> tuple[str, ...]:
     """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
 
