@@ -3,7 +3,7 @@
 ``RetryState`` follows one call.  It is the one place that decides what a failure means, in this order:
 
 1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
-2. An expired token that can be replaced: retry at once, the first time, before the deadline; this counts for none.
+2. An expired token that can be replaced: retry once, at once, before the deadline.  It counts as no attempt.
 3. A permanent error, or the policy's attempts are used up: raise.
 4. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
 5. The wait would end after the deadline, or the budget that all calls share is used up: raise.
