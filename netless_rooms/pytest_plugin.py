@@ -123,13 +123,11 @@ def netless_base_url(netless_emulator: "Emulator") -> Iterator[str]:
 
 
 def emulator_for(item: pytest.Item, clock: Clock) -> "Emulator":
-    """Return the emulator for a test's markers; raise ``TypeError`` or ``ValueError`` if they are wrong.
-
-    An argument is taken from the last marker, from package, module, class, derived class, function to parameter.
-    """
+    """Return the emulator for a test's markers; raise ``TypeError`` or ``ValueError`` if they are wrong."""
     from netless_rooms.emulator import Emulator
 
     arguments: dict[str, Any] = {}
+    # From package, module, class, derived class and function to parameter: the last one wins.
     for mark in (mark for node in item.listchain() for mark in node.own_markers if mark.name == MARKER):
         arguments |= _check_arguments(mark)
     added = arguments.pop("add", ())

@@ -163,9 +163,7 @@ class Cursor:
         if not held and self.is_inclusive:
             raise InconsistentListError(f"{page} is empty, but it was inclusive before")
         self._learn_inclusion(held=held)
-        request = max(1, self._end_request)
-        if self.next_request().limit == MAX_PAGE_SIZE or self._end_request:
-            request += 1
+        request = 1 + (self._end_request or self.next_request().limit == MAX_PAGE_SIZE)
         if request <= 1 + self._confirmations:
             self._end_request = request
         else:
