@@ -1,31 +1,23 @@
-"""Pagination state machine: the next request, the new rooms of a response, and the end of the list.
+"""Pagination state machine: the next request, the new rooms of a response, and the end of the list.  Pure.
 
-The service keeps a list in a fixed order and answers "from room c on, at most n".  A walk returns every room that
-existed when it began exactly once, in the service's order, or it ends in ``InconsistentListError``: in any order,
-whether or not c itself is in the response (inclusive or exclusive), and however short pages are.  Assumed is:
+The service answers "from room c on, at most n".  A walk returns each room that existed when it began exactly once,
+in the service's order, or it ends in ``InconsistentListError``: in any order, whether or not c itself is in the
+response (inclusive or exclusive), and however short pages are.  The architecture page says how, what it assumes of
+the service, and what remains undecidable.  In detail:
 
-- The largest page from c on, or one a few rooms smaller, holds a room besides c unless c is the last.
-- From a cursor that has left the list, the service continues at the next room or says that it does not know c.
-
-The cursor is always the last room returned, so a page is never trusted further than it reached.
-
-- *No repeats, in constant memory.*  While uuids ascend (the documented order), a uuid above the last cannot have
-  been returned before.  At the first that does not ascend, only memory can tell another order from a broken list.
-  The walk then starts over, *verifying*: it collects the uuids up to the last room returned without returning them
-  again, and remembers all from there on, at about twice as many requests as pages.
+- *Repeats.*  While uuids ascend, one above the last cannot have been returned before.  At the first that does not
+  ascend, only memory can tell another order from a broken list.  The walk then starts over, *verifying*: it
+  collects the uuids up to the last room returned without returning them again, and remembers all from there on.
 - *A range* of a list scanned in shards ends with the room ``last_uuid``, after which the next range begins.  A
   response in another order, past that room without it, or ending before it breaks the walk, so there is no gap.
 - *A room whose uuid cannot be read* cannot be a cursor.  It is returned with the next room that can.  If none
   follows, it is unknown whether the list continues, and the walk breaks.
 - *An exclusive cursor* may become inclusive while pages bring rooms, but never the reverse, because an exclusive
   cursor and one whose room has just left the list look the same.
-- *The end* is a response to the largest page with nothing but the cursor.  A smaller page without a new room is
-  requested again as the largest.  Because a replica may lag, a cache be stale, or the cursor be ignored once, a
-  second response from the same cursor confirms it, to a page of one room less, which no cache has.  If new rooms
-  come instead, the walk continues, and from then on ``WARY_CONFIRMATIONS`` responses must agree.  The room before
-  the cursor is no use, as it may have left the list.
-
-The architecture page says what remains undecidable.  Pure.
+- *The end* is a response to the largest page with nothing but the cursor.  Because a replica may lag, a cache be
+  stale, or the cursor be ignored once, a second response from the same cursor confirms it, to a page of one room
+  less, which no cache has.  If new rooms come instead, the walk continues, and from then on
+  ``WARY_CONFIRMATIONS`` responses must agree.  The room before the cursor is no use, as it may have left the list.
 """
 
 from bisect import bisect_left
