@@ -74,13 +74,9 @@ def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
     scanned_region, mode, account, ranges, samples = fields
     if (scanned := unquote(scanned_region)) != region:
         raise InvalidArgumentError(f"{name} is of the region {scanned!r}, but these rooms are in {region!r}")
-    return Checkpoint(
-        region=region,
-        mode=ScanMode(mode),
-        account=account or None,
-        ranges=tuple(_read_range(name, part) for part in ranges.split(",")) if ranges else (),
-        samples=tuple(check_uuid(name, uuid) for uuid in samples.split(".")) if samples else (),
-    )
+    left = tuple(_read_range(name, part) for part in ranges.split(",")) if ranges else ()
+    sampled = tuple(check_uuid(name, uuid) for uuid in samples.split(".")) if samples else ()
+    return Checkpoint(region=region, mode=ScanMode(mode), account=account or None, ranges=left, samples=sampled)
 
 
 def _read_range(name: str, text: str) -> Range:
