@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypothesis_profiles import examples
-from netless_rooms._listing.cursor import Cursor, InconsistentListError, PageRequest
+from netless_rooms import PaginationError
+from netless_rooms._listing.cursor import Cursor, PageRequest
 from samples import DASHED, UUID
 
 Listing = Callable[[str | None, int], Sequence[str | None]]
@@ -64,7 +65,7 @@ def rooms_of(listing: Listing, cursor: Cursor) -> list[str | None]:
 
 def check_error_without_repeats(listing: Listing, cursor: Cursor, most: int) -> None:
     seen: list[str | None] = []
-    with pytest.raises(InconsistentListError):
+    with pytest.raises(PaginationError):
         for page in pages_of(listing, cursor, most):
             seen += page
     assert not cursor.ended
@@ -247,7 +248,7 @@ def test_the_error_says_how_the_list_broke_the_contract(options: Any, answers: A
     cursor = Cursor(**({"page_size": 1000} | options))
     for answer in answers[:-1]:
         cursor.advance(list(answer))
-    with pytest.raises(InconsistentListError, match=words):
+    with pytest.raises(PaginationError, match=words):
         cursor.advance(list(answers[-1]))
     assert not cursor.ended
 
@@ -304,7 +305,7 @@ def ends_quietly_without_rooms(listing: FixedList, page_size: int, lie: Lie, at:
 
     try:
         seen = rooms_of(answer, Cursor(page_size=page_size))
-    except InconsistentListError:
+    except PaginationError:
         return False
     return seen != listing.uuids
 
@@ -327,7 +328,7 @@ def test_rooms_without_a_uuid_are_in_place_or_an_error(listing: FixedList, size:
 
     try:
         seen = rooms_of(lambda begin, limit: hidden(listing(begin, limit)), Cursor(page_size=size))
-    except InconsistentListError:  # of a page, or the end, without any uuid
+    except PaginationError:  # of a page, or the end, without any uuid
         assert unreadable
         assert uuids[-1] in unreadable or listing.cap < 1000 or listing.shorten
     else:

@@ -1,9 +1,9 @@
 """Pagination state machine: the next request, the new rooms of a response, and the end of the list.  Pure.
 
 The service answers "from room c on, at most n".  A walk returns each room that existed when it began exactly once,
-in the service's order, or it ends in ``InconsistentListError``: in any order, whether or not c itself is in the
-response (inclusive or exclusive), and however short pages are.  The architecture page says how, what it assumes of
-the service, and what remains undecidable.  In detail:
+in the service's order, or it ends in a ``PaginationError``, which says what "it", the list, did: in any order,
+whether or not c itself is in the response (inclusive or exclusive), and however short pages are.  The architecture
+page says how, what it assumes of the service, and what remains undecidable.  In detail:
 
 - *Repeats.*  While uuids ascend, one above the last cannot have been returned before.  At the first that does not
   ascend, only memory can tell another order from a broken list.  The walk then starts over, *verifying*: it
@@ -29,15 +29,11 @@ from typing import Final, NamedTuple, cast
 from attrs import define
 
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count, check_uuid
-from netless_rooms.errors import InvalidArgumentError
+from netless_rooms.errors import InvalidArgumentError, PaginationError
 from netless_rooms.models import normalize_uuid, same_uuid
 
 NOTHING: Final = slice(0, 0)
 WARY_CONFIRMATIONS: Final = 5  # of an end, once an end turned out to be none
-
-
-class InconsistentListError(Exception):
-    """The list cannot be walked to a proven end; the text says what "it", the list, did."""
 
 
 class PageRequest(NamedTuple):
@@ -92,7 +88,7 @@ class Cursor:
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]
         named = [uuid for uuid in uuids if uuid is not None]
         if uuids[0] is None and self._holds_cursor(named):
-            raise InconsistentListError(f"a room came before {self._cursor} in the page that begins with it")
+            raise PaginationError(f"a room came before {self._cursor} in the page that begins with it")
         part = self._advance(named, is_all=False)
         if part == NOTHING:
             return NOTHING
@@ -106,12 +102,12 @@ class Cursor:
         # Only the response to a cursor holds it, in the first place, and none holds where the walk started.
         if self._cursor in uuids[1:]:
             place = uuids.index(self._cursor, 1)
-            raise InconsistentListError(f"the page from {self._cursor} on has that room in place {place}")
+            raise PaginationError(f"the page from {self._cursor} on has that room in place {place}")
         if self._origin is not None and self._origin_as_listed in uuids[self._cursor == self._origin :]:
-            raise InconsistentListError(f"it came back to {self._origin}, where the walk started")
+            raise PaginationError(f"it came back to {self._origin}, where the walk started")
         # A walk from the start may meet the first room after one that was created since.
         if self._origin_as_listed not in (None, self.first_uuid) and self.first_uuid in uuids:
-            raise InconsistentListError(f"the page from {self._cursor} on starts again with {self.first_uuid}")
+            raise PaginationError(f"the page from {self._cursor} on starts again with {self.first_uuid}")
         start = 1 if held and self._cursor_is_returned else 0
         if len(uuids) == start:
             return self._advance_past_nothing(held=held, is_all=is_all)
@@ -128,7 +124,7 @@ class Cursor:
         if self.is_ascending and not all(map(lt, before, new)):
             descending = next(uuid for previous, uuid in pairwise(before) if uuid <= previous)
             if self.in_order or self.last_uuid is not None:
-                raise InconsistentListError(f"{descending} is out of uuid order: scan again with shards=1")
+                raise PaginationError(f"{descending} is out of uuid order: scan again with shards=1")
             self.is_ascending = False
             if self._returned_count:
                 self._first_descending = descending
@@ -140,7 +136,7 @@ class Cursor:
         if self.last_uuid is not None and new[-1] >= self.last_uuid:
             new = new[: bisect_left(new, self.last_uuid) + 1]
             if new[-1] != self.last_uuid:
-                raise InconsistentListError(f"it passes {self.last_uuid}, after which the next range begins")
+                raise PaginationError(f"it passes {self.last_uuid}, after which the next range begins")
             part = slice(part.start, part.start + len(new))
             self.ended = True
         self._returned_count += len(new)
@@ -151,9 +147,9 @@ class Cursor:
     def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
         page = f"the page from {self._cursor or 'the start'} on"
         if held and self.is_inclusive is False:
-            raise InconsistentListError(f"it stalls: {page} has only that room, but it was exclusive before")
+            raise PaginationError(f"it stalls: {page} has only that room, but it was exclusive before")
         if not held and self.is_inclusive:
-            raise InconsistentListError(f"{page} is empty, but it was inclusive before")
+            raise PaginationError(f"{page} is empty, but it was inclusive before")
         self._learn_inclusion(held=held)
         request = 1 + (self._end_request or self.next_request().limit == MAX_PAGE_SIZE)
         if request <= 1 + self._confirmations:
@@ -165,14 +161,14 @@ class Cursor:
 
     def _check_may_end(self, *, is_all: bool) -> None:
         if self._is_verifying:
-            raise InconsistentListError(f"walked again from the start, it ends before {self.position}")
+            raise PaginationError(f"walked again from the start, it ends before {self.position}")
         if self._first_descending is not None and self._first_descending not in self._seen:
-            raise InconsistentListError(f"it ends without {self._first_descending}, which it had before")
+            raise PaginationError(f"it ends without {self._first_descending}, which it had before")
         if not is_all:
             rooms = f"after {self._cursor or 'its start'} it has only rooms whose uuid cannot be read"
-            raise InconsistentListError(f"{rooms}, so it is unknown whether it continues after them")
+            raise PaginationError(f"{rooms}, so it is unknown whether it continues after them")
         if self.last_uuid is not None:
-            raise InconsistentListError(f"it ends before {self.last_uuid}, after which the next range begins")
+            raise PaginationError(f"it ends before {self.last_uuid}, after which the next range begins")
 
     def _learn_inclusion(self, *, held: bool) -> None:
         # Only a room that this walk saw certainly exists; from any other the service may have sought the next.
@@ -187,20 +183,20 @@ class Cursor:
         verified = len(self._seen)
         if self._cursor == self.position:
             if self._first_descending in self._seen:
-                raise InconsistentListError(f"it jumped back from {self.position} to {self._first_descending}")
+                raise PaginationError(f"it jumped back from {self.position} to {self._first_descending}")
             if verified < self._returned_count:
                 rooms = f"{self._returned_count} rooms came up to {self.position}"
-                raise InconsistentListError(f"{rooms}, when walked again only {verified}")
+                raise PaginationError(f"{rooms}, when walked again only {verified}")
             self._is_verifying = False
         elif verified > 2 * self._returned_count + MAX_PAGE_SIZE:
-            raise InconsistentListError(f"walked again from the start, it does not reach {self.position}")
+            raise PaginationError(f"walked again from the start, it does not reach {self.position}")
         return NOTHING
 
     def _remember(self, uuids: Sequence[str]) -> None:
         new = set(uuids)
         if len(new) < len(uuids) or not self._seen.isdisjoint(new):
             repeated = next(u for place, u in enumerate(uuids) if u in self._seen or u in uuids[:place])
-            raise InconsistentListError(f"it repeats {repeated}")
+            raise PaginationError(f"it repeats {repeated}")
         self._seen |= new
 
     def _go_to(self, uuid: str | None, *, is_returned: bool = True) -> None:

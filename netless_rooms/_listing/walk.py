@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from netless_rooms._api.requests import list_rooms
 from netless_rooms._api.session import Session
-from netless_rooms._listing.cursor import Cursor, InconsistentListError, start_walk
-from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH
-from netless_rooms.errors import PaginationError, RoomsError
+from netless_rooms._listing.cursor import Cursor, start_walk
+from netless_rooms._validation import MAX_PAGE_SIZE
+from netless_rooms.errors import RoomsError
 from netless_rooms.models import Room, RoomPage, uuid1_time
 
 TIME_RESOLUTION: Final = timedelta(milliseconds=1)  # of the service's timestamps
@@ -39,11 +39,10 @@ async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> A
     request = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
     try:
         page = await session.request(request)
-        try:
-            return page[cursor.advance([room.uuid for room in page])]
-        except InconsistentListError as broken:
-            raise PaginationError(str(broken), method="GET", path=ROOMS_PATH) from None
+        return page[cursor.advance([room.uuid for room in page])]
     except RoomsError as error:
+        if error.method is None:  # the cursor knows no request
+            error._add_request(request.method, request.path)
         error.checkpoint = cursor.position
         raise
 
