@@ -144,9 +144,8 @@ def clock(offsets: Sequence[float]) -> Finding:
     return finding("clock", row, seconds=SKEW_TOLERANCE, offset=format_duration(abs(ahead)))
 
 
-def headers(responses: Iterable[Mapping[str, str]], redact: Redact) -> Finding:
+def headers(found: Mapping[str, str], redact: Redact) -> Finding:
     """Say which headers come back; values only of rate limits, and only numbers."""
-    found = {name: value for each in responses for name, value in each.items()}
     limits = {name for name in found if LIMITS.search(name)}
     numbers = {name: f"={found[name]}" for name in limits if re.fullmatch("[0-9]{1,10}", found[name])}
     names = _names([name + numbers.get(name, "") for name in sorted(found)], redact)

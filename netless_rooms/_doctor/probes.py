@@ -5,7 +5,7 @@ ends the run.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from statistics import median
 from typing import Any, Final, cast
@@ -82,7 +82,7 @@ class RecordingTransport:
     _transport: Transport
     _clock: Clock
     requests: int = 0
-    headers: list[Mapping[str, str]] = field(factory=list)
+    headers: dict[str, str] = field(factory=dict)  # of all responses
     seconds: list[float] = field(factory=list)  # that each response took
     offsets: list[float] = field(factory=list)  # seconds that this machine's clock was ahead of each response's
     is_enveloped: bool = False
@@ -92,7 +92,7 @@ class RecordingTransport:
         began = time.perf_counter()
         response = await self._transport.send(request, **options)
         self.seconds.append(time.perf_counter() - began)
-        self.headers.append(response.headers)
+        self.headers.update(response.headers)
         if date := read_date(response.headers.get("date", "")):
             self.offsets.append(self._clock() - date.timestamp())
         with suppress(WireError):
