@@ -4,9 +4,8 @@
 
 1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
 2. An expired token that can be replaced: retry once, at once, before the deadline.  It counts as no attempt.
-3. A permanent error, or the policy's attempts are used up: raise.
-4. ``Retry-After`` is longer than the policy's maximum: raise; the error says how long.
-5. The wait would end after the deadline, or the budget that all calls share is used up: raise.
+3. Raise if the error is permanent, the policy's attempts are used up, ``Retry-After`` is longer than its maximum,
+   the wait would end after the deadline, or the budget that all calls share is used up.  Otherwise retry.
 
 A response that limits the rate, 429 or 503 with ``Retry-After``, takes no attempt and no budget: the throttle says
 how long to wait and bounds the requests, unless the policy does not wait for limits.

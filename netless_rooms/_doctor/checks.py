@@ -238,11 +238,12 @@ def regions(own: Listed, region: str, others: Mapping[str, Listed]) -> Finding:
     listed: Uuids = own if isinstance(own, Sequence) else []
     names: dict[str, list[str]] = {"the same rooms": [], "other rooms": [], "none": [], "no list": []}
     for name, page in others.items():
-        if isinstance(page, Sequence):  # otherwise no uuid can be read
-            is_same = any(page) and [*page] == [*listed]
-            names["the same rooms" if is_same else "other rooms" if page else "none"].append(name)
-        else:
+        if not isinstance(page, Sequence):
             names["no list"].append(name)
+        elif any(page) and [*page] == [*listed]:  # of unreadable uuids, any page looks like any other
+            names["the same rooms"].append(name)
+        else:
+            names["other rooms" if page else "none"].append(name)
     parts = [f"no rooms in {region}"] * (not listed)
     parts += [f"{what} in {', '.join(where)}" for what, where in names.items() if where]
     is_apart = names["other rooms"] or (names["none"] and listed)
