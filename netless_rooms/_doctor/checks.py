@@ -152,13 +152,6 @@ def headers(found: Mapping[str, str], redact: Redact) -> Finding:
     return finding("headers", "with limits" if limits else "no limits", names=names or "none")
 
 
-def failure(status: int | None, *, has_reason: bool = False) -> Finding:
-    """Say what comes back for a room that does not exist; ``None`` if it is not a failure."""
-    row = UNKNOWN if status is None else f"{{status}}: {'reason' if has_reason else 'none'}"
-    documented = "as documented" if status == 404 else "other than documented"
-    return finding("failure", row, status=status, documented=documented)
-
-
 def fields(listed: Rooms, redact: Redact) -> Finding:
     invalid = [room for room in listed if isinstance(room, InvalidRoom)]
     paths = {room.location.partition("]")[2] or "the whole room" for room in invalid}

@@ -158,10 +158,12 @@ async def _missing_room(session: Session) -> Finding:
     except StatusError as error:
         if error.status in UNRELATED_FAILURES:
             raise
-        return checks.failure(error.status, has_reason=bool(error.reason))
+        row = "{status}: reason" if error.reason else "{status}: none"
+        documented = "as documented" if error.status == 404 else "other than documented"
+        return finding("failure", row, status=error.status, documented=documented)
     except DecodeError:  # another room, or none at all
         pass
-    return checks.failure(None)
+    return finding("failure", checks.UNKNOWN)
 
 
 async def _regions(session: Session, uuids: Uuids) -> Finding:
