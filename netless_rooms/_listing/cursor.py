@@ -90,7 +90,7 @@ class Cursor:
         if uuids[0] is None and self._holds_cursor(named):
             raise PaginationError(f"a room came before {self._cursor} in the page that begins with it")
         part = self._advance(named, is_all=False)
-        if part == NOTHING:
+        if part.start == part.stop:
             return NOTHING
         return slice(places[part.start - 1] + 1 if part.start else 0, places[part.stop - 1] + 1)
 
@@ -116,10 +116,10 @@ class Cursor:
         self._learn_inclusion(held=held)
         if self._is_verifying:
             return self._verify(uuids[start:])
-        stop = min(start + self.page_size, len(uuids))
-        return self._return(uuids[start:stop], slice(start, stop))
+        return slice(start, start + self._return(uuids[start : start + self.page_size]))
 
-    def _return(self, new: Sequence[str], part: slice) -> slice:
+    def _return(self, new: Sequence[str]) -> int:
+        """Return how many of ``new`` the walk returns: none past the range, and none at all if it starts over."""
         before = [self.position or "", *new]
         if self.is_ascending and not all(map(lt, before, new)):
             descending = next(uuid for previous, uuid in pairwise(before) if uuid <= previous)
@@ -130,19 +130,18 @@ class Cursor:
                 self._first_descending = descending
                 self._is_verifying = True
                 self._go_to(self._origin, is_returned=self.after is not None)
-                return NOTHING
+                return 0
         if not self.is_ascending:
             self._remember(new)
         if self.last_uuid is not None and new[-1] >= self.last_uuid:
             new = new[: bisect_left(new, self.last_uuid) + 1]
             if new[-1] != self.last_uuid:
                 raise PaginationError(f"it passes {self.last_uuid}, after which the next range begins")
-            part = slice(part.start, part.start + len(new))
             self.ended = True
         self._returned_count += len(new)
         self.position = new[-1]
         self._go_to(new[-1])
-        return part
+        return len(new)
 
     def _advance_past_nothing(self, *, held: bool, is_all: bool) -> slice:
         page = f"the page from {self._cursor or 'the start'} on"

@@ -79,7 +79,6 @@ def account_in(rooms: Iterable[Room | InvalidRoom]) -> str | None:
 
 
 async def page_from(session: Session, begin_uuid: str | None, limit: int = SAMPLE_SIZE) -> MixedPage:
-    """Return a page of rooms and of members that cannot be read as rooms."""
     page: MixedPage = await session.request(list_rooms(begin_uuid=begin_uuid, limit=limit, tolerant=True))
     return page
 
