@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from attrs import field, frozen
 
-from netless_rooms._auth.permissions import LEAST_ROLE
 from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH, check_count, check_flag, check_uuid
 from netless_rooms._version import __version__
@@ -28,7 +27,7 @@ class ApiRequest(Generic[Result]):
     query: str = ""
     body: bytes | None = None
     is_repeatable: bool = True  # whether sending it twice leaves everything as sending it once
-    role: Role  # the least that its token needs
+    role: Role = Role.WRITER  # the least that its token needs
     room_uuid: str | None = None  # the one room that it is about; a token for that room suffices
     model: type[Result]
     expected: Mapping[str, str | bool] = field(factory=dict)  # attributes that the returned room must have
@@ -45,13 +44,12 @@ def create_room(*, limit: int | None = None, is_record: bool | None = None) -> A
         body["isRecord"] = check_flag("is_record", is_record)
     if limit is not None:
         body["limit"] = check_count("limit", limit, at_least=0)
-    role = LEAST_ROLE["create"]
-    return ApiRequest(method="POST", path=ROOMS_PATH, body=_json(body), is_repeatable=False, role=role, model=Room)
+    return ApiRequest(method="POST", path=ROOMS_PATH, body=_json(body), is_repeatable=False, model=Room)
 
 
 def get_room(uuid: str) -> ApiRequest[Room]:
     """``GET /v5/rooms/{uuid}``."""
-    return _of_room(uuid, method="GET", role=LEAST_ROLE["get"], expected={"uuid": uuid})
+    return _of_room(uuid, method="GET", expected={"uuid": uuid})
 
 
 @overload
@@ -70,14 +68,14 @@ def list_rooms(
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)
     if limit is not None:
         query["limit"] = check_count("limit", limit, at_least=1, at_most=MAX_PAGE_SIZE)
-    role, model = LEAST_ROLE["list"], MixedPage if tolerant else RoomPage
-    return ApiRequest(method="GET", path=ROOMS_PATH, query=urlencode(query), role=role, model=model)
+    model = MixedPage if tolerant else RoomPage
+    return ApiRequest(method="GET", path=ROOMS_PATH, query=urlencode(query), model=model)
 
 
 def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
     """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
-    role, expected = LEAST_ROLE["disable" if is_ban else "enable"], {"uuid": uuid, "is_ban": is_ban}
-    return _of_room(uuid, method="PATCH", body=_json({"isBan": is_ban}), role=role, expected=expected)
+    body, expected = _json({"isBan": is_ban}), {"uuid": uuid, "is_ban": is_ban}
+    return _of_room(uuid, method="PATCH", body=body, role=Role.ADMIN, expected=expected)
 
 
 def request_headers(*, token: str, region: str) -> dict[str, str]:

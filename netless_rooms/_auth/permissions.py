@@ -4,21 +4,9 @@ Source: the permission table in the service's documentation.  Another of its pag
 rooms too; the table says that it may not, and the table is followed.  Pure.
 """
 
-from collections.abc import Mapping
-from typing import Final
-
 from netless_rooms._auth.tokens import Role, Token, TokenInfo, TokenKind
 from netless_rooms.errors import TokenError
 from netless_rooms.models import format_duration, same_uuid
-
-# The least role that each call needs.  A call for one room also takes a token for that room.
-LEAST_ROLE: Final[Mapping[str, Role]] = {
-    "create": Role.WRITER,
-    "get": Role.WRITER,
-    "list": Role.WRITER,
-    "disable": Role.ADMIN,
-    "enable": Role.ADMIN,
-}
 
 
 def check_permission(token: Token, role: Role, room_uuid: str | None, now: float) -> None:
