@@ -1,4 +1,4 @@
-"""Decides whether a token permits a call.  The time is an argument.
+"""Decides whether a token permits a call; ``_api/requests.py`` says which role each call needs.
 
 Source: the permission table in the service's documentation.  Another of its pages says that a room token may list
 rooms too; the table says that it may not, and the table is followed.  Pure.
