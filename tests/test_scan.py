@@ -744,7 +744,7 @@ async def test_a_timeout_around_the_block_is_a_timeout() -> None:
             await checkpoint()  # nothing of the cancellation is left
 
 
-async def test_the_requests_of_shards_begin_one_after_the_other() -> None:
+async def test_the_requests_of_shards_and_of_bulk_calls_begin_one_after_the_other() -> None:
     emulator, beginning, repeated = Emulator(rooms=3000), 0, 0
     inner = emulator.transport()
 
@@ -760,5 +760,7 @@ async def test_the_requests_of_shards_begin_one_after_the_other() -> None:
     opened = rooms_of(httpx.MockTransport(connect), token=emulator.key, clock=emulator.clock)
     async with opened as rooms, rooms.scan(shards=8, page_size=100) as scan:
         repeated = 0  # before that the list was split, by requests that begin together
-        assert len(await uuids_of(scan)) == 3000
+        uuids = await uuids_of(scan)
+        async with rooms.get_many(uuids[:50]) as outcomes:
+            assert (len(uuids), len([each async for each in outcomes])) == (3000, 50)
     assert repeated == 0
