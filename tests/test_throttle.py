@@ -83,7 +83,10 @@ def test_a_rate_grows_fast_until_the_second_limit_then_stays_near_it_then_grows_
     limit(throttle, 5.1, sent_at=4.9)  # it was under way, so the rate falls only once
     counts = [sent(throttle, start, start + 1) for start in (5.25, 24.75, 44.75, 64.0)]
     assert counts == [13, 14, 15, 24]
-    assert sent(throttle, 5.25 + MEMORY + 0.1, 5.25 + MEMORY + 0.2) >= 99  # as fast as this test sends
+    throttle.accept(65.0, 65.0)
+    limit(throttle, 65.0)
+    assert sent(throttle, 65.25, 66.25) == 22  # a tenth below that limit
+    assert sent(throttle, 65.25 + MEMORY + 0.1, 65.25 + MEMORY + 0.2) >= 99  # as fast as this test sends
 
 
 def test_a_clock_that_is_behind_ends_the_pacing() -> None:
