@@ -23,6 +23,7 @@ from contract_targets import from_variables
 from hypothesis_profiles import THOROUGH
 from recordings import play, tidy
 from selection import exhaustive
+from virtual_time import VirtualTime
 
 pytest_plugins = ["pytester"]  # only a conftest at the top may enable it
 
@@ -51,10 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Run an asynchronous test on asyncio; ``on_both_loops`` is for those that depend on the loop."""
-    loop: str = request.param
-    return loop
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Run an asynchronous test on asyncio; ``on_both_loops`` is for those that depend on the loop.
+
+    A module that says when its ``VIRTUAL_TIME`` begins has that instead of the real time.
+    """
+    began = getattr(request.module, "VIRTUAL_TIME", None)
+    return request.param if began is None else (request.param, VirtualTime(began).options(request.param))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -23,20 +23,14 @@ from netless_rooms import AsyncRooms, Outcome, Outcomes, RetryPolicy
 from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.errors import CreateOutcomeUnknownError, NotFoundError, TooManyFailuresError, TransportError
 from samples import UUID
-from selection import exhaustive
+from selection import on_both_loops
 from virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio
-
-on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
+VIRTUAL_TIME = 0.0
 DRAIN = 30.0  # seconds that the calls in flight get when the body is left
 PULL = 5.0  # seconds that an async iterable gets after them
 STOPPED = "stopped: see unread, not_attempted and in_doubt"
-
-
-@pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return request.param, VirtualTime().options(request.param)
 
 
 @define(eq=False)

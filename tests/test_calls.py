@@ -21,21 +21,14 @@ from netless_rooms import AccessKey, AsyncRooms, RetryPolicy, errors
 from netless_rooms.emulator import Emulator
 from netless_rooms.errors import CreateOutcomeUnknownError, TimedOutError
 from samples import UUID
-from selection import exhaustive
-from virtual_time import VirtualTime
+from selection import on_both_loops
 
 pytestmark = pytest.mark.anyio
 KEY: Final = AccessKey("a", "s")
-BEGAN: Final = 1_000.0  # the loop's time at first, since no loop of the real world begins at 0
+VIRTUAL_TIME: Final = 1_000.0  # the loop's time at first, since no loop of the real world begins at 0
 EPOCH: Final = 1_780_000_000.0  # the same in seconds since 1970
 SILENT: Final = "no answer within the read timeout"
 STUCK: Final = "no answer, whatever the timeouts"
-on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
-
-
-@pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return request.param, VirtualTime(BEGAN).options(request.param)
 
 
 class Service(httpx.AsyncBaseTransport):
@@ -73,7 +66,7 @@ class Service(httpx.AsyncBaseTransport):
     def rooms(self, *, timeout: float = 5, **options: Any) -> AsyncRooms:
         client = httpx.AsyncClient(transport=self, timeout=timeout)
         settings: dict[str, Any] = {"token": TOKEN, "region": "sg"}
-        return AsyncRooms(client, clock=lambda: EPOCH + anyio.current_time() - BEGAN, **(settings | options))
+        return AsyncRooms(client, clock=lambda: EPOCH + anyio.current_time() - VIRTUAL_TIME, **(settings | options))
 
 
 async def failure(call: Awaitable[object]) -> Any:
@@ -246,7 +239,7 @@ async def test_the_deadline_holds_for_all_attempts_together() -> None:
         await service.rooms(retry=RetryPolicy(9, wait_initial=0, deadline=12)).list()
     assert service.timeouts == [{5}, {5}, {2}]
     assert service.waits == [5, 5]
-    assert anyio.current_time() == pytest.approx(BEGAN + 12)
+    assert anyio.current_time() == pytest.approx(VIRTUAL_TIME + 12)
     assert isinstance(caught.value.__cause__, TimedOutError)  # the client's own timeout
     assert (caught.value.was_sent, len(caught.value.attempts)) == (True, 3)
     with pytest.raises(TimedOutError, match="ReadTimeout") as caught:  # before the deadline

@@ -22,25 +22,19 @@ from netless_rooms import AsyncRooms, InvalidRoom, Room, Scan, ScanMode, errors
 from netless_rooms._listing.checkpoints import Checkpoint, read_checkpoint
 from netless_rooms._listing.shards import next_uuid
 from netless_rooms.emulator import BadRoom, Closed, Emulator, Failure, Fault, Hang, Quirks
-from selection import exhaustive
-from virtual_time import VirtualTime
+from selection import exhaustive, on_both_loops
 
 pytestmark = pytest.mark.anyio
+VIRTUAL_TIME = 0.0
 
 MODES: Final[list[Any]] = [
     {"shards": shards, "prefetch": ahead} for shards, ahead in [(1, 0), (1, 2), (4, 0), (4, 1)]
 ]
 SEEDS: Final = range(20 if is_thorough() else 4)
 
-on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
 in_every_mode = pytest.mark.parametrize("options", [MODES[-1], *exhaustive(MODES[:-1])], ids=repr)
 WAYS: Final = [("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")]
 cancelled_in_every_way = pytest.mark.parametrize(("anyio_backend", "way"), WAYS, indirect=["anyio_backend"])
-
-
-@pytest.fixture(params=["asyncio", *exhaustive(["trio"])])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return request.param, VirtualTime().options(request.param)
 
 
 @asynccontextmanager

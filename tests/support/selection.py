@@ -16,5 +16,5 @@ def exhaustive(values: Iterable[Any]) -> list[Any]:
     return [pytest.param(*values, marks=pytest.mark.exhaustive) for values in each]
 
 
-on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
 """For what depends on the event loop: cancelling, waiting, task groups, generators."""
