@@ -66,7 +66,7 @@ class Service(httpx.AsyncBaseTransport):
     def rooms(self, *, timeout: float = 5, **options: Any) -> AsyncRooms:
         client = httpx.AsyncClient(transport=self, timeout=timeout)
         settings: dict[str, Any] = {"token": TOKEN, "region": "sg"}
-        return AsyncRooms(client, clock=lambda: EPOCH + anyio.current_time() - VIRTUAL_TIME, **(settings | options))
+        return AsyncRooms(client, clock=lambda: EPOCH + anyio.current_time() - VIRTUAL_TIME, **settings | options)
 
 
 async def failure(call: Awaitable[object]) -> Any:

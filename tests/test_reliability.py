@@ -19,7 +19,7 @@ from hypothesis import note, stateful
 from hypothesis import strategies as st
 
 from cancelling import Stepped, running_tasks
-from faulty_transport import Exchange, FaultyTransport, Unreachable, session
+from faulty_transport import Exchange, FaultyTransport, Unreachable
 from hypothesis_profiles import examples
 from invariants import REFUND, Ending, Meaning, Spent, check_call, is_limit, meaning_of
 from netless_rooms import AsyncRooms, RetryPolicy, Room, RoomsError, errors
@@ -396,45 +396,6 @@ class Proof(stateful.RuleBasedStateMachine):
             it_ended = ending if number == len(calls) else Ending(was_interrupted=False)
             check_call(tries, self.policy, self.spent, it_ended)
         assert calls or ending.error is None  # none for the walk of no rooms
-
-    @stateful.rule(seed=seeds)
-    def several_at_once(self, seed: int) -> None:
-        chance = self.chance(seed)
-        names = chance.choices(["create", "create", "get", "list"], k=chance.randint(2, 5))
-        cancel = draw_cancel(chance)
-        uuid = next(iter(self.banned), NOWHERE)
-        calls: dict[str, Callable[[], Awaitable[object]]]
-        calls = {"create": self.rooms.create, "get": lambda: self.rooms.get(uuid), "list": self.rooms.list}
-        outcomes: dict[int, Outcome[object]] = {}
-
-        async def one(number: int) -> None:
-            session.set(number)
-            outcomes[number] = await make(calls[names[number]], None if number else cancel, self.loop)
-
-        async def all_of_them() -> None:
-            async with anyio.create_task_group() as tasks:
-                for number in range(len(names)):
-                    tasks.start_soon(one, number)
-
-        self.do(all_of_them, draw_faults(chance))
-        before, won = self.spent, REFUND * len(names)
-        for number, outcome in outcomes.items():
-            # Which call took from the budget first is unknown, so each is checked for its own part only.
-            own = Spent(max(0.0, before.least - won), max(before.most, self.policy.budget), before.is_paced)
-            check_call([one for one in self.transport.log if one.session == number], self.policy, own, outcome)
-        further = len(self.transport.log) - len(names) + sum(one.was_interrupted for one in outcomes.values())
-        most = min(before.most + max(0, further), self.policy.budget)
-        self.spent = Spent(max(0.0, before.least - won), max(before.most, most))
-        new = [uuid for uuid in self.emulator.uuids() if uuid not in self.banned]
-        self.banned.update(dict.fromkeys(new, False))
-        created = [number for number in outcomes if names[number] == "create"]
-        for number in created:
-            assert sum(one.may_have_worked for one in self.transport.log if one.session == number) <= 1
-        rooms = [cast("Room", value) for number in created for value in outcomes[number].values]
-        self.check_rooms(rooms)
-        assert len({room.uuid for room in rooms} & set(new)) == len(rooms)
-        doubts = [isinstance(outcomes[n].error, errors.CreateOutcomeUnknownError) for n in created]
-        assert len(new) <= len(rooms) + sum(doubts) + sum(outcomes[n].was_interrupted for n in created)
 
     @stateful.invariant()
     def the_model_and_the_emulator_agree_and_no_task_is_left(self) -> None:

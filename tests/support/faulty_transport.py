@@ -4,9 +4,8 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterable
-from contextvars import ContextVar
 from math import nan
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import anyio
 import httpx
@@ -17,8 +16,6 @@ from attrs import define, field, frozen
 from netless_rooms.emulator import Closed, Emulator, Failure, Fault, GatewayPage, Hang
 
 Fate = Literal["under way", "answered", "lost", "never received", "interrupted"]
-
-session: Final[ContextVar[int]] = ContextVar("session", default=0)
 
 
 @frozen
@@ -32,7 +29,6 @@ class Unreachable:
 class Exchange:
     """One request, and what became of it."""
 
-    session: int
     method: str
     target: str
     fault: Fault | Unreachable | None
@@ -77,7 +73,7 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: Any) -> Any:
         fault = self.script.popleft() if self.script else None
         target = request.url.raw_path.decode()
-        exchange = Exchange(session.get(), request.method, target, fault, anyio.current_time())
+        exchange = Exchange(request.method, target, fault, anyio.current_time())
         self.log.append(exchange)
         library = sys.modules[type(request).__module__.partition(".")[0]]
         try:
