@@ -708,26 +708,6 @@ async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> No
         assert seen + await scanned(rooms, resume=scan.checkpoint) == world.uuids
 
 
-@pytest.mark.parametrize(("seconds", "times", "cut"), [(0.5, 1, 0), (60, 1, 1), (60, 3, 1)])
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # Trio cancels scopes only
-async def test_a_task_cancelled_while_it_leaves_waits_too(seconds: float, times: int, cut: int) -> None:
-    service = Service(World(hexes(12)), seconds=seconds)
-    async with rooms_of(service) as rooms:
-
-        async def work() -> None:
-            async with rooms.scan(shards=1, page_size=2):
-                await anyio.sleep(0.1)
-
-        task = asyncio.create_task(work())
-        await anyio.sleep(0.06)
-        for _ in range(times):
-            await anyio.sleep(0.06)
-            task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-    assert service.cancelled == cut
-
-
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_a_timeout_around_the_block_is_a_timeout() -> None:
     async with rooms_of(Service(World(hexes(12)), seconds=1)) as rooms:
