@@ -3,6 +3,7 @@
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from http_clients import Answering, Client, OpenClient, OpenRooms, scripted
 from netless_rooms import AsyncRooms, Region
 from netless_rooms.emulator import Emulator
 from selection import exhaustive
+from shell import Shell
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -27,6 +29,13 @@ def ctrl_c() -> Iterator[None]:
 @pytest.fixture
 def emulator() -> Emulator:
     return Emulator(rooms=25)
+
+
+@pytest.fixture
+def shell(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Return a shell in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Shell(emulator)
 
 
 @pytest.fixture(params=[httpx, *exhaustive([httpx2])], ids=lambda library: library.__name__)

@@ -28,11 +28,6 @@ from shell import EVERYTHING, FULL, KEY, Bytes, Shell, Stopping, Stream, interru
 COMMANDS = "create get list scan stats disable enable token doctor emulate demo completion".split()  # noqa: SIM905
 
 
-@pytest.fixture
-def shell(emulator: Emulator) -> Shell:
-    return Shell(emulator)
-
-
 @pytest.mark.parametrize("page", ["", *COMMANDS, *(f"token {name}" for name in ("read", "room", "sdk", "task"))])
 def test_help_fits_a_screen_and_says_what_each_flag_is_for(page: str, shell: Shell) -> None:
     shell.environment["COLUMNS"] = "80"
@@ -59,9 +54,9 @@ def test_help_lists_commands_in_order_and_flags_in_groups_and_completion_knows_t
     assert lines[-1] == "  --access-key  --secret-key  --token  --region, -r  --base-url  --verbose, -v"
     shell.terminals = frozenset({"stdout"})
     assert "\x1b[1m" in shell().out
-    script = shell("completion", "fish").out
-    for word in ("disable", "checkpoint", "created-after", "csv", "in-mum"):
-        assert word in script
+    for script in (shell("completion", name).out for name in ("bash", "fish", "zsh")):
+        for word in ("disable", "checkpoint", "created-after", "csv", "in-mum"):
+            assert word in script
 
 
 def test_the_version_and_a_missing_extra(monkeypatch: pytest.MonkeyPatch, capsys: Any, shell: Shell) -> None:

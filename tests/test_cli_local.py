@@ -19,12 +19,8 @@ from shell import KEY, Shell, Stream, interrupt
 SECRET = KEY["NETLESS_SECRET_KEY"]
 
 
-@pytest.fixture
-def shell() -> Shell:
-    return Shell(Emulator(), environment=dict(KEY))
-
-
 def test_a_token_has_the_kind_the_role_and_the_lifetime_of_its_flags(shell: Shell) -> None:
+    shell.environment = dict(KEY)
     for flags, kind, uuid, seconds in (
         ("sdk --lifetime 90s", TokenKind.SDK, None, 90),
         (f"room {UUID} --lifetime 2h", TokenKind.ROOM, UUID, 7_200),
@@ -136,6 +132,7 @@ def test_a_missing_extra_is_named(command: str, shell: Shell, monkeypatch: pytes
     monkeypatch.delitem(sys.modules, "netless_rooms.emulator", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'netless-rooms[emulator]'" in shell.fails(3, command)
+    shell.environment.clear()
     assert "account: pip install 'netless-rooms[emulator]', then `netless" in shell.fails(3, "list")
 
 

@@ -12,11 +12,11 @@ from shell import Ran, Shell, Stopping, Stream, interrupt, lines
 
 
 @pytest.fixture
-def shell() -> Shell:
+def emulator() -> Emulator:
     emulator = Emulator()
     for name in "abcdef":
         emulator.add_room(uuid=name)
-    return Shell(emulator)
+    return emulator
 
 
 def banned(emulator: Emulator) -> str:

@@ -32,12 +32,6 @@ EFFECTS = {"open", "write", "flush", "fsync", "replace", "truncate", "close"}
 
 
 @pytest.fixture
-def shell(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(emulator)
-
-
-@pytest.fixture
 def stopped(shell: Shell) -> Shell:
     """Return a shell in which a scan to files has failed at its second page."""
     shell.emulator.faults += [None, Failure(400)]

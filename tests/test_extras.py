@@ -18,6 +18,10 @@ IMPORTS = """
 import sys
 import netless_rooms
 print({"starlette", "uvicorn", "rich", "trio", "cattrs", "httpx", "httpx2", "httpx_aiohttp"} & set(sys.modules))
+print({"cyclopts", "netless_rooms.cli", "netless_rooms.__main__"} & set(sys.modules))
+from netless_rooms.__main__ import main
+assert main(["list", "--region", ""]) == 3  # before httpx is imported, which may import rich
+print({"netless_rooms.cli.commands.scan", "netless_rooms.emulator", "rich.console"} & set(sys.modules))
 import netless_rooms.pytest_plugin  # which imports the emulator for its fixtures only
 print({"netless_rooms.emulator", "starlette", "httpx"} & set(sys.modules))
 import netless_rooms.emulator
@@ -34,7 +38,7 @@ except ImportError as error:
 
 
 def test_the_package_imports_no_extra_names_a_missing_one_and_needs_one_http_library_only() -> None:
-    assert run(IMPORTS) == ["set()"] * 3
+    assert run(IMPORTS) == ["set()"] * 5
     for missing in ("starlette", "uvicorn"):
         words = "netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'"
         assert run(MISSING.format(missing=missing)) == [words]
