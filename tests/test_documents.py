@@ -9,7 +9,7 @@ import tomllib
 import zipfile
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -92,20 +92,6 @@ VERSION = netless_rooms.__version__
 ABOUT = f"netless_rooms-{VERSION}.dist-info"
 TESTED: list[str] = PYPROJECT["dependency-groups"]["tests"]
 WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
-Published: TypeAlias = tuple[set[str], dict[str, bytes]]
-"""The names in the source archive without its folder, and the files of the wheel."""
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """Build the source archive, and the wheel from it, as an installer without the wheel does."""
-    folder = tmp_path_factory.mktemp("dist")
-    with tarfile.open(build(ROOT, folder, "sdist")) as archive:
-        archive.extractall(folder, filter="data")
-    unpacked = folder / f"netless_rooms-{VERSION}"
-    with zipfile.ZipFile(build(unpacked, folder, "wheel")) as archive:
-        wheel = {name: archive.read(name) for name in archive.namelist()}
-    return {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}, wheel
 
 
 def build(root: Path, folder: Path, target: str) -> Path:
@@ -115,25 +101,26 @@ def build(root: Path, folder: Path, target: str) -> Path:
     return built
 
 
-def test_the_wheel_holds_the_package_alone_and_its_entry_points_lead_somewhere(published: Published) -> None:
-    _, wheel = published
+def test_the_source_holds_the_checkout_and_the_wheel_the_package_and_its_entry_points(tmp_path: Path) -> None:
+    with tarfile.open(build(ROOT, tmp_path, "sdist")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / f"netless_rooms-{VERSION}"
+    if (ROOT / ".git").exists():  # else unpacked from the archive: there is nothing to compare
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout
+        wanted = {name for name in listed.splitlines() if (ROOT / name).is_file() and name[:4] != ".ci/"}
+        source = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+        assert source - {"PKG-INFO"} == wanted
+    with zipfile.ZipFile(build(unpacked, tmp_path, "wheel")) as built:  # as an installer without the wheel does
+        wheel = {name: built.read(name) for name in built.namelist()}
     files = (path for path in (ROOT / "netless_rooms").rglob("*") if path.suffix in {".py", ".typed"})
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     wanted = {path.relative_to(ROOT).as_posix() for path in files}
     assert set(wheel) == wanted | {f"{ABOUT}/{name}" for name in about}
     assert "netless_rooms/py.typed" in wanted
     groups = {"console_scripts": PROJECT["scripts"], **PROJECT["entry-points"]}
-    text = published[1][f"{ABOUT}/entry_points.txt"].decode()
+    text = wheel[f"{ABOUT}/entry_points.txt"].decode()
     for group, members in groups.items():
         for name, value in members.items():
             assert f"[{group}]\n{name} = {value}\n" in text
             assert EntryPoint(name, value, group).load() is not None
-
-
-def test_the_source_holds_every_file_of_the_checkout_and_nothing_else(published: Published) -> None:
-    source, _ = published
-    if (ROOT / ".git").exists():  # else unpacked from the archive: there is nothing to compare
-        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout
-        wanted = {name for name in listed.splitlines() if (ROOT / name).is_file() and name[:4] != ".ci/"}
-        assert source - {"PKG-INFO"} == wanted

@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from math import inf, nan
 from typing import Any, Final
-from unittest.mock import AsyncMock
 
 import anyio
 import httpx
@@ -20,7 +19,6 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, GatewayPage, Hang, Quirks, Slow
-from netless_rooms.emulator.asgi import _leaves_within
 from netless_rooms.emulator.faults import Fault, NoFault, parse_fault
 from selection import on_both_loops
 from virtual_time import VirtualTime
@@ -142,12 +140,11 @@ def test_a_gateways_page_is_html_and_only_the_service_has_an_envelope() -> None:
 @on_both_loops
 def test_a_close_raises_and_silence_lasts_until_the_client_leaves(anyio_backend: str) -> None:
     emulator = Emulator(faults=[Closed(), Closed(), Hang(), Hang(), Slow(60)])
-    closed, ask = (
-        Played(raised="Server disconnected without sending a response."),
-        partial(played, emulator, loop=anyio_backend),
-    )
+    ask = partial(played, emulator, loop=anyio_backend)
+    closed = Played(raised="Server disconnected without sending a response.")
     assert [ask(), ask(state={})] == [closed, closed]
-    assert ask() == Played(raised="nothing for ten minutes")
+    body = {"type": "http.request", "body": b"{}"}
+    assert ask(messages=[{"type": "http.request"}, body]) == Played(raised="nothing for ten minutes")
     assert ask(leaves=True) == Played()
     slow = ask(leaves=True)
     assert (slow.status, slow.pieces, slow.raised) == (200, [], "")
@@ -318,10 +315,3 @@ def test_a_long_or_late_body_and_an_odd_target_or_header_are_refused_and_a_clien
     for tokens in ([emulator.token().encode()] * 2, [b"NETLESSSDK_\xe9"]):
         answer = played(emulator, headers=[*((b"token", each) for each in tokens), (b"region", b"sg")])
         assert (answer.status, answer.pieces) == (401, [b'{"message":"invalid format of token"}'])
-
-
-@pytest.mark.anyio
-async def test_only_the_end_of_a_connection_counts_as_leaving() -> None:
-    receive = AsyncMock(side_effect=[{"type": "http.request"}, {"type": "http.disconnect"}])
-    assert await _leaves_within(inf, receive)
-    assert receive.await_count == 2

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import inf
 from random import Random
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
@@ -285,16 +285,8 @@ class Proof(stateful.RuleBasedStateMachine):
         assert now in {is_ban, self.banned[uuid]}
         self.banned[uuid] = now
 
-    @stateful.rule(seed=seeds)
-    def find_created_between(self, seed: int) -> None:
-        chance = self.chance(seed)
-        start = round(self.clock()) - chance.choice([chance.randint(0, 300), 300_000_000])
-        since = datetime.fromtimestamp(start, UTC)
-        until = since + timedelta(seconds=chance.choice([chance.randint(0, 100), 300_000_000]))
-        self.find(since, until, draw_faults(chance), draw_cancel(chance))
-
-    def find(self, start: datetime, end: datetime, *met: Any) -> Outcome[tuple[Room, ...]]:
-        outcome = self.do(lambda: self.rooms.find_created_between(start, end), *met)
+    def find(self, start: datetime, end: datetime) -> Outcome[tuple[Room, ...]]:
+        outcome = self.do(lambda: self.rooms.find_created_between(start, end))
         self.check_requests_of_walk(outcome)
         self.check_rooms(outcome.values)
         for rooms in outcome.values:
