@@ -120,7 +120,7 @@ def test_the_log_is_shown_on_request(shell: Shell) -> None:
     assert shell("get", UUID).err.count("\n") == 1
 
 
-def test_flags_override_the_environment(shell: Shell) -> None:
+def test_flags_override_the_environment_and_a_setting_that_is_missing_or_wrong_is_named(shell: Shell) -> None:
     shell.environment = {**EVERYTHING, "NETLESS_REGION": "two words", "NETLESS_BASE_URL": "nowhere"}
     assert shell("list", "--region", "sg", "--base-url", "https://service.example").code == 0
     shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": "bad", **KEY}
@@ -128,9 +128,7 @@ def test_flags_override_the_environment(shell: Shell) -> None:
     assert (ran.code, ran.err) == (0, "")
     shell.environment = {"NETLESS_REGION": "us-sv", "NETLESS_TOKEN": shell.emulator.token()}
     assert shell("list", "--limit", "1").code == 0
-
-
-def test_a_setting_is_missing_or_wrong(shell: Shell) -> None:
+    shell.emulator.requests.clear()
     wrong: dict[str, dict[str, str]] = {
         "set NETLESS_TOKEN, or NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY; and NETLESS_REGION, such as us-sv": {},
         "set NETLESS_REGION, such as us-sv (without an account": {**KEY, "NETLESS_REGION": ""},

@@ -81,9 +81,16 @@ def test_input_may_be_empty_or_from_a_windows_program(shell: Shell) -> None:
     assert "line 2 has no uuid" in shell.fails(2, "disable", typed=lines("name,uuid", "x"))
 
 
-def test_more_than_one_room_is_confirmed_in_a_terminal(shell: Shell) -> None:
-    shell.terminals = frozenset({"stdin"})
+def test_more_than_one_room_is_confirmed_in_a_terminal_where_ctrl_c_changes_nothing(shell: Shell) -> None:
+    class Interrupted(Stream):
+        def readline(self, _: int | None = -1) -> str:  # type: ignore[override]  # the name of its argument
+            interrupt()  # which an event loop would keep from whoever waits here
+            return "y\n"
+
     said = "Disable 2 rooms? [y/N] "
+    ran = shell("disable", "a", "b", typed=Interrupted(is_terminal=True))
+    assert (ran.code, ran.out, ran.err) == (130, "", said)
+    shell.terminals = frozenset({"stdin"})
     for typed in ("n\n", "\n", ""):
         ran = shell("disable", "a", "b", typed=typed)
         assert (ran.code, ran.err) == (2, f"{said}netless-rooms: nothing was changed\n")
@@ -91,17 +98,6 @@ def test_more_than_one_room_is_confirmed_in_a_terminal(shell: Shell) -> None:
     for typed in ("y\n", "YES\n"):
         ran = shell("disable", "a", "b", typed=typed)
         assert (ran.code, ran.err, banned(shell.emulator)) == (0, said, "ab")
-
-
-def test_ctrl_c_at_the_question_does_nothing(shell: Shell) -> None:
-    class Interrupted(Stream):
-        def readline(self, _: int | None = -1) -> str:  # type: ignore[override]  # the name of its argument
-            interrupt()  # which an event loop would keep from whoever waits here
-            return "y\n"
-
-    ran = shell("disable", "a", "b", typed=Interrupted(is_terminal=True))
-    said = "Disable 2 rooms? [y/N] "
-    assert (ran.code, ran.out, ran.err, shell.emulator.requests) == (130, "", said, [])
 
 
 def test_where_nobody_can_be_asked_there_is_yes_and_a_dry_run(shell: Shell) -> None:
@@ -127,7 +123,7 @@ def test_one_room_that_fails_has_the_exit_code_of_its_error(shell: Shell, monkey
     assert (ran.code, ran.err) == (8, said)
 
 
-def test_a_table_shows_the_whole_reason_first(shell: Shell) -> None:
+def test_a_terminal_gets_a_table_with_the_whole_reason_first_or_progress(shell: Shell) -> None:
     shell.terminals, shell.environment["COLUMNS"] = frozenset({"stdout"}), "80"
     shell.emulator.faults += [None, Failure(400, message=f"{'long ' * 9}reason")]
     ran = shell("disable", UUID, "a", "--yes", "--concurrency", 1)
@@ -140,6 +136,10 @@ def test_a_table_shows_the_whole_reason_first(shell: Shell) -> None:
     row = json.loads(shell("disable", UUID, "--format", "jsonl").out)
     assert row["error"].startswith("404 room not found (check the uuid")
     assert row["error"].endswith(f" [PATCH /v5/rooms/{UUID}]")
+    shell.terminals = frozenset({"stdout", "stderr"})
+    assert shell("disable", "a", "b", "--yes", "--rate", 1000).err == "netless-rooms: 2 rooms disabled\n"
+    shell.terminals = frozenset({"stderr"})
+    assert "2 of 2 rooms, 0 failed, " in shell("disable", "a", "b", "--yes").err
 
 
 def test_after_too_many_failures_the_rest_is_shown_and_can_be_piped_in_again(shell: Shell) -> None:
@@ -162,10 +162,3 @@ def test_ctrl_c_shows_the_outcome_of_every_room(shell: Shell) -> None:
     shell.transport = None
     assert shell("disable", "--yes", typed=ran.out).code == 0
     assert banned(shell.emulator) == "abcdef"
-
-
-def test_a_terminal_gets_a_table_or_progress(shell: Shell) -> None:
-    shell.terminals = frozenset({"stdout", "stderr"})
-    assert shell("disable", "a", "b", "--yes", "--rate", 1000).err == "netless-rooms: 2 rooms disabled\n"
-    shell.terminals = frozenset({"stderr"})
-    assert "2 of 2 rooms, 0 failed, " in shell("disable", "a", "b", "--yes").err

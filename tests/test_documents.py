@@ -25,8 +25,7 @@ ROOT = Path(__file__).parent.parent
 README, CONTRIBUTING, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))
 DOCS = sorted(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)
 PAGES = [README, CONTRIBUTING, CHANGELOG, *DOCS]
-PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PROJECT: dict[str, Any] = PYPROJECT["project"]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 
@@ -90,8 +89,6 @@ def anchors(page: Path) -> set[str]:
 
 VERSION = netless_rooms.__version__
 ABOUT = f"netless_rooms-{VERSION}.dist-info"
-TESTED: list[str] = PYPROJECT["dependency-groups"]["tests"]
-WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
 
 
 def build(root: Path, folder: Path, target: str) -> Path:

@@ -60,12 +60,6 @@ def test_the_page_names_every_fixture_and_argument(pytestconfig: pytest.Config) 
     assert named == fixtures | {"netless_emulator", *re.findall(r"(\w+)=", marker)}
 
 
-def test_all_fixtures_are_about_one_emulator(request: pytest.FixtureRequest, netless_emulator: Emulator) -> None:
-    assert netless_emulator.room_count == 0
-    for name in ("faults", "requests", "clock"):
-        assert request.getfixturevalue(f"netless_{name}") is getattr(netless_emulator, name)
-
-
 @pytest.mark.anyio
 @pytest.mark.netless_emulator(faults=[*4 * [Failure(503)], Failure(429, retry_after=20)])
 async def test_retries_do_not_wait(netless_client: AsyncRooms, netless_requests: list[RecordedRequest]) -> None:

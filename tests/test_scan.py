@@ -215,17 +215,15 @@ LIES: Final[dict[str, Callable[[World, str, int], Any]]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize("page_size", [5, *exhaustive([2, 1000])])
-@pytest.mark.parametrize("mode", [ScanMode.SHARDS, *exhaustive([ScanMode.KNOWN_ROOMS])])
-@pytest.mark.parametrize("last", [19, *exhaustive([10])])
-async def test_a_wrong_answer_makes_no_hole(lie: str, page_size: int, mode: ScanMode, last: int) -> None:
+@pytest.mark.parametrize("mode", [ScanMode.SHARDS, ScanMode.KNOWN_ROOMS])
+async def test_a_wrong_answer_makes_no_hole(lie: str, mode: ScanMode) -> None:
     # Wrong is what follows some rooms of the second range, once or always; all other answers are right.
     world = World(hexes(40), cap=8, unknown="seek" if mode is ScanMode.SHARDS else 404)
     service = Service(world)
     lies: list[str] = []
 
     def lying(begin: str | None, limit: int) -> Any:
-        if begin is not None and world.uuids[10] <= begin <= world.uuids[last]:
+        if begin is not None and world.uuids[10] <= begin <= world.uuids[19]:
             lies.append(begin)
             return LIES[lie](world, begin, limit)
         return world(begin, limit)
@@ -234,7 +232,7 @@ async def test_a_wrong_answer_makes_no_hole(lie: str, page_size: int, mode: Scan
         async with rooms.scan() as scan:
             await uuids_of(scan)
         seen: list[str] = []
-        async with rooms.scan(shards=4, page_size=page_size, split_hint=scan.checkpoint) as scan:
+        async with rooms.scan(shards=4, page_size=5, split_hint=scan.checkpoint) as scan:
             assert scan.mode is mode
             service.listing = lying
             raised = [await error_of(scan, seen) for _ in range(3)]
@@ -302,14 +300,12 @@ async def test_a_checkpoint_samples_few_rooms_spread_over_what_was_scanned() -> 
 
 
 @in_every_mode
-@pytest.mark.parametrize("on_invalid", ["skip", *exhaustive(["raise"])])
 @on_both_loops
-async def test_a_scan_resumes_exactly_from_every_position(options: dict[str, Any], on_invalid: Any) -> None:
+async def test_a_scan_resumes_exactly_from_every_position(options: dict[str, Any]) -> None:
     world = World(hexes(18), cap=5)
-    if on_invalid == "skip":
-        world.invalid = {uuid: {"isBan": "no"} for uuid in world.uuids[2::6]}
+    world.invalid = {uuid: {"isBan": "no"} for uuid in world.uuids[2::6]}
     readable = [uuid for uuid in world.uuids if uuid not in world.invalid]
-    options = options | {"page_size": 4, "on_invalid": on_invalid}
+    options = options | {"page_size": 4, "on_invalid": "skip"}
     async with rooms_of(Service(world)) as rooms:
         for most in range(len(readable) + 1):
             async with rooms.scan(**options) as scan:
@@ -651,9 +647,8 @@ async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
 
 
 @in_every_mode
-@pytest.mark.parametrize("seconds", [0.3, *exhaustive([0.0, 7.0])])
 @cancelled_in_every_way
-async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, seconds: float, way: str) -> None:
+async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, way: str) -> None:
     world = World(hexes(12), cap=5)
     service = Service(world)
     async with rooms_of(service) as rooms:
@@ -667,7 +662,7 @@ async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, second
             async def work(seen: list[str] = seen, scans: list[Scan[Room]] = scans) -> None:
                 async with rooms.scan(page_size=4, **options) as scan:
                     scans.append(scan)
-                    service.seconds = seconds
+                    service.seconds = 0.3
                     async for found in scan:
                         seen.append(found.uuid)
                         await checkpoint()

@@ -36,10 +36,8 @@ async def test_a_walk_is_exact_under_every_quirk(quirks: Any, open_rooms: OpenRo
 
 
 @pytest.mark.parametrize("cursor", CURSORS)
-@pytest.mark.parametrize("order", ["uuid", *exhaustive(["creation"])])
-@pytest.mark.parametrize("kept", [1, *exhaustive([0, 29])])
-async def test_rooms_that_leave_hide_no_room(cursor: Any, order: Any, kept: int, open_rooms: OpenRooms) -> None:
-    emulator = Emulator(quirks=Quirks(order=order, cursor=cursor, disabled="hidden"))
+async def test_rooms_that_leave_hide_no_room(cursor: Any, open_rooms: OpenRooms) -> None:
+    emulator = Emulator(quirks=Quirks(cursor=cursor, disabled="hidden"))
     for _ in range(30):
         emulator.add_room()
     uuids, walked = list(emulator.uuids()), []
@@ -47,10 +45,10 @@ async def test_rooms_that_leave_hide_no_room(cursor: Any, order: Any, kept: int,
         with suppress(PaginationError):  # the end cannot always be told from a cursor that has left the list
             async for found in rooms.walk(page_size=4):
                 walked.append(found.uuid)
-                if uuids.index(found.uuid) != kept:
+                if found.uuid != uuids[1]:
                     await rooms.disable(found.uuid)
         assert walked == uuids
-        assert [found.uuid async for found in rooms.walk()] == [uuids[kept]]
+        assert [found.uuid async for found in rooms.walk()] == [uuids[1]]
 
 
 async def test_a_walk_begins_at_a_room_and_ends_after_max_rooms(rooms: AsyncRooms, emulator: Emulator) -> None:
