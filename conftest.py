@@ -20,9 +20,8 @@ from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import CodeBlockParser
 
 from contract_targets import from_variables
-from hypothesis_profiles import THOROUGH
 from recordings import play, tidy
-from selection import exhaustive
+from selection import THOROUGH, exhaustive
 from virtual_time import VirtualTime
 
 pytest_plugins = ["pytester"]  # only a conftest at the top may enable it

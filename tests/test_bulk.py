@@ -17,12 +17,11 @@ from attrs import define, evolve, field, frozen
 
 from cancelling import running_tasks
 from fakes import ONCE, TOKEN, answer, room
-from hypothesis_profiles import is_thorough
 from netless_rooms import AsyncRooms, Outcome, Outcomes, RetryPolicy
 from netless_rooms.emulator import Closed, Emulator
 from netless_rooms.errors import CreateOutcomeUnknownError, NotFoundError, TooManyFailuresError, TransportError
 from samples import UUID
-from selection import on_both_loops
+from selection import is_thorough, on_both_loops
 from virtual_time import VirtualTime
 
 pytestmark = pytest.mark.anyio

@@ -131,12 +131,10 @@ async def test_a_permanent_failure_is_raised_at_once(call: str, fault: Any, kind
     assert "attempts" not in str(error)
 
 
-async def test_retry_after_may_be_a_date_which_counts_from_the_clock(caplog: Any) -> None:
-    caplog.set_level(logging.INFO, logger="netless_rooms")
+async def test_retry_after_may_be_a_date_which_counts_from_the_clock() -> None:
     service = Service(httpx.Response(503, headers={"retry-after": "Thu, 28 May 2026 20:26:47 GMT"}))
     await service.rooms(retry=RetryPolicy(wait_initial=0)).list()
     assert service.waits == [7]
-    assert "retry in 7.000 s" in caplog.text
 
 
 async def test_each_request_and_each_retry_is_one_line_in_the_log(caplog: Any, monkeypatch: Any) -> None:
@@ -180,10 +178,9 @@ async def test_a_create_that_may_have_had_an_effect_is_not_repeated(fault: Any, 
     assert error.started_at == datetime.fromtimestamp(EPOCH, UTC)
 
 
-@pytest.mark.parametrize("status", [408, 499])
-async def test_a_create_in_doubt_is_not_repeated_with_another_token(status: int) -> None:
+async def test_a_create_in_doubt_is_not_repeated_with_another_token() -> None:
     expired = {"message": "expired token"}
-    for outside, body in ((status, expired), (200, {"status": status, "body": expired})):
+    for outside, body in ((408, expired), (200, {"status": 499, "body": expired})):
         service = Service(*[httpx.Response(outside, json=body)] * 2)
         error = await failure(service.rooms(token=KEY).create())
         assert (type(error), len(service.times)) == (CreateOutcomeUnknownError, 1)

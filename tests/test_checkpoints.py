@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms._listing import checkpoints, shards
 from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read_checkpoint
 from samples import UUID
+from selection import examples
 
 law = examples(20, many=500)
 LETTERS = string.ascii_letters + string.digits + "-_"

@@ -1,4 +1,4 @@
-"""The command line as a process: signals, pipes and terminals.
+"""The command line as a process: signals and pipes.
 
 These are slow.  Whatever does not need a process is tested in this one, by way of ``shell``.
 """
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,23 +63,3 @@ def test_a_stdout_that_nobody_reads_or_that_is_closed(environment: dict[str, str
         words = ["sh", "-c", script, "sh", *COMMAND, "list", "--limit", "2"]
         ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=True)
         assert (ran.stdout, ran.stderr) == ("", expected)
-
-
-@unix
-def test_rows_go_where_stdout_leads_while_a_terminal_shows_progress(
-    emulator: Emulator, environment: dict[str, str], tmp_path: Path
-) -> None:
-    words = [*COMMAND, "scan", "--checkpoint", str(tmp_path / "c")]
-    primary, secondary = os.openpty()
-    with (tmp_path / "rows").open("w") as rows:
-        process = subprocess.Popen(words, env=environment, stdin=secondary, stdout=rows, stderr=secondary)
-    os.close(secondary)
-    seen = b""
-    with suppress(OSError):  # how Linux says that the other end is closed
-        while piece := os.read(primary, 1 << 16):
-            seen += piece
-    os.close(primary)
-    assert process.wait(timeout=60) == 0
-    assert uuids_in(tmp_path / "rows") == list(emulator.uuids())
-    looked_for = b"rooms a second", b"2,500 rooms written", next(emulator.uuids()).encode()
-    assert [words in seen for words in looked_for] == [True, True, False]

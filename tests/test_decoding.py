@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from decoding import decode
-from hypothesis_profiles import examples
 from netless_rooms._api.decoding import BYTE_ORDER_MARK as MARK
 from netless_rooms._api.decoding import WIRE_NAMES, WireError, decode_documented, parse_json, show, structure
 from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
 from odd_bodies import DEEP, ODD_NAMES, ODD_SPACES, ODD_VALUES, ROOM, members_of, odd_bodies, spelled
 from samples import GOT, LISTED, UUID, room_document, room_json
+from selection import examples
 
 DEEPEST = 32  # levels of an unknown field
 

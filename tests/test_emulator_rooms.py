@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import Room
 from netless_rooms.emulator import Emulator, Quirks, Request, Response
+from selection import examples
 
 MOST_ROOMS = 2**32
 ORDERS: dict[str, Callable[[str], str]] = {
@@ -73,8 +73,8 @@ def test_the_same_number_makes_the_same_rooms_which_look_like_an_account() -> No
     assert all(0 < sum(room[name] > 0 for room in rooms) < len(rooms) / 5 for name in ("limit", "isRecord"))
 
 
-def test_a_page_holds_as_many_rooms_as_asked_for_and_100_if_not_asked() -> None:
-    """Rules: list, page-limit, page-cap, page-full."""
+def test_a_page_holds_as_many_rooms_as_asked_for_else_100_and_any_other_limit_is_refused() -> None:
+    """Rules: list, page-limit, page-cap, page-full, page-limit-wrong, refused-unchanged."""
     emulator = Emulator(rooms=1500)
     uuids, answer = list(emulator.uuids()), ask(emulator)
     assert (answer.status, json.loads(answer.body)) == (200, [emulator.room(uuid) for uuid in uuids[:100]])
@@ -86,10 +86,6 @@ def test_a_page_holds_as_many_rooms_as_asked_for_and_100_if_not_asked() -> None:
     capped = Emulator(rooms=9, quirks=Quirks(page_cap=4))
     assert [len(page(capped, f"limit={limit}")) for limit in (3, 4, 5)] == [3, 4, 4]
     assert len(page(Emulator(rooms=9, quirks=Quirks(cursor="exclusive", page_cap=1)))) == 1
-
-
-def test_any_other_limit_is_refused() -> None:
-    """Rules: page-limit-wrong, refused-unchanged."""
     wrong = ["0", "1001", "-1", "1.0", "ten", "", "5%20", "%D9%A3", "%C2%B2", "9" * 5000]
     refused = {f"limit={limit}": "limit must be an integer from 1 to 1000" for limit in wrong}
     refused |= {"limit=5&limit=5": "limit is given more than once", "a=&" * 101: "too many query parameters"}

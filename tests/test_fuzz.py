@@ -10,7 +10,6 @@ from typing import Any, Final
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import InvalidRoom, Room, RoomsError
 from netless_rooms._api.decoding import WIRE_NAMES
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms
@@ -18,6 +17,7 @@ from netless_rooms._api.responses import MAX_EXCERPT, RawResponse, parse_respons
 from netless_rooms._auth.tokens import Token
 from odd_bodies import SDK_TOKEN, TOKENS, assert_hidden, odd_bodies
 from samples import DASHED, UUID, room_json
+from selection import examples
 
 OPERATIONS: list[ApiRequest[Any]] = [create_room(limit=3), get_room(UUID), get_room(DASHED), list_rooms()]
 OPERATIONS += [list_rooms(tolerant=True), ban_room(UUID, is_ban=True), ban_room(UUID, is_ban=False)]

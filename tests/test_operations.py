@@ -5,14 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from itertools import product
 from math import inf, nan
+from string import ascii_letters, digits
 from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import Region, __version__
 from netless_rooms import _validation as checks
 from netless_rooms._api.requests import ApiRequest, ban_room, create_room, get_room, list_rooms, request_headers
@@ -73,12 +71,13 @@ BY_UUID: Final[dict[str, tuple[str, Call]]] = {
     "set-ban": ("uuid", lambda uuid: ban_room(uuid, is_ban=True)),
     "list": ("begin_uuid", lambda begin_uuid: list_rooms(begin_uuid=begin_uuid)),
 }
+SIGNS: Final = f"{ascii_letters}{digits}-_"
 NO_UUIDS: Final = ("", "..", "%2e", "a/b", "a\\b", "a?b", "a#b", "a&b", "a b", "a\n", "é", "\ud800", "a" * 129)
 
 
 @pytest.mark.parametrize(("name", "call"), BY_UUID.values(), ids=BY_UUID)
 def test_a_uuid_that_cannot_name_a_room_is_refused(name: str, call: Call) -> None:
-    for wrong in NO_UUIDS:
+    for wrong in (*NO_UUIDS, *(sign for sign in map(chr, range(0x250)) if sign not in SIGNS)):
         with pytest.raises(ValueError, match=rf"^{name} must be letters, digits, '-' and '_', 1 to 128 of them"):
             call(wrong)
     for token in ("NETLESSSDK_YWs9", "NETLESSROOM_YWs9YWsx/"):
@@ -86,23 +85,9 @@ def test_a_uuid_that_cannot_name_a_room_is_refused(name: str, call: Call) -> Non
             call(token)
     with pytest.raises(TypeError, match=rf"^{name} must be a string, not bytes$"):
         call(b"abc")
+    call(f"{SIGNS}{'a' * 64}")
     with pytest.raises(ValueError, match=rf", not '{'/' * 128}'$"):
         call("/" * 5000)
-
-
-@examples(30, many=500)
-@given(st.text() | st.text("ab/.%2eE?#&=\\ \r\n;:@é", max_size=8) | st.text("09af-_"), st.integers(1, 1000))
-def test_any_text_is_refused_or_stays_in_its_place_in_the_address(uuid: str, limit: int) -> None:
-    try:
-        got, listed = get_room(uuid), list_rooms(begin_uuid=uuid, limit=limit)
-    except ValueError:
-        return
-    room = httpx.URL(DEFAULT_BASE_URL + got.path_and_query)
-    assert room.raw_path == b"/v5/rooms/" + uuid.encode()
-    assert (room.scheme, room.netloc, room.fragment) == ("https", b"api.netless.link", "")
-    page = httpx.URL(DEFAULT_BASE_URL + listed.path_and_query)
-    assert page.params.multi_items() == [("beginUUID", uuid), ("limit", str(limit))]
-    assert page.path == "/v5/rooms"
 
 
 NUMBER: Final = "limit must be an integer, not"

@@ -14,10 +14,10 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import PaginationError
 from netless_rooms._listing.cursor import Cursor, PageRequest
 from samples import DASHED, UUID
+from selection import examples
 
 Listing = Callable[[str | None, int], Sequence[str | None]]
 

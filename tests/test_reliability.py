@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from cancelling import Stepped, running_tasks
 from faulty_transport import Exchange, FaultyTransport, Unreachable
-from hypothesis_profiles import examples
 from invariants import REFUND, Ending, Meaning, Spent, check_call, is_limit, meaning_of
 from netless_rooms import AsyncRooms, RetryPolicy, Room, RoomsError, errors
+from netless_rooms._api.decoding import structure
 from netless_rooms.emulator import BadRoom, Closed, Cut, Emulator, Failure, Fault, GatewayPage, Hang, Quirks, Slow
-from selection import exhaustive
+from selection import examples, exhaustive
 from virtual_time import VirtualTime
 
 EPOCH: Final = 1_780_000_000.0  # a time after that of all generated rooms
@@ -145,13 +145,6 @@ async def make(call: Call[Result], cancel: Cancel | None, loop: Loop) -> Outcome
     return outcome
 
 
-def document_of(room: Room) -> dict[str, object]:
-    created_at = room.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    required = {"uuid": room.uuid, "teamUUID": room.team_uuid, "isRecord": room.is_record, "isBan": room.is_ban}
-    given = {"name": room.name, "appUUID": room.app_uuid, "createdAt": created_at, "limit": room.limit}
-    return required | {name: value for name, value in given.items() if value is not None} | dict(room.extra)
-
-
 class Proof(stateful.RuleBasedStateMachine):
     # Makes random calls and checks the rooms, what was returned, and the requests, as ``invariants`` says.
     loop: Loop
@@ -214,7 +207,7 @@ class Proof(stateful.RuleBasedStateMachine):
     def check_rooms(self, values: Sequence[object]) -> None:
         for value in values:
             for room in [value] if isinstance(value, Room) else cast("Sequence[Room]", value):
-                assert document_of(room) == self.emulator.room(room.uuid)
+                assert room == structure(self.emulator.room(room.uuid), Room)
 
     @stateful.rule(seed=seeds)
     def the_world_goes_on(self, seed: int) -> None:

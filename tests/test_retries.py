@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import RetryPolicy, RoomsError, errors
 from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState, check_retry
+from selection import examples
 
 CUT: Final = errors.TransportError("cut")
 SLOW: Final = errors.TimedOutError("slow")

@@ -17,12 +17,11 @@ from anyio.lowlevel import checkpoint
 from cancelling import Stepped, running_tasks
 from fake_services import UNKNOWN, Service, Unknown, World, hexes, in_turn
 from fakes import ONCE, TOKEN
-from hypothesis_profiles import is_thorough
 from netless_rooms import AsyncRooms, InvalidRoom, Room, Scan, ScanMode, errors
 from netless_rooms._listing.checkpoints import Checkpoint, read_checkpoint
 from netless_rooms._listing.shards import next_uuid
 from netless_rooms.emulator import BadRoom, Closed, Emulator, Failure, Fault, Hang, Quirks
-from selection import exhaustive, on_both_loops
+from selection import exhaustive, is_thorough, on_both_loops
 
 pytestmark = pytest.mark.anyio
 VIRTUAL_TIME = 0.0

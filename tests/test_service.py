@@ -12,7 +12,7 @@ from itertools import product
 from math import inf, nan
 from traceback import extract_tb
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import Mock, create_autospec
 
 import anyio
 import httpx
@@ -26,8 +26,7 @@ from samples import UUID
 pytestmark = pytest.mark.anyio
 
 
-def must_not_send(request: httpx.Request) -> httpx.Response:
-    raise AssertionError(f"sent {request}")
+must_not_send = Mock(side_effect=AssertionError)
 
 
 def rooms_over(script: Callable[[httpx.Request], httpx.Response] = must_not_send, **options: Any) -> AsyncRooms:

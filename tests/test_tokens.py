@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypothesis_profiles import examples
 from netless_rooms import AccessKey, Role, TokenError, TokenInfo, TokenKind, read_token, verify_token
 from netless_rooms._auth.redaction import redact
 from netless_rooms._auth.tokens import Token, sign_token
 from samples import UUID
+from selection import examples
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("token-vectors.json").read_text("utf-8"))
 SDK, ROOM = VECTORS[0]["token"], VECTORS[3]["token"]

@@ -5,9 +5,12 @@ say where that is not enough.  With ``--exhaustive`` every test runs on both loo
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from hypothesis import settings
+
+THOROUGH: Final = "thorough"  # the Hypothesis profile of a run with ``--exhaustive``
 
 
 def exhaustive(values: Iterable[Any]) -> list[Any]:
@@ -18,3 +21,12 @@ def exhaustive(values: Iterable[Any]) -> list[Any]:
 
 on_both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
 """For what depends on the event loop: cancelling, waiting, task groups, generators."""
+
+
+def is_thorough() -> bool:
+    return settings.default is settings.get_profile(THOROUGH)
+
+
+def examples(few: int, *, many: int, steps: int = 50) -> settings:
+    """Return the settings for ``few`` examples, or for ``many`` in a thorough run."""
+    return settings(settings.default, max_examples=many if is_thorough() else few, stateful_step_count=steps)

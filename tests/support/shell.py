@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from unittest.mock import patch
@@ -15,6 +16,7 @@ import httpx
 from attrs import define, field, frozen
 
 from netless_rooms.__main__ import main
+from netless_rooms._validation import DEFAULT_BASE_URL
 from netless_rooms.emulator import Emulator
 
 KEY = {"NETLESS_ACCESS_KEY": "emulated-access-key", "NETLESS_SECRET_KEY": "emulated-secret-key"}
@@ -128,3 +130,12 @@ def lines(*texts: str) -> str:
 def uuids_in(rows: str | Path) -> list[str]:
     text = rows if isinstance(rows, str) else rows.read_text()
     return [json.loads(line)["uuid"] for line in text.splitlines()]
+
+
+def pretend(emulator: Emulator) -> ExitStack:
+    """Let a page use "your account": until the stack is closed, settings and address lead to ``emulator``."""
+    stack = ExitStack()
+    stack.enter_context(patch.dict(os.environ, EVERYTHING))
+    client = partial(httpx.AsyncClient, mounts={DEFAULT_BASE_URL: emulator.transport()})
+    stack.enter_context(patch("netless_rooms._api.transport.own_client", client))
+    return stack

@@ -29,8 +29,6 @@ class VirtualTime:
 
     def run(self, loop: str, function: Callable[..., Awaitable[Returned]], *args: Any) -> Returned:
         """Run ``function`` on a new loop of that kind with this clock, and return what it returns."""
-        if loop == "trio":  # not by anyio, which before 4.14 forgets the clock
-            return trio.run(function, *args, clock=_TrioClock(self))
         return anyio.run(function, *args, backend=loop, backend_options=self.options(loop))
 
 
