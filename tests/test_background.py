@@ -122,13 +122,6 @@ async def test_misuse_is_an_error_that_shows_the_use(name: str, rooms: AsyncRoom
     assert {request.method for request in emulator.requests} <= {"GET"}
 
 
-async def test_a_scan_that_is_not_entered_has_no_mode(rooms: AsyncRooms) -> None:
-    scan = rooms.scan()
-    assert repr(scan) == "<Scan not entered, 0 rooms so far>"
-    with pytest.raises(TypeError, match="must be entered first"):
-        scan.mode  # noqa: B018
-
-
 @each
 async def test_what_a_body_or_entering_raises_has_no_frame_of_ours(name: str, rooms: AsyncRooms) -> None:
     with pytest.raises(ZeroDivisionError) as raised:

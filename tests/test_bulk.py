@@ -203,22 +203,21 @@ WRONG: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
 ]
 
 
-def test_wrong_arguments_are_refused_by_the_call_itself(service: Service) -> None:
+def test_the_call_itself_refuses_wrong_arguments_and_reads_the_uuids_without_a_loop(
+    service: Service,
+) -> None:
     for many, value, options, error, says in WRONG:
         with pytest.raises(error, match=says) as caught:
             getattr(service.rooms, many)(value, **options)
         assert TOKEN not in str(caught.value)
-
-
-def test_the_call_itself_reads_the_uuids_and_needs_no_event_loop(service: Service) -> None:
     uuids = some(3)
-    many = service.rooms.get_many(uuids)
+    outcomes = service.rooms.get_many(uuids)
     uuids.clear()
-    assert (many.done, many.total, many.not_attempted) == (0, 3, tuple(some(3)))
+    assert (outcomes.done, outcomes.total, outcomes.not_attempted) == (0, 3, tuple(some(3)))
 
     async def enter() -> list[Outcome]:
-        async with many:
-            return await taken(many)
+        async with outcomes:
+            return await taken(outcomes)
 
     assert names(VirtualTime().run("asyncio", enter)) == some(3)
 
@@ -266,7 +265,7 @@ async def test_retries_are_not_held_to_the_rate(service: Service) -> None:
     assert (service.uuids, others) == (["r0", "r0", "r1"], [first, first + 10])
 
 
-async def test_no_call_begins_after_max_failures(service: Service) -> None:
+async def test_no_call_begins_and_nothing_is_pulled_or_waited_for_after_max_failures(service: Service) -> None:
     service.failing = {"r1", "r4", "r5"}
     service.seconds = lambda uuid: 1.0 + int(uuid[1:]) / 100
     came = []
@@ -282,9 +281,6 @@ async def test_no_call_begins_after_max_failures(service: Service) -> None:
     assert str(error).startswith("3 of 7 calls failed, and 93 of 100 were not attempted")
     assert error.__cause__ is next(outcome.error for outcome in came if outcome.uuid == "r5")
     assert (outcomes.not_attempted, outcomes.unread, outcomes.in_doubt) == (tuple(some(100)[7:]), (), ())
-
-
-async def test_nothing_is_pulled_or_waited_for_after_max_failures(service: Service) -> None:
     service.failing = {"r0"}
     service.seconds = lambda uuid: 1.0 if uuid == "r0" else 9.0
     uuids = Pulled(some(100))

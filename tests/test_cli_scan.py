@@ -378,7 +378,15 @@ def test_no_row_is_torn_or_lost(limit: int, flags: list[str], shell: Shell, file
     assert uuids == list(shell.emulator.uuids())
 
 
-def test_a_file_that_the_shell_has_emptied_is_refused(shell: Shell, file: FileIO) -> None:
+def test_a_checkpoint_vouches_for_no_rows_in_a_pipe_or_an_emptied_file(shell: Shell, file: FileIO) -> None:
+    reading, writing = os.pipe()
+    said = shell.fails(2, *KEPT, out=Stream(Bytes(descriptor=writing)))
+    assert said.startswith("--checkpoint needs --output FILE: what the reader")
+    assert shell("scan", out=Stream(Bytes(descriptor=writing))).code == 0
+    os.close(reading)
+    os.close(writing)
+    assert not CHECKPOINT.exists()
+    shell.emulator.requests.clear()
     shell.emulator.faults += [None, Failure(400)]
     again = "repeat the command with >>"
     assert f"10 rooms saved; {again} to resume\n" in shell(*KEPT, *PAGE, out=Stream(PartOf(file))).err
@@ -430,16 +438,6 @@ def test_ctrl_c_repeats_no_row(times: int, shell: Shell, file: FileIO, monkeypat
     kept = uuids_in(OUTPUT)
     assert shell(*KEPT, out=Stream(PartOf(file))).code == 0
     assert uuids_in(OUTPUT)[len(kept) * (times == 3) :] == list(shell.emulator.uuids())
-
-
-def test_a_checkpoint_does_not_vouch_for_rows_in_a_pipe(shell: Shell) -> None:
-    reading, writing = os.pipe()
-    said = shell.fails(2, *KEPT, out=Stream(Bytes(descriptor=writing)))
-    assert said.startswith("--checkpoint needs --output FILE: what the reader")
-    assert shell("scan", out=Stream(Bytes(descriptor=writing))).code == 0
-    os.close(reading)
-    os.close(writing)
-    assert not CHECKPOINT.exists()
 
 
 def test_stats_fit_a_terminal_and_count_months_and_the_banned_share(shell: Shell) -> None:

@@ -83,10 +83,6 @@ def draw_fault(chance: Random) -> Met:
     return chance.choice(makers)()
 
 
-def draw_faults(chance: Random) -> list[Met]:
-    return [draw_fault(chance) for _ in range(chance.randint(0, 6))]
-
-
 def draw_cancel(chance: Random) -> Cancel | None:
     how: How = chance.choice(["scope", "task", "time"])
     when = chance.choice([0, 0.05, 0.5, 3]) if how == "time" else chance.randint(1, 12)
@@ -199,7 +195,7 @@ class Proof(stateful.RuleBasedStateMachine):
         return outcome
 
     def call(self, call: Call[Result], chance: Random) -> Outcome[Result]:
-        outcome = self.do(call, draw_faults(chance), draw_cancel(chance))
+        outcome = self.do(call, [draw_fault(chance) for _ in range(chance.randint(0, 6))], draw_cancel(chance))
         check_call(self.transport.log, self.policy, self.spent, outcome)
         self.check_rooms(outcome.values)
         return outcome

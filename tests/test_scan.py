@@ -33,7 +33,6 @@ SEEDS: Final = range(20 if is_thorough() else 4)
 
 in_every_mode = pytest.mark.parametrize("options", [MODES[-1], *exhaustive(MODES[:-1])], ids=repr)
 WAYS: Final = [("asyncio", "scope"), ("asyncio", "task"), ("trio", "scope")]
-cancelled_in_every_way = pytest.mark.parametrize(("anyio_backend", "way"), WAYS, indirect=["anyio_backend"])
 
 
 @asynccontextmanager
@@ -361,7 +360,7 @@ async def test_the_account_is_known_from_readable_rooms_only_and_unknown_without
             assert await scanned(rooms, resume=scan.checkpoint) == world.uuids[5:]
 
 
-async def test_a_wrong_argument_is_refused_at_the_call() -> None:
+async def test_a_wrong_argument_is_refused_at_the_call_and_a_scan_that_is_not_entered_has_no_mode() -> None:
     service, known = Service(World([])), str(Checkpoint(region="sg"))
     async with rooms_of(service, region="eu") as eu:
         wrong: list[tuple[dict[str, Any], str]] = [
@@ -380,7 +379,10 @@ async def test_a_wrong_argument_is_refused_at_the_call() -> None:
         for shards, words in ((0, "shards must be 1"), (2, "split_hint is of the region 'sg'")):
             with pytest.raises(ValueError, match=words):
                 await eu.split(shards, split_hint=known)
-        eu.scan(shards=1000, prefetch=100, page_size=1000)
+        scan = eu.scan(shards=1000, prefetch=100, page_size=1000)
+        assert repr(scan) == "<Scan not entered, 0 rooms so far>"
+        with pytest.raises(TypeError, match="must be entered first"):
+            scan.mode  # noqa: B018
     assert service.asked == []
 
 
@@ -646,7 +648,7 @@ async def interrupted(work: Callable[[], Any], step: int, way: str) -> bool:
 
 
 @in_every_mode
-@cancelled_in_every_way
+@pytest.mark.parametrize(("anyio_backend", "way"), WAYS, indirect=["anyio_backend"])
 async def test_a_cancelled_scan_leaves_no_task_and_is_exact(options: Any, way: str) -> None:
     world = World(hexes(12), cap=5)
     service = Service(world)
@@ -691,7 +693,7 @@ async def test_a_scan_continues_after_a_cancelled_wait(options: Any, way: str) -
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)  # nobody can raise the exception of Trio
-async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> None:
+async def test_a_request_cancelled_from_elsewhere_is_an_error_and_a_timeout_around_the_block_a_timeout() -> None:
     world = World(hexes(6))
     async with rooms_of(Service(in_turn(world, None, asyncio.CancelledError()))) as rooms:
         seen: list[str] = []
@@ -700,11 +702,7 @@ async def test_a_scan_whose_request_was_cancelled_from_elsewhere_says_so() -> No
                 with pytest.raises(RuntimeError, match="something cancelled a request of it"):
                     await uuids_of(scan, None, seen)
         assert seen + await scanned(rooms, resume=scan.checkpoint) == world.uuids
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
-async def test_a_timeout_around_the_block_is_a_timeout() -> None:
-    async with rooms_of(Service(World(hexes(12)), seconds=1)) as rooms:
+    async with rooms_of(Service(world, seconds=1)) as rooms:
         for seconds in (0.5, 1.0, 1.5, 2.5):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(seconds):

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from fakes import ONCE, TOKEN, answer
-from netless_rooms import AccessKey, AsyncRooms, Role, errors
+from netless_rooms import AccessKey, AsyncRooms, errors
 from netless_rooms.emulator import Emulator, Failure
 from samples import UUID
 
@@ -122,7 +122,7 @@ async def test_a_missing_or_wrong_setting_is_named(monkeypatch: pytest.MonkeyPat
                 AccessKey.from_env()
 
 
-async def test_what_is_not_given_comes_from_the_environment(emulator: Emulator, monkeypatch: Any) -> None:
+async def test_the_environment_and_the_clock_are_read_when_used(emulator: Emulator, monkeypatch: Any) -> None:
     keys = {"ACCESS_KEY": emulator.key.access_key, "SECRET_KEY": emulator.key.secret_key}
     async with emulator.serve() as base_url:
         for credentials in (keys, {"TOKEN": emulator.token(), "SECRET_KEY": ""}):
@@ -134,6 +134,10 @@ async def test_what_is_not_given_comes_from_the_environment(emulator: Emulator, 
                 assert AccessKey.from_env() == emulator.key
     async with AsyncRooms.open(token=TOKEN, region="sg", base_url="https://mirror.example") as rooms:
         assert repr(rooms) == "AsyncRooms(region='sg', base_url='https://mirror.example')"
+    rooms, now = rooms_over(token=emulator.token(lifetime=timedelta(60))), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61 * 86_400)
+    with pytest.raises(errors.TokenError, match="the token expired at"):
+        await rooms.list()
 
 
 async def test_open_takes_every_option_and_closes_its_client() -> None:
@@ -187,11 +191,3 @@ async def test_a_loop_over_a_page_names_walk_and_a_call_is_a_coroutine_for_all_e
     for method in (rooms.list, AsyncRooms.list, create_autospec(AsyncRooms).list):
         assert iscoroutinefunction(method)
     assert signature(rooms.list).parameters.keys() == {"begin_uuid", "limit"}
-
-
-async def test_the_default_clock_follows_a_time_that_is_replaced_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = rooms_over(token=AccessKey("ak", "sk").sdk_token(role=Role.ADMIN, lifetime=timedelta(60)))
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 61 * 86_400)
-    with pytest.raises(errors.TokenError, match="the token expired at"):
-        await rooms.list()

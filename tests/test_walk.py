@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from fakes import listing
+from fakes import answer, room
 from http_clients import OpenRooms
 from netless_rooms import AsyncRooms, PaginationError, RoomsError
 from netless_rooms.emulator import Emulator, Quirks
@@ -83,7 +83,7 @@ async def test_the_error_of_a_walk_says_where_to_resume(open_rooms: OpenRooms) -
                 await anext(walk)
             assert caught.value.checkpoint == checkpoint
     walked = []
-    async with open_rooms(listing(lambda *_: ["a", "b"])) as rooms:
+    async with open_rooms(lambda _: answer([room("a"), room("b")])) as rooms:
         with pytest.raises(PaginationError, match="GET /v5/rooms") as caught:
             async for found in rooms.walk():
                 walked.append(found.uuid)

@@ -107,6 +107,3 @@ class FaultyTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
             if len(self.emulator.requests) > place:
                 exchange.was_received = True
                 exchange.status = self.emulator.requests[place].status
-
-    async def aclose(self) -> None:
-        """Do nothing: there is nothing open."""

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 from attrs import evolve
 from sybil import Example
@@ -34,7 +34,7 @@ def play(example: Example) -> None:
         with (
             chdir(example.namespace[FOLDER].name),
             patch("netless_rooms.emulator.Emulator.serve", unserved),
-            patch("anyio.sleep_forever", interrupted),
+            patch("anyio.sleep_forever", AsyncMock(side_effect=KeyboardInterrupt)),
         ):
             printed = STYLE.sub("", pipeline(command, example.namespace))
         if not doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS):
@@ -92,7 +92,3 @@ def after(sign: str, words: list[str]) -> str | None:
 @asynccontextmanager
 async def unserved(_: object, *, host: str, port: int) -> AsyncIterator[str]:
     yield f"http://{host}:{port}"
-
-
-async def interrupted() -> None:
-    raise KeyboardInterrupt
