@@ -203,9 +203,7 @@ WRONG: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
 ]
 
 
-def test_the_call_itself_refuses_wrong_arguments_and_reads_the_uuids_without_a_loop(
-    service: Service,
-) -> None:
+def test_the_call_itself_refuses_wrong_arguments_and_reads_the_uuids_without_a_loop(service: Service) -> None:
     for many, value, options, error, says in WRONG:
         with pytest.raises(error, match=says) as caught:
             getattr(service.rooms, many)(value, **options)
