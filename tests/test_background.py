@@ -66,6 +66,28 @@ async def test_a_cancellation_from_outside_disturbs_neither_leave_nor_what_the_b
     assert left == [True]
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # Trio cancels scopes only
+async def test_leave_runs_again_when_its_task_is_cancelled_meanwhile() -> None:
+    left: list[str] = []
+
+    async def leave() -> None:
+        left.append("begun")
+        await anyio.lowlevel.checkpoint()
+        left.append("ended")
+
+    async def enter() -> None:
+        async with background(anyio.sleep_forever, leave, shield=True):
+            await anyio.lowlevel.checkpoint()
+
+    task = asyncio.create_task(enter())
+    while not left:
+        await anyio.lowlevel.checkpoint()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left == ["begun", "begun", "ended"]
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_leaving_in_another_task_is_an_error_and_ends_the_work() -> None:
     ended = anyio.Event()
