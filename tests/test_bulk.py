@@ -101,7 +101,7 @@ async def taken(outcomes: Outcomes[Any]) -> list[Outcome]:
     return [outcome async for outcome in outcomes]
 
 
-async def test_rooms_are_disabled_got_enabled_and_created() -> None:
+async def test_rooms_are_disabled_got_enabled_and_created_and_a_create_in_doubt_is_not_repeated() -> None:
     emulator = Emulator(rooms=12)
     uuids = list(emulator.uuids())
     rooms = rooms_over(emulator.transport(), emulator.key)
@@ -116,6 +116,15 @@ async def test_rooms_are_disabled_got_enabled_and_created() -> None:
     assert {outcome.uuid for outcome in came} == {*emulator.uuids()} - {*uuids}
     assert {(outcome.result().limit, outcome.result().is_record) for outcome in came} == {(3, True)}
     assert await taken(created) == []  # the end stays the end
+    emulator = Emulator(faults=[None, Closed(work_done=True)])
+    rooms = rooms_over(emulator.transport(), emulator.key).with_options(retry=RetryPolicy())
+    async with rooms.create_many(3, concurrency=1) as outcomes:
+        first, second, third = await taken(outcomes)
+    assert isinstance(second.error, CreateOutcomeUnknownError)
+    assert isinstance(second.error.__cause__, TransportError)
+    assert (second.index, second.uuid) == (1, None)
+    assert {first.uuid, third.uuid} < {*emulator.uuids()}
+    assert emulator.room_count == len(emulator.requests) == 3
 
 
 async def test_outcomes_come_as_calls_end_and_a_repeated_uuid_is_requested_again(service: Service) -> None:
@@ -146,18 +155,6 @@ async def test_a_failed_call_is_an_outcome_that_is_counted_and_stops_no_other(se
     for both in ((None, None), (came[0].room, LookupError())):
         with pytest.raises(ValueError, match="either a room or an error"):
             Outcome(index=0, uuid="a", room=both[0], error=both[1])
-
-
-async def test_a_create_of_unknown_outcome_is_an_outcome_and_is_not_repeated() -> None:
-    emulator = Emulator(faults=[None, Closed(work_done=True)])
-    rooms = rooms_over(emulator.transport(), emulator.key).with_options(retry=RetryPolicy())
-    async with rooms.create_many(3, concurrency=1) as outcomes:
-        first, second, third = await taken(outcomes)
-    assert isinstance(second.error, CreateOutcomeUnknownError)
-    assert isinstance(second.error.__cause__, TransportError)
-    assert (second.index, second.uuid) == (1, None)
-    assert {first.uuid, third.uuid} < {*emulator.uuids()}
-    assert emulator.room_count == len(emulator.requests) == 3
 
 
 async def test_outcomes_are_not_kept_after_they_were_taken(service: Service) -> None:

@@ -21,7 +21,7 @@ from fakes import TOKEN, answer, room
 from netless_rooms import AsyncRooms, Room, __version__
 from netless_rooms._api.transport import client_error, own_client
 from netless_rooms.cli.export import ROOM, ROOM_OR_INVALID, Format, encode, encode_rooms, room_row
-from netless_rooms.emulator import Closed, Emulator, Failure, Hang, Quirks
+from netless_rooms.emulator import Closed, Emulator, Failure, Hang
 from samples import UUID
 from shell import EVERYTHING, FULL, KEY, Bytes, Shell, Stopping, Stream, interrupt
 
@@ -340,9 +340,3 @@ def test_ctrl_c_during_a_create_after_it_and_between_attempts(
     ran = shell("create")
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.startswith("netless-rooms: no usable response from ")  # no room is in doubt
-
-
-def test_doctor_ends_with_how_to_emulate_the_service() -> None:  # its page shows the table
-    shell = Shell(Emulator(rooms=130, quirks=Quirks(cursor="exclusive", page_cap=50)))
-    last = json.loads(shell("doctor").out.splitlines()[-1])
-    assert (last["question"], last["verdict"]) == ("emulate", "with quirks")

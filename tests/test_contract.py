@@ -15,7 +15,7 @@ import httpx
 import pytest
 from attrs import frozen
 
-from contract_targets import REVERSED, Target, emulated, from_variables
+from contract_targets import REVERSED, Target, from_variables
 from fakes import TOKEN
 from netless_rooms import AccessKey, AsyncRooms, Role, Room
 from netless_rooms.emulator import Emulator, Quirks
@@ -58,7 +58,8 @@ def anyio_backend(leg: str) -> str:
 def target(leg: str) -> Target:
     if leg.startswith("real"):
         return from_variables()
-    return emulated(Emulator(rooms=1200, quirks=REVERSED if leg.startswith("reversed") else Quirks()))
+    emulator = Emulator(rooms=1200, quirks=REVERSED if leg.startswith("reversed") else Quirks())
+    return Target(emulator.key, transport=emulator.transport())
 
 
 @pytest.fixture(scope="module")

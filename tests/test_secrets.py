@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from traceback import format_exception, walk_tb
 from typing import Any, Final
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
-from httpx import ConnectError, ReadTimeout, RemoteProtocolError, Request, RequestError, Response
+from httpx import ConnectError, ReadTimeout, RemoteProtocolError, RequestError, Response
 
 import netless_rooms
 from fakes import ONCE, TOKEN, room
@@ -54,24 +54,11 @@ CALLS: Final[list[Callable[[AsyncRooms], Awaitable[object]]]] = [
 ]
 
 
-def script(*faults: Response | RequestError) -> Callable[[Request], Response]:
-    """Return what answers with these one after another, the last one forever."""
-    left = list(faults)
-
-    def answer(_: Request) -> Response:
-        fault = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(fault, RequestError):
-            raise fault
-        return fault
-
-    return answer
-
-
 @pytest.mark.parametrize("fault", [*ECHOES, *QUIET], ids=repr)
 async def test_no_text_of_ours_shows_the_token(fault: Any, caplog: Any, open_rooms: OpenRooms) -> None:
     caplog.set_level(logging.DEBUG)
     shown: list[str] = []
-    async with open_rooms(script(fault)) as rooms:
+    async with open_rooms(Mock(side_effect=[fault] * 9)) as rooms:
         for call in CALLS:
             with pytest.raises(RoomsError) as caught:
                 await call(rooms)

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from netless_rooms import AccessKey, TokenError, read_token
 from netless_rooms._auth.environment import find_base_url, find_settings
 from netless_rooms._validation import DEFAULT_BASE_URL
-from netless_rooms.emulator import Emulator, Quirks
+from netless_rooms.emulator import Quirks
 
 # Everything that is not documented, the other way round: no test of the contract may depend on it.
 PAGES: Final[dict[str, Any]] = {"cursor": "exclusive", "page_cap": 700, "short_pages": True, "disabled": "hidden"}
@@ -28,10 +28,6 @@ class Target:
     region: str = "us-sv"
     base_url: str = DEFAULT_BASE_URL
     transport: httpx.AsyncBaseTransport | None = None
-
-
-def emulated(emulator: Emulator) -> Target:
-    return Target(emulator.key, transport=emulator.transport())
 
 
 def from_variables() -> Target:
