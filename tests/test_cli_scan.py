@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +19,21 @@ from unittest.mock import DEFAULT, Mock
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from fakes import TOKEN
 from netless_rooms.cli.output import progress_line
-from netless_rooms.emulator import Emulator, Failure
+from netless_rooms.emulator import Emulator, Failure, Hang
 from samples import UUID
-from shell import FULL, Bytes, Shell, Stopping, Stream, interrupt, uuids_in
+from selection import exhaustive
+from shell import EVERYTHING, FULL, Bytes, Shell, Stopping, Stream, interrupt, uuids_in
 
 PAGE = ["--page-size", 10]
 CHECKPOINT, OUTPUT = Path("checkpoint"), Path("rooms.jsonl")
 KEPT = ["scan", "--checkpoint", CHECKPOINT]
 FILES = [*KEPT, "--output", OUTPUT]
+PROCESS = [sys.executable, "-P", "-m", "netless_rooms"]
+unix = pytest.mark.skipif(sys.platform == "win32", reason="signals, modes, links and pipes are others there")
 EFFECTS = {"open", "write", "flush", "fsync", "replace", "truncate", "close"}
 
 
@@ -292,7 +298,7 @@ def test_secrets_are_in_no_file_and_a_refused_command_touches_none(shell: Shell,
         assert TOKEN not in CHECKPOINT.read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes and links are others there, and files have no holes")
+@unix
 def test_a_checkpoint_is_private_replaces_nothing_else_and_may_be_a_link(stopped: Shell, tmp_path: Path) -> None:
     assert stat.S_IMODE(CHECKPOINT.stat().st_mode) == 0o600
     CHECKPOINT.chmod(0o640)
@@ -347,6 +353,44 @@ def test_ctrl_c_is_quiet_and_the_scan_resumes_exactly(shell: Shell) -> None:
     shell.transport = None
     assert shell(*FILES).code == 0
     assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
+
+
+@pytest.fixture
+def environment(emulator: Emulator) -> Iterator[dict[str, str]]:
+    """Return an environment in which a process reaches the emulator over a socket."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
+        yield {**os.environ, **EVERYTHING, "NETLESS_BASE_URL": url, "NETLESS_TOKEN": ""}
+
+
+@unix
+@pytest.mark.parametrize("sent", [signal.SIGINT, *exhaustive([signal.SIGKILL])])
+def test_a_process_stopped_by_a_signal_resumes_exactly(
+    sent: Any, shell: Shell, environment: dict[str, str]
+) -> None:
+    words = [str(word) for word in (*FILES, *PAGE)]
+    shell.emulator.faults += [None, Hang()]
+    with subprocess.Popen([*PROCESS, *words], env=environment, stderr=subprocess.PIPE) as process:
+        while len(shell.emulator.requests) < 2 or not (OUTPUT.exists() and OUTPUT.stat().st_size):
+            assert process.poll() is None
+        process.send_signal(sent)
+        _, err = process.communicate()
+    said = b"netless-rooms: stopped: 10 rooms saved; repeat the command to resume\n"
+    assert (process.returncode, err) == ((130, said) if sent == signal.SIGINT else (-sent, b""))
+    shell.environment["NETLESS_BASE_URL"] = environment["NETLESS_BASE_URL"]
+    assert shell(*words).code == 0
+    assert uuids_in(OUTPUT) == list(shell.emulator.uuids())
+
+
+@unix
+def test_a_stdout_of_a_process_that_nobody_reads_or_that_is_closed(environment: dict[str, str]) -> None:
+    said = "netless-rooms: the output cannot be written: stdout is closed\n"
+    for script, expected in {
+        '"$@" >&-; echo $? >&2': f"{said}10\n",
+        '("$@"; echo $? >&2) | true': "141\n",
+    }.items():
+        words = ["sh", "-c", script, "sh", *PROCESS, "list", "--limit", "2"]
+        ran = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=True)
+        assert (ran.stdout, ran.stderr) == ("", expected)
 
 
 class PartOf(Bytes):  # takes a few bytes at a time and fails at its limit
