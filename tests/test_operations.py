@@ -72,12 +72,12 @@ BY_UUID: Final[dict[str, tuple[str, Call]]] = {
     "list": ("begin_uuid", lambda begin_uuid: list_rooms(begin_uuid=begin_uuid)),
 }
 SIGNS: Final = f"{ascii_letters}{digits}-_"
-NO_UUIDS: Final = ("", "..", "%2e", "a/b", "a\\b", "a?b", "a#b", "a&b", "a b", "a\n", "é", "\ud800", "a" * 129)
 
 
 @pytest.mark.parametrize(("name", "call"), BY_UUID.values(), ids=BY_UUID)
 def test_a_uuid_that_cannot_name_a_room_is_refused(name: str, call: Call) -> None:
-    for wrong in (*NO_UUIDS, *(sign for sign in map(chr, range(0x250)) if sign not in SIGNS)):
+    others = [sign for sign in map(chr, range(0x250)) if sign not in SIGNS]
+    for wrong in ("", "..", "%2e", "a/b", "a\n", "\ud800", "a" * 129, *others):
         with pytest.raises(ValueError, match=rf"^{name} must be letters, digits, '-' and '_', 1 to 128 of them"):
             call(wrong)
     for token in ("NETLESSSDK_YWs9", "NETLESSROOM_YWs9YWsx/"):

@@ -242,7 +242,6 @@ async def test_a_wrong_answer_makes_no_hole(lie: str, mode: ScanMode) -> None:
 
 
 AT: Final = [(401, 0), (403, 1), (401, 2), (403, 2), (429, 4), (502, 2), (503, 3), (504, 4)]
-INSTEAD: Final = [httpx.Response(400), httpx.Response(500), httpx.Response(200, json=None), [], hexes(40)[:9]]
 
 
 @pytest.mark.parametrize(("status", "at"), [*AT, *((None, at) for at in range(5))])
@@ -259,7 +258,7 @@ async def test_a_probe_refused_for_an_unrelated_reason_is_an_error(status: int |
 @pytest.mark.parametrize("at", [1, 3, *exhaustive([2, 4])])
 async def test_a_list_that_seeks_only_sometimes_is_not_split(at: int) -> None:
     world = World(hexes(40))
-    for instead in INSTEAD:
+    for instead in (httpx.Response(400), httpx.Response(500), httpx.Response(200, json=None), [], hexes(40)[:9]):
         service = Service(in_turn(world, *[None] * at, instead))
         async with rooms_of(service) as rooms, rooms.scan(shards=4) as scan:
             assert scan.mode is ScanMode.SEQUENTIAL or instead == []  # which may be right after the last room
