@@ -45,13 +45,16 @@ class RangeState:
 
     cursor: Cursor  # how far it was fetched
     position: str | None  # the last room that the caller took, or the room to start after
-    is_fetched: bool = False  # all of it, and its end is proven
-    is_done: bool = False  # the caller took all of it
     has_failed: bool = False  # and waits for a retry
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the caller took all of it."""
+        return self.cursor.ended and self.position == self.cursor.position
 
 
 class Fetched(NamedTuple):
-    """What a range puts into the queue: new rooms, its end if there are none, or the error of a request."""
+    """What a range puts into the queue: new rooms, or the error of a request."""
 
     range: RangeState
     rooms: RoomPage | MixedPage = RoomPage()
@@ -163,11 +166,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
         A finished scan's checkpoint returns nothing.  It contains uuids of rooms and no secret.
         """
         start = self._entered()
-        left = (Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
-        ranges = tuple(part for part in left if part.last_uuid is None or part.after != part.last_uuid)
+        left = tuple(Range(each.position, each.cursor.last_uuid) for each in self._ranges if not each.is_done)
         in_order = all(each.cursor.is_ascending for each in self._ranges)
         samples = tuple(sorted(self._samples.values())) if in_order else ()
-        return str(evolve(start, account=self._account, ranges=ranges, samples=samples))
+        return str(evolve(start, account=self._account, ranges=left, samples=samples))
 
     def __aiter__(self) -> Self:
         self._entered()
@@ -230,18 +232,14 @@ class Scan(AsyncWithOnly, Generic[Item]):
             for each in self._ranges:
                 each.has_failed = False
             self._changed.notify()
-        while True:
-            self._raise_if_over()
-            if self._pages_wanted == self.page_count:  # else the page that was waited for has not come yet
-                self._pages_wanted += 1
-                self._permits.release()
-            await checkpoint()
-            await self._changed.wait_for(lambda: self._queue or self._is_left or self._is_over)
-            self._raise_if_over()
-            item = self._queue.popleft()
-            if item.rooms or item.error is not None:
-                return item
-            item.range.is_done = True
+        self._raise_if_over()
+        if self._pages_wanted == self.page_count:  # else the page that was waited for has not come yet
+            self._pages_wanted += 1
+            self._permits.release()
+        await checkpoint()
+        await self._changed.wait_for(lambda: self._queue or self._is_left or self._is_over)
+        self._raise_if_over()
+        return self._queue.popleft()
 
     def _raise_if_over(self) -> None:
         self._entered()
@@ -258,10 +256,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
         async def fetch_some() -> None:
             for state in waiting:
-                while not state.is_fetched:
+                while not state.cursor.ended:
                     await self._permits.acquire()
                     await self._fetch_page(state)
-                self._permits.release()  # the end is not a page
 
         try:
             async with anyio.create_task_group() as group:
@@ -272,23 +269,25 @@ class Scan(AsyncWithOnly, Generic[Item]):
             self._changed.notify()
 
     async def _fetch_page(self, state: RangeState) -> None:
-        """Queue the next rooms of a range, or its end; queue a failure too, then wait until it is retried."""
+        """Queue the next rooms of a range, if any; queue a failure too, then wait until it is retried."""
         page: RoomPage | MixedPage = RoomPage()
-        while not page and not state.is_fetched:
+        while not page and not state.cursor.ended:
             try:
-                page = await self._request_page(state)
+                page = await self._request_page(state.cursor)
             except Exception as error:
                 state.has_failed = True
                 self._put(Fetched(state, error=error))
             await self._changed.wait_for(lambda: not state.has_failed)
-        self._put(Fetched(state, page))
+        if page:
+            self._put(Fetched(state, page))
+        else:
+            self._permits.release()  # the end is not a page
 
     def _put(self, item: Fetched) -> None:
         self._queue.append(item)
         self._changed.notify()
 
-    async def _request_page(self, state: RangeState) -> Any:
-        """Return the new rooms of the next response; none at the end of the range."""
+    async def _request_page(self, cursor: Cursor) -> Any:
         if self._concurrency > 1:
             async with self._turn:
                 await let_connect()
@@ -296,11 +295,10 @@ class Scan(AsyncWithOnly, Generic[Item]):
             await anyio.sleep_forever()
         self._request_count += 1
         try:
-            if not state.cursor.ended:
-                return await request_page(self._session, state.cursor, tolerant=self._on_invalid != "raise")
-            await check_end(self._session, state.cursor)
-            state.is_fetched = True
-            return RoomPage()
+            page = await request_page(self._session, cursor, tolerant=self._on_invalid != "raise")
+            if cursor.ended:
+                await check_end(self._session, cursor)
+            return page
         finally:
             self._request_count -= 1
             self._changed.notify()

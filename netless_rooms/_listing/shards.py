@@ -46,17 +46,18 @@ async def check_account(session: Session, resume: Checkpoint) -> str | None:
 
 
 async def check_end(session: Session, cursor: Cursor) -> None:
-    """Raise ``PaginationError`` if the list did not end although an empty page says so.
+    """Raise ``PaginationError`` if the list did not end although an empty page says so; until then it has not.
 
     An empty page is how an exclusive cursor ends, and how a service may answer to a cursor that has left the list.
     The page from the first room on tells which: it begins with that room only if the cursor is inclusive.
     """
     if cursor.position is None or cursor.last_uuid is not None or cursor.is_inclusive:
         return
-    first = _first_named(await page_from(session, None))
-    if first is None or _first_named(await page_from(session, first)) != first:
-        return
     cursor.ended = False  # the cursor may be listed again later
+    first = _first_named(await page_from(session, None))
+    cursor.ended = first is None or _first_named(await page_from(session, first)) != first
+    if cursor.ended:
+        return
     words = f"the page from {cursor.position} on is empty, though the page from {first} on begins with that room"
     raise errors.PaginationError(words, method="GET", path=ROOMS_PATH)
 
