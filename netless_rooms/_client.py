@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from functools import partial
 from types import EllipsisType
 from typing import Any, Literal, NoReturn, Self, TypeAlias, cast, overload
 
@@ -356,26 +355,19 @@ class AsyncRooms:
         ``Outcomes`` says what the iteration raises, and what happens when you leave early.  Raises
         ``InvalidArgumentError`` for a wrong argument, with the position of a wrong uuid, before anything is sent.
         """
-        return self._many("get_many", requests.get_room, check_uuids(uuids), concurrency, rate, max_failures)
+        return Outcomes("get_many", self.get, check_uuids(uuids), concurrency, rate, max_failures)
 
     def disable_many(
         self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``disable`` for many rooms; everything else as in ``get_many``."""
-        disable = partial(requests.ban_room, is_ban=True)
-        return self._many("disable_many", disable, check_uuids(uuids), concurrency, rate, max_failures)
+        return Outcomes("disable_many", self.disable, check_uuids(uuids), concurrency, rate, max_failures)
 
     def enable_many(
         self, uuids: Uuids, *, concurrency: int = CONCURRENCY, rate: Rate = None, max_failures: int | None = None
     ) -> Outcomes[str]:
         """Call ``enable`` for many rooms; everything else as in ``get_many``."""
-        enable = partial(requests.ban_room, is_ban=False)
-        return self._many("enable_many", enable, check_uuids(uuids), concurrency, rate, max_failures)
-
-    def _many(
-        self, name: str, request: Callable[[Any], requests.ApiRequest[Room]], inputs: Any, *limits: Any
-    ) -> Outcomes[Any]:
-        return Outcomes(name, lambda given: self._session.request(request(given)), inputs, *limits)
+        return Outcomes("enable_many", self.enable, check_uuids(uuids), concurrency, rate, max_failures)
 
     def create_many(
         self,
@@ -394,8 +386,10 @@ class AsyncRooms:
         Everything else as in ``get_many``.
         """
         create = requests.create_room(limit=limit, is_record=is_record)
-        positions = range(_validation.check_count("count", count, at_least=0))
-        return self._many("create_many", lambda _: create, positions, concurrency, rate, max_failures)
+        places = range(_validation.check_count("count", count, at_least=0))
+        return Outcomes(
+            "create_many", lambda _: self._session.request(create), places, concurrency, rate, max_failures
+        )
 
 
 class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Any]):
