@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, overload
 
 from attrs import field, frozen
 
@@ -12,8 +12,6 @@ MAX_UUID_LENGTH: Final = 128
 _UUID: Final = re.compile(f"[0-9A-Za-z_-]{{1,{MAX_UUID_LENGTH}}}")
 _HEX: Final = re.compile("[0-9a-f]{32}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-Member = TypeVar("Member", bound="Room | InvalidRoom")
 
 
 def is_uuid(text: str) -> bool:
@@ -123,14 +121,16 @@ class InvalidRoom:
     """The member as ``json`` reads it, not redacted; a text with a lone surrogate cannot be encoded."""
 
 
-class _Page(tuple[Member, ...]):
+class RoomPage(tuple[Room, ...]):
+    """The rooms of one response, in the service's order.  A tuple: ``RoomPage([room])`` makes one."""
+
     __slots__ = ()
 
     @overload
-    def __getitem__(self, index: SupportsIndex, /) -> Member: ...
+    def __getitem__(self, index: SupportsIndex, /) -> Room: ...
     @overload
     def __getitem__(self, index: slice, /) -> Self: ...
-    def __getitem__(self, index: SupportsIndex | slice, /) -> Member | Self:
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Room | Self:
         part: Any = super().__getitem__(index)
         return type(self)(part) if isinstance(index, slice) else part
 
@@ -140,13 +140,7 @@ class _Page(tuple[Member, ...]):
         return f"<{type(self).__name__} of {count}{ends}>"
 
 
-class RoomPage(_Page[Room]):
-    """The rooms of one response, in the service's order.  A tuple: ``RoomPage([room])`` makes one."""
-
-    __slots__ = ()
-
-
-class MixedPage(_Page[Room | InvalidRoom]):
+class MixedPage(tuple[Room | InvalidRoom, ...]):
     """A page that may contain members that cannot be read as a room."""
 
     __slots__ = ()

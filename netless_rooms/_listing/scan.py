@@ -12,7 +12,7 @@ Only rooms that the caller took count for a checkpoint, however many were fetche
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
 
@@ -28,7 +28,7 @@ from netless_rooms._listing.walk import request_page
 from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
 from netless_rooms.errors import InvalidArgumentError, RoomsError
-from netless_rooms.models import InvalidRoom, MixedPage, Room, RoomPage
+from netless_rooms.models import InvalidRoom, Room
 
 DRAIN_TIMEOUT: Final = 1.0  # seconds that leaving a scan waits for the requests in flight, before it cancels them
 MAX_SKIPPED_KEPT: Final = 1000  # of the rooms that were skipped
@@ -57,7 +57,7 @@ class Fetched(NamedTuple):
     """What a range puts into the queue: new rooms, or the error of a request."""
 
     range: RangeState
-    rooms: RoomPage | MixedPage = RoomPage()
+    rooms: Sequence[Room | InvalidRoom] = ()
     error: Exception | None = None
 
 
@@ -270,7 +270,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     async def _fetch_page(self, state: RangeState) -> None:
         """Queue the next rooms of a range, if any; queue a failure too, then wait until it is retried."""
-        page: RoomPage | MixedPage = RoomPage()
+        page: Sequence[Room | InvalidRoom] = ()
         while not page and not state.cursor.ended:
             try:
                 page = await self._request_page(state.cursor)

@@ -33,7 +33,7 @@ async def each_page(session: Session, cursor: Cursor) -> AsyncGenerator[RoomPage
 async def request_page(session: Session, cursor: Cursor, *, tolerant: bool) -> Any:
     """Send one request and return the new rooms of its response; an empty page is not yet the end.
 
-    It is a ``MixedPage`` if ``tolerant``, else a ``RoomPage``.
+    It may contain an ``InvalidRoom`` if ``tolerant``, else it is a ``RoomPage``.
     """
     wanted = cursor.next_request()
     request = list_rooms(begin_uuid=wanted.begin_uuid, limit=wanted.limit, tolerant=tolerant)
