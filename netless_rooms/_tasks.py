@@ -19,25 +19,21 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Notifier:
-    """Wakes the tasks that wait until something is true.  It belongs to no event loop."""
+    """Wakes the tasks that wait until something is true."""
 
-    def __init__(self) -> None:
-        self._waiting: set[Event] = set()
+    _notified: Event | None = None  # for which tasks wait
 
     def notify(self) -> None:
         """Let every waiting task check its predicate again."""
-        for waiting in self._waiting:
-            waiting.set()
+        if self._notified is not None:
+            self._notified.set()
+            self._notified = None
 
     async def wait_for(self, predicate: Callable[[], object]) -> None:
         """Wait until ``predicate()`` is true; return without a checkpoint if it is already."""
         while not predicate():
-            notified = Event()
-            self._waiting.add(notified)
-            try:
-                await notified.wait()
-            finally:
-                self._waiting.remove(notified)
+            self._notified = self._notified or Event()
+            await self._notified.wait()
 
 
 class AsyncWithOnly:
