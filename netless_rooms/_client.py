@@ -18,9 +18,9 @@ from netless_rooms._bulk import CONCURRENCY, Outcomes, check_uuids
 from netless_rooms._listing.cursor import start_walk
 from netless_rooms._listing.scan import OnInvalid, Scan, split
 from netless_rooms._listing.walk import created_between, each_page, each_room
-from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy, check_retry
+from netless_rooms._retries import DEFAULT_POLICY, RetryPolicy
 from netless_rooms._tasks import AsyncWithOnly, awaited_only
-from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_flag
+from netless_rooms._validation import DEFAULT_BASE_URL, MAX_PAGE_SIZE, check_flag, check_type
 from netless_rooms.errors import InvalidArgumentError
 from netless_rooms.models import InvalidRoom, RegionName, Room, RoomPage
 
@@ -83,14 +83,13 @@ class AsyncRooms:
         max_body_size: int = MAX_BODY_SIZE,
     ) -> None:
         address = _validation.check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
-        _validation.check_type("clock", clock, Callable, "a function")
         self._session = Session(
             transport=transport.Transport(client, address),
             provider=make_provider(token, clock),
             region=_validation.check_region(region),
             check_token=check_flag("check_token", check_token),
-            clock=clock,
-            retry=check_retry(retry),
+            clock=check_type("clock", clock, Callable, "a function"),
+            retry=check_type("retry", retry, RetryPolicy, "a RetryPolicy"),
             timeout=_validation.check_timeout(timeout),
             max_body_size=_validation.check_count("max_body_size", max_body_size, at_least=1),
         )
@@ -160,7 +159,7 @@ class AsyncRooms:
             provider=old.provider if token is ... else make_provider(token, old.clock),
             region=old.region if region is ... else _validation.check_region(region),
             timeout=old.timeout if timeout is ... else _validation.check_timeout(timeout),
-            retry=old.retry if retry is ... else check_retry(retry),
+            retry=old.retry if retry is ... else check_type("retry", retry, RetryPolicy, "a RetryPolicy"),
             check_token=old.check_token if check_token is ... else check_flag("check_token", check_token),
         )
         sibling = type(self).__new__(type(self))

@@ -17,7 +17,7 @@ calls make at most n + budget + n/5 requests, and n + budget while nothing is an
 
 import re
 from math import inf
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard
 
 from attrs import Attribute, define, field, frozen
 
@@ -102,12 +102,6 @@ class RetryPolicy:
 
 
 DEFAULT_POLICY: Final = RetryPolicy()
-
-
-def check_retry(value: object) -> RetryPolicy:
-    """Return ``value`` if it is a policy."""
-    check_type("retry", value, RetryPolicy, "a RetryPolicy")
-    return cast("RetryPolicy", value)
 
 
 @define(eq=False, repr=False)

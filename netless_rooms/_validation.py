@@ -4,7 +4,7 @@ import re
 import unicodedata
 from datetime import datetime
 from types import EllipsisType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from netless_rooms.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -18,11 +18,14 @@ TOKEN_PATTERN: Final = re.compile(r"NETLESS(?:SDK|ROOM|TASK)_[^\s\"'<>,;&]*", re
 _ADDRESS: Final = re.compile(r"https?://((?![@?#\\])[!-~])+", re.IGNORECASE)  # no user, query or fragment
 _LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
+Value = TypeVar("Value")
 
-def check_type(name: str, value: object, kind: Any, expected: str) -> None:
-    """Refuse a ``value`` that is not of ``kind``; a boolean passes only for ``bool``."""
+
+def check_type(name: str, value: Value, kind: Any, expected: str) -> Value:
+    """Return ``value`` if it is of ``kind``; a boolean passes only for ``bool``."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise InvalidArgumentTypeError(f"{name} must be {expected}, not {type(value).__name__}")
+    return value
 
 
 def check_uuid(name: str, value: str) -> str:
@@ -99,9 +102,8 @@ def check_time(name: str, value: datetime) -> datetime:
     return value
 
 
-def check_flag(name: str, value: object) -> bool:
-    check_type(name, value, bool, "True or False")
-    return value is True
+def check_flag(name: str, value: bool) -> bool:
+    return check_type(name, value, bool, "True or False")
 
 
 def check_base_url(value: str, *, allow_http: bool = False) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netless_rooms import RetryPolicy, RoomsError, errors
-from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState, check_retry
+from netless_rooms._retries import BUDGET_REFUND, RetryBudget, RetryState
 from selection import examples
 
 CUT: Final = errors.TransportError("cut")
@@ -200,12 +200,9 @@ def test_both_ends_of_every_range_are_allowed() -> None:
     assert is_retried(tries(RetryPolicy(deadline=None)), SLOW, elapsed=1e9)
 
 
-def test_a_policy_is_a_value_with_documented_defaults_and_retry_takes_nothing_else() -> None:
+def test_a_policy_is_a_value_with_documented_defaults() -> None:
     documented = RetryPolicy(4, wait_initial=0.5, wait_max=8, retry_after_max=30, deadline=120, budget=50)
     assert RetryPolicy() == documented != RetryPolicy(5)
     assert hash(RetryPolicy()) == hash(documented)
     with pytest.raises(TypeError):
         RetryPolicy(4, 0.5)  # type: ignore[call-arg]  # all but the attempts are keyword-only
-    assert check_retry(RetryPolicy(2)) == RetryPolicy(2)
-    with pytest.raises(TypeError, match="retry must be a RetryPolicy, not int"):
-        check_retry(3)

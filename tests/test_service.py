@@ -67,6 +67,7 @@ def test_a_wrong_option_is_refused_without_showing_it() -> None:
             assert TOKEN not in str(caught.value)
     others: list[tuple[str, Any, type[Exception], str]] = [
         ("clock", 1_700_000_000.0, TypeError, "clock must be a function, not float"),
+        ("retry", 3, TypeError, "retry must be a RetryPolicy, not int"),
         ("allow_http", 1, TypeError, "allow_http"),
         *(("base_url", url, ValueError, "base_url") for url in ("http://api.netless.link", "https://[::1")),
         *(("base_url", f"https://{odd}", ValueError, "base_url cannot be read") for odd in ("999.1.1.1", "xn--a")),

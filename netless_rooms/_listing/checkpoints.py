@@ -61,8 +61,7 @@ class Checkpoint:
 
 def read_checkpoint(name: str, text: str, region: str) -> Checkpoint:
     """Return the checkpoint in argument ``name``; ``ValueError`` if it is damaged or of another region."""
-    check_type(name, text, str, "a string")
-    body, _, checksum = text.rpartition("~")
+    body, _, checksum = check_type(name, text, str, "a string").rpartition("~")
     version, *fields = body.split("~")
     if re.fullmatch("scan[0-9]+", version) and version != VERSION:
         raise InvalidArgumentError(f"{name} was made by another release, and this one cannot read it")
