@@ -15,14 +15,14 @@ async iterable: a generator that is cancelled is exhausted, and would look as if
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence, Sized
 from math import inf
-from typing import Any, Final, Generic, Self, TypeVar, cast
+from typing import Final, Generic, Self, TypeVar, cast
 
 from anyio import CancelScope, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
-from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
+from netless_rooms._tasks import BackgroundWork, let_connect
 from netless_rooms._validation import check_count, check_type, check_uuid
 from netless_rooms.errors import InvalidArgumentError, InvalidArgumentTypeError, RoomsError, TooManyFailuresError
 from netless_rooms.models import Room
@@ -69,7 +69,7 @@ def check_uuids(uuids: Iterable[str] | AsyncIterable[str]) -> Sequence[str] | As
     return tuple(check_uuid(f"uuids[{index}]", uuid) for index, uuid in enumerate(uuids))
 
 
-class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
+class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
     """The outcomes of many calls, as they complete: ``async with rooms.get_many(uuids) as outcomes``.
 
     For one use.  Iterate over it inside the ``async with``, in one task or several.  It yields each call's
@@ -132,22 +132,9 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         self._in_doubt: dict[int, Input] = {}
         self._last_failure: Exception | None = None  # the one that reached max_failures
         self._is_stopped = False  # no other call begins
-        self._is_left = False  # and no outcome is returned any more
-        self._is_over = False  # no call is left, and none will begin
-        self._changes = Notifier()
-        self._background = background(self._run, self._leave)
 
-    async def __aenter__(self) -> Self:
-        self._enter_once()
+    async def _prepare(self) -> None:
         self._starting = CancelScope()  # not before, because it needs an event loop
-        await self._background.__aenter__()
-        return self
-
-    async def __aexit__(self, *raised: Any) -> None:
-        try:
-            await self._background.__aexit__(*raised)
-        finally:
-            self._is_over = True  # although a cancel() before the first step of ``_run`` keeps it from saying so
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(done={self.done}, failed={self.failed}, total={self.total})"
@@ -181,7 +168,7 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
         """Return the next outcome."""
         self._check_entered()
         await checkpoint()
-        await self._changes.wait_for(lambda: bool(self._ready) or self._is_over)
+        await self._wait_for(lambda: bool(self._ready) or self._is_over)
         if self._ready and not self._is_left:
             outcome = self._ready.popleft()
             self.done += 1
@@ -202,29 +189,25 @@ class Outcomes(AsyncWithOnly, AsyncIterator[Outcome], Generic[Input]):
             self._starting.cancel()  # it may be waiting for an input or for the rate
             if self._pull is not None:
                 self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
-        self._changes.notify()
+        super()._notify()
 
-    async def _run(self) -> None:
-        try:
-            async with create_task_group() as calls:
-                with self._starting:
-                    await self._start_calls(calls)
-        finally:
-            self._is_over = True
-            self._notify()
+    async def _work(self) -> None:
+        async with create_task_group() as calls:
+            with self._starting:
+                await self._start_calls(calls)
 
     async def _leave(self) -> None:
-        self._is_stopped = self._is_left = True
+        self._is_stopped = True
         for call in self._begun.values():
             call.deadline = current_time() + DRAIN_TIMEOUT
         self._notify()
-        await self._changes.wait_for(lambda: not self._begun)
+        await self._wait_for(lambda: not self._begun)
 
     async def _start_calls(self, calls: TaskGroup) -> None:
         earliest = -inf
         held: tuple[Sized, ...] = (self._waiting, self._begun, self._ready)
         while True:
-            await self._changes.wait_for(lambda: sum(map(len, held)) < self._concurrency)
+            await self._wait_for(lambda: sum(map(len, held)) < self._concurrency)
             if self._is_stopped or not await self._pull_next():
                 return
             if self._rate is not None:

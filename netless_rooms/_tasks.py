@@ -1,14 +1,13 @@
 """Background work that runs while the body of an ``async with`` runs, and never outside it.
 
 A task group wraps what the body raises in a group, and an abandoned generator that holds one breaks the cancel
-scopes around it (PEP 789).  So ``background`` holds the task group, and an exception of the body passes unchanged.
+scopes around it (PEP 789).  So ``BackgroundWork`` holds the task group, and what the body raises passes unchanged.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from types import MethodType
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, Self, TypeVar, cast
 
 from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
 from anyio.lowlevel import checkpoint
@@ -16,24 +15,6 @@ from anyio.lowlevel import checkpoint
 STEPS_TO_A_CONNECTION: Final = 4
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-class Notifier:
-    """Wakes the tasks that wait until something is true."""
-
-    _notified: Event | None = None  # for which tasks wait
-
-    def notify(self) -> None:
-        """Let every waiting task check its predicate again."""
-        if self._notified is not None:
-            self._notified.set()
-            self._notified = None
-
-    async def wait_for(self, predicate: Callable[[], object]) -> None:
-        """Wait until ``predicate()`` is true; return without a checkpoint if it is already."""
-        while not predicate():
-            self._notified = self._notified or Event()
-            await self._notified.wait()
 
 
 class AsyncWithOnly:
@@ -64,25 +45,33 @@ class AsyncWithOnly:
         """Never called; ``with`` looks it up before it calls ``__enter__``."""
 
 
-class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in contextlib
-    """Run ``work`` beside the body; after the body run ``leave``, then cancel what is left of ``work``.
+class BackgroundWork(AsyncWithOnly):
+    """A mixin for objects whose ``_work`` runs beside the body of their ``async with``.
 
-    No cancel scope disturbs ``leave``, so it must end by itself, and soon.  With ``shield``, no cancellation from
-    outside reaches ``work`` either until ``leave`` has ended; if asyncio's own ``cancel()`` interrupts ``leave``,
-    which no shield stops, it runs again.
+    After the body ``_leave`` runs, then what is left of ``_work`` is cancelled.  No cancel scope disturbs
+    ``_leave``, so it must end by itself, and soon.  If ``_is_shielded``, no cancellation from outside reaches
+    ``_work`` either until ``_leave`` has ended; if asyncio's own ``cancel()`` interrupts ``_leave``, which no
+    shield stops, it runs again.
     """
 
-    def __init__(
-        self, work: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]], *, shield: bool = False
-    ) -> None:
-        self._work, self._leave, self._shield = work, leave, shield
+    _is_shielded = False
+    _is_left = False  # the body has ended
+    _is_over = False  # the work has ended
+    _notified: Event | None = None  # for which tasks wait
 
-    async def __aenter__(self) -> None:
+    async def _prepare(self) -> None: ...
+    async def _work(self) -> None: ...
+    async def _leave(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        self._enter_once()
+        await self._prepare()
         self._entered_by: object = get_current_task().coro  # an id could be used again by a later task
-        self._scope = CancelScope(shield=self._shield)
+        self._scope = CancelScope(shield=self._is_shielded)
         self._group = create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._run_work)
+        return self
 
     async def __aexit__(self, *raised: object) -> None:
         if get_current_task().coro is not self._entered_by:
@@ -90,28 +79,46 @@ class background(AbstractAsyncContextManager[None]):  # noqa: N801  named as in 
             advice = "as generators and fixtures do; use one task"
             raise RuntimeError(f"this was entered in one task and left in another, {advice}")
         self._entered_by = None
+        self._is_left = True
         # What is raised from here on would replace what the body raised, so a cancel scope outside must wait.
         self._group.cancel_scope.shield = True
         try:
             await self._run_leave()
         except BaseException as error:
-            if self._shield and isinstance(error, get_cancelled_exc_class()):
+            if self._is_shielded and isinstance(error, get_cancelled_exc_class()):
                 self._group.start_soon(self._run_leave)  # in a task that the cancel() does not reach
             else:
                 self._scope.cancel()
             raise
         finally:
             await self._group.__aexit__(None, None, None)
+            self._is_over = True  # also if a cancel() came before the first step of the work
 
     async def _run_work(self) -> None:
-        with self._scope:
-            await self._work()
+        try:
+            with self._scope:
+                await self._work()
+        finally:
+            self._is_over = True
+            self._notify()
 
     async def _run_leave(self) -> None:
         # A scope of its own, because on Trio work that was cancelled cancels the group.
         with CancelScope(shield=True):
             await self._leave()
         self._scope.cancel()
+
+    def _notify(self) -> None:
+        """Let every task that waits check its predicate again."""
+        if self._notified is not None:
+            self._notified.set()
+            self._notified = None
+
+    async def _wait_for(self, predicate: Callable[[], object]) -> None:
+        """Wait until ``predicate()`` is true; return without a checkpoint if it is already."""
+        while not predicate():
+            self._notified = self._notified or Event()
+            await self._notified.wait()
 
 
 async def let_connect() -> None:

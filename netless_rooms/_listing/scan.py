@@ -25,7 +25,7 @@ from netless_rooms._listing.checkpoints import Checkpoint, Range, ScanMode, read
 from netless_rooms._listing.cursor import Cursor
 from netless_rooms._listing.shards import account_in, check_account, check_end, plan_scan
 from netless_rooms._listing.walk import request_page
-from netless_rooms._tasks import AsyncWithOnly, Notifier, background, let_connect
+from netless_rooms._tasks import BackgroundWork, let_connect
 from netless_rooms._validation import MAX_PAGE_SIZE, check_count
 from netless_rooms.errors import InvalidArgumentError, RoomsError
 from netless_rooms.models import InvalidRoom, Room
@@ -69,7 +69,7 @@ async def split(session: Session, shards: int, split_hint: str | None) -> tuple[
     return tuple(str(evolve(start, ranges=(part,))) for part in start.ranges)
 
 
-class Scan(AsyncWithOnly, Generic[Item]):
+class Scan(BackgroundWork, Generic[Item]):
     """A scan of all rooms: an async context manager, entered once, and inside it an async iterable of rooms.
 
     You may stop iterating and iterate again, also after an error or a cancellation: it resumes after the last room
@@ -77,6 +77,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
     ``async with``, iterating over an unfinished scan raises ``RuntimeError``.
     """
 
+    _is_shielded = True
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
 
     room_count: int  #: How many rooms were returned since this scan started or resumed.
@@ -114,17 +115,15 @@ class Scan(AsyncWithOnly, Generic[Item]):
         # Not a stream: it loses the page that it delivers when its receiver is cancelled.
         self._queue: deque[Fetched] = deque()
         self._page = iter(())  # the rest of the current page
-        self._changed = Notifier()
         self._pages_wanted = 0  # how many pages the caller waited for
         self._request_count = 0  # requests in flight
-        self._is_waiting = self._has_raised = self._is_left = self._is_over = False
+        self._is_waiting = self._has_raised = False
 
     def __repr__(self) -> str:
         mode = "not entered" if self._start is None else f"in mode {self.mode.value!r}"
         return f"<{type(self).__name__} {mode}, {self.room_count} rooms so far>"
 
-    async def __aenter__(self) -> Self:
-        self._enter_once()
+    async def _prepare(self) -> None:
         first_uuid = None
         try:
             if self._resume is not None:
@@ -145,12 +144,6 @@ class Scan(AsyncWithOnly, Generic[Item]):
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._turn = anyio.Lock()
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
-        self._background = background(self._fetch_all, self._leave, shield=True)
-        await self._background.__aenter__()
-        return self
-
-    async def __aexit__(self, *raised: object) -> None:
-        await self._background.__aexit__(*raised)
 
     @property
     def mode(self) -> ScanMode:
@@ -231,13 +224,13 @@ class Scan(AsyncWithOnly, Generic[Item]):
             self._queue = deque(item for item in self._queue if item.error is None)
             for each in self._ranges:
                 each.has_failed = False
-            self._changed.notify()
+            self._notify()
         self._raise_if_over()
         if self._pages_wanted == self.page_count:  # else the page that was waited for has not come yet
             self._pages_wanted += 1
             self._permits.release()
         await checkpoint()
-        await self._changed.wait_for(lambda: self._queue or self._is_left or self._is_over)
+        await self._wait_for(lambda: self._queue or self._is_left or self._is_over)
         self._raise_if_over()
         return self._queue.popleft()
 
@@ -251,7 +244,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     # In the background
 
-    async def _fetch_all(self) -> None:
+    async def _work(self) -> None:
         waiting = iter(self._ranges)
 
         async def fetch_some() -> None:
@@ -260,13 +253,9 @@ class Scan(AsyncWithOnly, Generic[Item]):
                     await self._permits.acquire()
                     await self._fetch_page(state)
 
-        try:
-            async with anyio.create_task_group() as group:
-                for _ in range(self._concurrency):
-                    group.start_soon(fetch_some)
-        finally:
-            self._is_over = True
-            self._changed.notify()
+        async with anyio.create_task_group() as group:
+            for _ in range(self._concurrency):
+                group.start_soon(fetch_some)
 
     async def _fetch_page(self, state: RangeState) -> None:
         """Queue the next rooms of a range, if any; queue a failure too, then wait until it is retried."""
@@ -277,7 +266,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
             except Exception as error:
                 state.has_failed = True
                 self._put(Fetched(state, error=error))
-            await self._changed.wait_for(lambda: not state.has_failed)
+            await self._wait_for(lambda: not state.has_failed)
         if page:
             self._put(Fetched(state, page))
         else:
@@ -285,7 +274,7 @@ class Scan(AsyncWithOnly, Generic[Item]):
 
     def _put(self, item: Fetched) -> None:
         self._queue.append(item)
-        self._changed.notify()
+        self._notify()
 
     async def _request_page(self, cursor: Cursor) -> Any:
         if self._concurrency > 1:
@@ -301,15 +290,14 @@ class Scan(AsyncWithOnly, Generic[Item]):
             return page
         finally:
             self._request_count -= 1
-            self._changed.notify()
+            self._notify()
 
     async def _leave(self) -> None:
         """Wait a short time for the requests in flight, and send no more.
 
         httpx loses a connection when a request is cancelled that waits for one or opens one.
         """
-        self._is_left = True
         self._page = iter(())
-        self._changed.notify()
+        self._notify()
         with anyio.move_on_after(DRAIN_TIMEOUT):
-            await self._changed.wait_for(lambda: not self._request_count)
+            await self._wait_for(lambda: not self._request_count)
