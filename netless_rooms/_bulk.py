@@ -6,10 +6,10 @@ is awaited while it moves to the next, so that leaving or cancelling loses none:
     source -> waiting -> begun -> ready -> taken by the caller
                               \-> in doubt
 
-Waiting, begun and ready together hold at most ``concurrency`` inputs.  So no input is pulled before its call can
-begin, and a caller that takes no outcomes stops the calls.  A cancellation of the caller cancels the task that
-starts calls, but not the calls: each has a shield, until the deadline that leaving sets.  So has a pull from an
-async iterable: a generator that is cancelled is exhausted, and would look as if it had yielded everything.
+Waiting, begun and ready together hold at most ``concurrency`` inputs, so none is pulled before its call can begin.
+A cancellation of the caller cancels the task that starts calls, but not the calls: each has a shield, until the
+deadline that leaving sets.  So has a pull from an async iterable: a generator that is cancelled is exhausted, and
+would look as if it had yielded everything.
 """
 
 from collections import deque
@@ -86,8 +86,8 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
 
     You may leave at any time, by ``break``, an error or a cancellation: no further call starts, and those in
     flight get up to 30 seconds to finish.  The exception propagates unchanged, and no task is left.  A pull from
-    an async iterable gets 5 more seconds: what it yields is not attempted.  Then it is cancelled, and
-    ``input_cancelled`` is ``True``.
+    an async iterable gets 5 more seconds: what it yields is not attempted.  Then it is cancelled, which exhausts a
+    generator, whatever it had left: resume with another one over the same source.
 
     Every input is in exactly one place then: its outcome was returned, or it is in ``unread``, ``not_attempted``
     or ``in_doubt``.  They may be read at any time; a call in flight is in none of them yet.
@@ -96,11 +96,7 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
     total: int | None  #: The number of inputs; ``None`` if they come from an async iterable.
     done: int  #: The number of outcomes that were returned.
     failed: int  #: The number of these that have an error.
-    input_cancelled: bool
-    """Whether the async iterable was cancelled while a pull from it was pending.
-
-    A generator is exhausted then, whatever it had left: resume with another one over the same source.
-    """
+    input_cancelled: bool  #: Whether the async iterable was cancelled while a pull from it was pending.
 
     def __init__(
         self,

@@ -173,12 +173,10 @@ class AsyncRooms:
           no maximum, which the service recommends.
         - ``is_record``: whether to record, which the service documents as not supported yet.
 
-        An argument that is ``None`` is not sent.
-
-        Not safe to repeat: it is retried only if it was certainly not received, or was refused with 429.  Raises
-        ``CreateOutcomeUnknownError`` if the response was lost, unreadable or a server error (5xx); then use
-        ``find_created_between()``.  A ``TransportError`` means that the request was not sent.  After a
-        cancellation the outcome is unknown, without an error.
+        What is ``None`` is not sent.  Not safe to repeat: it is retried only if it was certainly not received, or
+        was refused with 429.  Raises ``CreateOutcomeUnknownError`` if the response was lost, unreadable or a
+        server error (5xx); then use ``find_created_between()``.  A ``TransportError`` means that the request was
+        not sent.  After a cancellation the outcome is unknown, without an error.
         """
         return await self._session.request(requests.create_room(limit=limit, is_record=is_record))
 
@@ -339,20 +337,15 @@ class AsyncRooms:
     ) -> Outcomes[str]:
         """Call ``get`` for many rooms concurrently: ``async with rooms.get_many(uuids) as outcomes``.
 
-        Returns an async context manager for one use.  Iterating over it yields each call's ``Outcome``, with the
-        room or the error, when the call finishes, in any order.  Safe to repeat.
+        Safe to repeat.  ``Outcomes`` says how to iterate, what that raises, and what happens when you leave early.
 
-        - ``uuids``: an iterable, read and checked at once, or an async iterable, from which a uuid is pulled when
-          its call can start; closing it is up to you.
+        - ``uuids``: an iterable, read and checked at once: the error names the position of a wrong uuid.  Or an
+          async iterable, from which a uuid is pulled when its call can start; closing it is up to you.
         - ``concurrency``: the maximum number of calls at once, 1 or more.  Keep it at most the client's
           ``max_connections``, since a call that waits for a connection may time out.
         - ``rate``: the maximum number of calls that start in a second, above 0, evenly spaced; ``None`` for no
           limit.  Retries inside a call do not count.
-        - ``max_failures``: start no further call after this many failures, 1 or more; then the iteration raises
-          ``TooManyFailuresError`` after the outcomes of the calls that started.  ``None`` for no limit.
-
-        ``Outcomes`` says what the iteration raises, and what happens when you leave early.  Raises
-        ``InvalidArgumentError`` for a wrong argument, with the position of a wrong uuid, before anything is sent.
+        - ``max_failures``: start no further call after this many failures, 1 or more; ``None`` for no limit.
         """
         return Outcomes("get_many", self.get, check_uuids(uuids), concurrency, rate, max_failures)
 

@@ -5,10 +5,8 @@
 1. A create that may have taken effect is in doubt.  It is never repeated, whatever else the response says.
 2. An expired token that can be replaced: retry once, at once, before the deadline.  It counts as no attempt.
 3. Raise if the error is permanent, the policy's attempts are used up, ``Retry-After`` is longer than its maximum,
-   the wait would end after the deadline, or the budget that all calls share is used up.  Otherwise retry.
-
-A response that limits the rate, 429 or 503 with ``Retry-After``, takes no attempt and no budget: the throttle says
-how long to wait and bounds the requests, unless the policy does not wait for limits.
+   the wait would end after the deadline, or the budget that all calls share is used up.  Otherwise retry.  Limits
+   of the rate take no attempt and no budget; see ``RetryPolicy``.
 
 The wait is drawn from 0 to a bound that doubles with each attempt ("full jitter"), so that clients which failed
 together do not return together.  ``Retry-After`` is added to it.  The budget bounds the load during an outage: n

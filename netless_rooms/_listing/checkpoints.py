@@ -1,8 +1,5 @@
 """Checkpoints of a scan, as values and as text.
 
-A list is scanned in one range or in several; each begins after a room and ends with another, after which the next
-begins.  A checkpoint contains the rest of each.
-
 The text has six fields and a checksum, joined by ``~``: version, region, mode, a digest of the account, ranges,
 sampled rooms.  It has only letters, digits and ``-_.,~%``, and uuids of rooms, but no token and no secret.  Pure.
 """
@@ -44,7 +41,7 @@ class Range:
 
 @frozen(kw_only=True)
 class Checkpoint:
-    """What is left of a scan."""
+    """What is left of a scan: the rest of each range, after which the next one begins."""
 
     region: str
     mode: ScanMode = ScanMode.SEQUENTIAL

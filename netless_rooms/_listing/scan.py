@@ -7,8 +7,6 @@ buffered per task.
 
 A failure goes through the queue like a page, after the rooms before it, and its range waits.  When the caller
 iterates again, all ranges that failed meanwhile are retried, and their failures are forgotten.
-
-Only rooms that the caller took count for a checkpoint, however many were fetched.
 """
 
 from collections import deque
