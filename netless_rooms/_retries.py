@@ -133,10 +133,6 @@ class RetryState:
     stop_reason: str | None = None  # why a retryable failure is not retried
 
     @property
-    def number(self) -> int:
-        return len(self.attempts) + 1
-
-    @property
     def deadline(self) -> float:
         return inf if self.policy.deadline is None else self.policy.deadline
 

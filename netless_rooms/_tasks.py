@@ -35,11 +35,7 @@ class AsyncWithOnly:
     def _refuse(self) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
-    def __await__(self) -> NoReturn:
-        self._refuse()
-
-    def __enter__(self) -> NoReturn:
-        self._refuse()
+    __await__ = __enter__ = _refuse
 
     def __exit__(self, *_: object) -> None:
         """Never called; ``with`` looks it up before it calls ``__enter__``."""

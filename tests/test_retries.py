@@ -55,7 +55,7 @@ def test_there_are_as_many_attempts_as_the_policy_has() -> None:
     for attempts in (1, 2, 7):
         call = tries(RetryPolicy(attempts))
         assert [is_retried(call, SLOW) for _ in range(attempts)] == [True] * (attempts - 1) + [False]
-        assert (call.number, call.stop_reason) == (attempts + 1, None)
+        assert (len(call.attempts), call.stop_reason) == (attempts, None)
 
 
 def test_a_wait_is_drawn_from_zero_to_its_bound_and_added_to_retry_after() -> None:

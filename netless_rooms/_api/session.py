@@ -58,7 +58,7 @@ class Session:
         call_began = now = anyio.current_time()
         end = call_began + state.deadline
         while True:
-            attempt = _Attempt(state.number, self.clock(), now)
+            attempt = _Attempt(len(state.attempts) + 1, self.clock(), now)
             try:
                 if self.throttle.is_limiting and self.retry.waits_for_limits:
                     await self._wait_for_turn(attempt, state, end)
