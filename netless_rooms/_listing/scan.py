@@ -247,28 +247,27 @@ class Scan(BackgroundWork, Generic[Item]):
 
         async def fetch_some() -> None:
             for state in waiting:
-                while not state.cursor.ended:
-                    await self._permits.acquire()
-                    await self._fetch_page(state)
+                await self._fetch(state)
 
         async with anyio.create_task_group() as group:
             for _ in range(self._concurrency):
                 group.start_soon(fetch_some)
 
-    async def _fetch_page(self, state: RangeState) -> None:
-        """Queue the next rooms of a range, if any; queue a failure too, then wait until it is retried."""
-        page: Sequence[Room | InvalidRoom] = ()
-        while not page and not state.cursor.ended:
+    async def _fetch(self, state: RangeState) -> None:
+        """Queue the pages of a range; queue a failure too, then wait until it is retried."""
+        await self._permits.acquire()
+        while not state.cursor.ended:
+            page: Sequence[Room | InvalidRoom] = ()
             try:
                 page = await self._request_page(state.cursor)
             except Exception as error:
                 state.has_failed = True
                 self._put(Fetched(state, error=error))
             await self._wait_for(lambda: not state.has_failed)
-        if page:
-            self._put(Fetched(state, page))
-        else:
-            self._permits.release()  # the end is not a page
+            if page:
+                self._put(Fetched(state, page))
+                await self._permits.acquire()
+        self._permits.release()  # the end is not a page
 
     def _put(self, item: Fetched) -> None:
         self._queue.append(item)
