@@ -18,7 +18,6 @@ from math import inf
 from typing import Final, Generic, Self, TypeVar, cast
 
 from anyio import CancelScope, create_task_group, current_time, sleep
-from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
@@ -110,16 +109,16 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         self._usage = f"async with rooms.{name}(...) as outcomes: async for outcome in outcomes: ..."
         self._call = call
         self._concurrency = check_count("concurrency", concurrency, at_least=1)
-        check_type("rate", rate, int | float | None, "a number of calls a second or None")
+        self._rate = check_type("rate", rate, int | float | None, "a number of calls a second or None")
         if rate is not None and not 0 < rate < inf:
             raise InvalidArgumentError(f"rate must be above 0 and finite, or None for no limit, not {rate}")
-        self._rate = rate
         self._max_failures = inf if max_failures is None else check_count("max_failures", max_failures, at_least=1)
         self._given: Sequence[Input] = inputs if isinstance(inputs, Sequence) else ()
         self._stream = inputs if isinstance(inputs, AsyncIterator) else None
         self.total = len(inputs) if isinstance(inputs, Sequence) else None
         self.done = self.failed = self._pulled = self._failures = 0
         self.input_cancelled = False
+        self._starting: CancelScope | None = None  # around all that starts calls
         self._pull: CancelScope | None = None  # around the last pull
         self._end: Exception | None = None  # what it raised; StopAsyncIteration if all were pulled
         self._waiting: dict[int, Input] = {}
@@ -128,9 +127,6 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         self._in_doubt: dict[int, Input] = {}
         self._last_failure: Exception | None = None  # the one that reached max_failures
         self._is_stopped = False  # no other call begins
-
-    async def _prepare(self) -> None:
-        self._starting = CancelScope()  # not before, because it needs an event loop
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(done={self.done}, failed={self.failed}, total={self.total})"
@@ -181,16 +177,26 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         raise StopAsyncIteration
 
     def _notify(self) -> None:
-        if self._is_stopped and not self._begun:
+        if self._is_stopped and not self._begun and self._starting is not None:
             self._starting.cancel()  # it may be waiting for an input or for the rate
             if self._pull is not None:
                 self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
         super()._notify()
 
     async def _work(self) -> None:
+        earliest = -inf
+        held: tuple[Sized, ...] = (self._waiting, self._begun, self._ready)
         async with create_task_group() as calls:
-            with self._starting:
-                await self._start_calls(calls)
+            with CancelScope() as self._starting:
+                while True:
+                    await self._wait_for(lambda: sum(map(len, held)) < self._concurrency)
+                    if self._is_stopped or not await self._pull_next():
+                        return
+                    if self._rate is not None:
+                        await sleep(max(0.0, earliest - current_time()))
+                        earliest = current_time() + 1 / self._rate
+                    calls.start_soon(self._make_call, self._pulled - 1)
+                    await let_connect()
 
     async def _leave(self) -> None:
         self._is_stopped = True
@@ -198,19 +204,6 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
             call.deadline = current_time() + DRAIN_TIMEOUT
         self._notify()
         await self._wait_for(lambda: not self._begun)
-
-    async def _start_calls(self, calls: TaskGroup) -> None:
-        earliest = -inf
-        held: tuple[Sized, ...] = (self._waiting, self._begun, self._ready)
-        while True:
-            await self._wait_for(lambda: sum(map(len, held)) < self._concurrency)
-            if self._is_stopped or not await self._pull_next():
-                return
-            if self._rate is not None:
-                await sleep(max(0.0, earliest - current_time()))
-                earliest = current_time() + 1 / self._rate
-            calls.start_soon(self._make_call, self._pulled - 1)
-            await let_connect()
 
     async def _pull_next(self) -> bool:
         """Move the next input to ``_waiting``; return ``False`` if there is no other one."""
