@@ -17,7 +17,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from math import inf
 from typing import Final, Generic, Self, TypeVar, cast
 
-from anyio import CancelScope, create_task_group, current_time, sleep
+from anyio import CancelScope, create_task_group, current_time, move_on_after
 from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
@@ -93,9 +93,9 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
     """
 
     total: int | None  #: The number of inputs; ``None`` if they come from an async iterable.
-    done: int  #: The number of outcomes that were returned.
-    failed: int  #: The number of these that have an error.
-    input_cancelled: bool  #: Whether the async iterable was cancelled while a pull from it was pending.
+    done: int = 0  #: The number of outcomes that were returned.
+    failed: int = 0  #: The number of these that have an error.
+    input_cancelled: bool = False  #: Whether the async iterable was cancelled while a pull from it was pending.
 
     def __init__(
         self,
@@ -116,9 +116,7 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         self._given: Sequence[Input] = inputs if isinstance(inputs, Sequence) else ()
         self._stream = inputs if isinstance(inputs, AsyncIterator) else None
         self.total = len(inputs) if isinstance(inputs, Sequence) else None
-        self.done = self.failed = self._pulled = self._failures = 0
-        self.input_cancelled = False
-        self._starting: CancelScope | None = None  # around all that starts calls
+        self._pulled = self._failures = 0
         self._pull: CancelScope | None = None  # around the last pull
         self._end: Exception | None = None  # what it raised; StopAsyncIteration if all were pulled
         self._waiting: dict[int, Input] = {}
@@ -177,26 +175,24 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         raise StopAsyncIteration
 
     def _notify(self) -> None:
-        if self._is_stopped and not self._begun and self._starting is not None:
-            self._starting.cancel()  # it may be waiting for an input or for the rate
-            if self._pull is not None:
-                self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
+        if self._is_stopped and not self._begun and self._pull is not None:
+            self._pull.deadline = min(self._pull.deadline, current_time() + INPUT_TIMEOUT)
         super()._notify()
 
     async def _work(self) -> None:
         earliest = -inf
         held: tuple[Sized, ...] = (self._waiting, self._begun, self._ready)
         async with create_task_group() as calls:
-            with CancelScope() as self._starting:
-                while True:
-                    await self._wait_for(lambda: sum(map(len, held)) < self._concurrency)
-                    if self._is_stopped or not await self._pull_next():
-                        return
-                    if self._rate is not None:
-                        await sleep(max(0.0, earliest - current_time()))
-                        earliest = current_time() + 1 / self._rate
-                    calls.start_soon(self._make_call, self._pulled - 1)
-                    await let_connect()
+            while True:
+                await self._wait_for(lambda: self._is_stopped or sum(map(len, held)) < self._concurrency)
+                if self._is_stopped or not await self._pull_next():
+                    return
+                if self._rate is not None:
+                    with move_on_after(earliest - current_time()):
+                        await self._wait_for(lambda: self._is_stopped)
+                    earliest = current_time() + 1 / self._rate
+                calls.start_soon(self._make_call, self._pulled - 1)
+                await let_connect()
 
     async def _leave(self) -> None:
         self._is_stopped = True

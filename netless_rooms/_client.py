@@ -305,8 +305,7 @@ class AsyncRooms:
         another region, and ``CheckpointError`` for one of another account.  After an error you may iterate over
         the same scan again, or resume in a new one: ``scan(resume=error.checkpoint)``.
         """
-        options: dict[str, Any] = {"resume": resume, "split_hint": split_hint, "on_invalid": on_invalid}
-        return Scan(self._session, page_size=page_size, prefetch=prefetch, shards=shards, **options)
+        return Scan(self._session, page_size, prefetch, shards, resume, split_hint, on_invalid)
 
     async def split(self, shards: int, *, split_hint: str | None = None) -> tuple[str, ...]:
         """Return shards of the list, for ``scan(resume=shard)`` in any process.  Safe to repeat.

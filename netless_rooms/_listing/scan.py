@@ -78,16 +78,15 @@ class Scan(BackgroundWork, Generic[Item]):
     _is_shielded = True
     _usage = "async with rooms.scan(...) as scan: async for room in scan: ..."
 
-    room_count: int  #: How many rooms were returned since this scan started or resumed.
-    page_count: int  #: How many pages were taken, including the current one.
-    skipped_count: int  #: How many rooms were skipped because they could not be read.
+    room_count: int = 0  #: How many rooms were returned since this scan started or resumed.
+    page_count: int = 0  #: How many pages were taken, including the current one.
+    skipped_count: int = 0  #: How many rooms were skipped because they could not be read.
     skipped: list[InvalidRoom]  #: The first 1000 of them.
     _page: Iterator[Item]
 
     def __init__(
         self,
         session: Session,
-        *,
         page_size: int,
         prefetch: int,
         shards: int,
@@ -99,7 +98,6 @@ class Scan(BackgroundWork, Generic[Item]):
             raise InvalidArgumentError(f"on_invalid must be one of {', '.join(map(repr, get_args(OnInvalid)))}")
         if resume is not None and split_hint is not None:
             raise InvalidArgumentError("give resume or split_hint, not both: a resumed scan keeps its ranges")
-        self.room_count = self.page_count = self.skipped_count = 0
         self.skipped = []
         self._session = session
         self._page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
