@@ -15,7 +15,7 @@ would look as if it had yielded everything.
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence, Sized
 from math import inf
-from typing import Final, Generic, Self, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from anyio import CancelScope, create_task_group, current_time, move_on_after
 from anyio.lowlevel import checkpoint
@@ -149,10 +149,6 @@ class Outcomes(BackgroundWork, AsyncIterator[Outcome], Generic[Input]):
         You may retry a uuid.  Before you repeat a create, check with ``find_created_between()``.
         """
         return tuple(given for _, given in sorted(self._in_doubt.items()))
-
-    def __aiter__(self) -> Self:
-        self._check_entered()
-        return self
 
     async def __anext__(self) -> Outcome:
         """Return the next outcome."""

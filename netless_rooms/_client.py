@@ -401,5 +401,3 @@ class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Any]):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{name} is an attribute of what entering this returns: {self._usage}")
-
-    __aiter__ = AsyncWithOnly._refuse

@@ -35,6 +35,10 @@ class AsyncWithOnly:
     def _refuse(self) -> NoReturn:
         raise TypeError(f"this must be entered first: {self._usage}")
 
+    def __aiter__(self) -> Self:
+        self._check_entered()
+        return self
+
     __await__ = __enter__ = _refuse
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ iterates again, all ranges that failed meanwhile are retried, and their failures
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -159,10 +159,6 @@ class Scan(BackgroundWork, Generic[Item]):
         in_order = all(each.cursor.is_ascending for each in self._ranges)
         samples = tuple(sorted(self._samples.values())) if in_order else ()
         return str(evolve(start, account=self._account, ranges=left, samples=samples))
-
-    def __aiter__(self) -> Self:
-        self._entered()
-        return self
 
     def _entered(self) -> Checkpoint:
         if self._start is None:
