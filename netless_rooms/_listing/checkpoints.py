@@ -23,12 +23,9 @@ VERSION: Final = "scan1"
 class ScanMode(StrEnum):
     """How a scan reads the list."""
 
-    SEQUENTIAL = "sequential"
-    """In one range, page after page."""
-    SHARDS = "shards"
-    """In ranges of uuids, concurrently: the service continues after a ``beginUUID`` that names no room."""
-    KNOWN_ROOMS = "known-rooms"
-    """In ranges between rooms that an earlier scan returned, concurrently."""
+    SEQUENTIAL = "sequential"  #: In one range, page after page.
+    SHARDS = "shards"  #: In ranges of uuids, concurrently: the service accepts a ``beginUUID`` that names no room.
+    KNOWN_ROOMS = "known-rooms"  #: In ranges between rooms that an earlier scan returned, concurrently.
 
 
 @frozen

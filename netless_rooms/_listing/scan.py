@@ -120,10 +120,8 @@ class Scan(BackgroundWork, Generic[Item]):
         return f"<{type(self).__name__} {mode}, {self.room_count} rooms so far>"
 
     async def _prepare(self) -> None:
-        first_uuid = None
         try:
-            if self._resume is not None:
-                first_uuid = await check_account(self._session, self._resume)
+            first_uuid = await check_account(self._session, self._resume)
             start = self._resume or await plan_scan(self._session, self._shards, self._hint)
         except RoomsError as error:
             error.checkpoint = None if self._resume is None else str(self._resume)

@@ -40,9 +40,10 @@ async def plan_scan(session: Session, shards: int, split_hint: Checkpoint | None
     return evolve(start, mode=mode, ranges=ranges_between(points)) if points else start
 
 
-async def check_account(session: Session, resume: Checkpoint) -> str | None:
+async def check_account(session: Session, resume: Checkpoint | None) -> str | None:
     """Return the first room of the list; ``CheckpointError`` if the checkpoint is of another account."""
-    return None if resume.account is None else _first_named(await _first_page(session, resume))
+    knows_account = resume is not None and resume.account is not None
+    return _first_named(await _first_page(session, resume)) if knows_account else None
 
 
 async def check_end(session: Session, cursor: Cursor) -> None:
