@@ -47,8 +47,7 @@ class AsyncRooms:
     - ``timeout``: the limit for each of connecting, sending, the time between two reads, and waiting for a free
       connection, in seconds, above 0 and at most a million.  ``None`` is no limit, the default the client's own.
     - ``retry``: when a failed call is retried; ``RetryPolicy(1)`` never does.  Siblings share its ``budget``.
-    - ``allow_http``: ``True`` permits an ``http`` address of another machine.  Anyone on the network path can then
-      read the token.
+    - ``allow_http``: ``True`` permits ``http`` to another machine; anyone on the network path can read the token.
     - ``check_token``: whether a call that its token does not permit, by kind, role, room or expiry, is refused
       before it is sent.  ``False`` leaves that to the service, as for a token that cannot be read.
     - ``clock``: returns seconds since the epoch, for the expiry of tokens.  The default is this machine's clock.
@@ -220,10 +219,9 @@ class AsyncRooms:
     ) -> AsyncGenerator[Room, None]:
         """Return an async generator of all rooms, in the service's order.  Safe to repeat.
 
-        It yields every room that existed when the walk began exactly once; it may or may not yield a room created
-        meanwhile.  The end is proven: two requests for rooms after the last one returned none.  Nothing is held
-        open between two rooms, so you may stop anywhere; on Trio, which warns about unclosed generators, use
-        ``contextlib.aclosing``.
+        It yields every room that existed when the walk began exactly once, and perhaps rooms created meanwhile.
+        The end is proven: two requests for rooms after the last one returned none.  Nothing is held open between
+        two rooms, so you may stop anywhere.  Trio warns about unclosed generators: use ``contextlib.aclosing``.
 
         - ``begin_uuid``: start from this room, as the service does.
         - ``after``: start after this room, to resume a walk.  Not together with ``begin_uuid``.
@@ -324,8 +322,7 @@ class AsyncRooms:
         counts if its ``created_at``, or the time in its version-1 UUID, is in the range or less than a millisecond
         off.  Walks the whole list, one request for each 1000 rooms, because it is not in order of creation.
 
-        Raises the errors of ``walk()``, and ``InvalidArgumentError`` if a time has no zone, or ``start`` is after
-        ``end``.
+        Raises as ``walk()``, and ``InvalidArgumentError`` if a time has no zone or ``start`` is after ``end``.
         """
         if _validation.check_time("start", start) > _validation.check_time("end", end):
             raise InvalidArgumentError(f"start must not be after end, and {start} is after {end}")

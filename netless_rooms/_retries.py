@@ -146,8 +146,7 @@ class RetryState:
     ) -> bool:
         """Whether to retry after ``error``; if so, ``wait`` says when.
 
-        ``elapsed`` is in seconds since the call began, ``jitter`` from 0 to 1, ``hold`` the time for which the
-        throttle holds back all requests.
+        ``elapsed`` is in seconds since the call began, ``jitter`` 0 to 1, ``hold`` how long the throttle waits.
         """
         if not self.is_repeatable and _may_have_taken_effect(error):
             self.in_doubt = True

@@ -1,9 +1,8 @@
 """A scan of the whole list: pages are fetched ahead, in one range or several at once, exact to the room.
 
 Each range has its own cursor.  In the background, a few tasks take one range after the other and put its pages
-into a queue, from which the caller's ``async for`` takes them.  A page needs a permit.  There are ``prefetch``
-permits for each task, and one more whenever the caller waits for a page, so at most ``prefetch`` pages are
-buffered per task.
+into a queue for the caller's ``async for``.  A page needs a permit.  There are ``prefetch`` permits for each task,
+and one more whenever the caller waits for a page, so at most ``prefetch`` pages are buffered per task.
 
 A failure goes through the queue like a page, after the rooms before it, and its range waits.  When the caller
 iterates again, all ranges that failed meanwhile are retried, and their failures are forgotten.
