@@ -7,7 +7,7 @@ sampled rooms.  It has only letters, digits and ``-_.,~%``, and uuids of rooms, 
 import re
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 from zlib import crc32
 
@@ -28,8 +28,7 @@ class ScanMode(StrEnum):
     KNOWN_ROOMS = "known-rooms"  #: In ranges between rooms that an earlier scan returned, concurrently.
 
 
-@frozen
-class Range:
+class Range(NamedTuple):
     """The rooms after ``after`` (``None``: from the first) up to ``last_uuid`` (``None``: to the end)."""
 
     after: str | None = None
@@ -47,7 +46,7 @@ class Checkpoint:
     samples: tuple[str, ...] = ()  # some rooms, in the order of their uuids, at which a later scan can split
 
     def __str__(self) -> str:
-        ranges = ",".join(f"{part.after or ''}.{part.last_uuid or ''}" for part in self.ranges)
+        ranges = ",".join(f"{after or ''}.{last_uuid or ''}" for after, last_uuid in self.ranges)
         region = quote(self.region, safe="").replace("~", "%7E")
         text = "~".join([VERSION, region, self.mode, self.account or "", ranges, ".".join(self.samples)])
         return f"{text}~{_checksum(text)}"

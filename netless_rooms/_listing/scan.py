@@ -130,10 +130,8 @@ class Scan(BackgroundWork, Generic[Item]):
         # One for each first digit, over which uuids are spread evenly, as ``split_candidates`` says.
         self._samples = {uuid[0]: uuid for uuid in start.samples}
         in_order = start.mode is not ScanMode.SEQUENTIAL
-        new_cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
-        self._ranges = [
-            RangeState(new_cursor(after=part.after, last_uuid=part.last_uuid), part.after) for part in start.ranges
-        ]
+        cursor = partial(Cursor, in_order=in_order, first_uuid=first_uuid, page_size=self._page_size)
+        self._ranges = [RangeState(cursor(after=after, last_uuid=last), after) for after, last in start.ranges]
         self._concurrency = max(1, min(self._shards, len(self._ranges)))
         self._turn = anyio.Lock()
         self._permits = anyio.Semaphore(self._prefetch * self._concurrency)
