@@ -95,9 +95,8 @@ class Room:
     def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
         """Return the room as new built-ins that ``json.dumps`` takes.
 
-        By default the keys are the names of all fields, with ``extra`` as a nested dict.  With ``wire`` they
-        are the service's names, with the unknown fields among them and without ``null``.  ``created_at`` is a text
-        such as ``2021-01-18T06:56:29.432Z``.
+        The keys are the names of all fields, and ``extra`` is a nested dict; with ``wire``, the service's names,
+        unknown fields among them, without ``null``.  ``created_at`` is as in ``2021-01-18T06:56:29.432Z``.
         """
         return Room._to_dict(self, wire)
 
