@@ -255,6 +255,7 @@ class Scan(BackgroundWork, Generic[Item]):
             await self._wait_for(lambda: not state.has_failed)
             if page:
                 self._put(Fetched(state, page))
+                del page  # the caller alone keeps it
                 await self._permits.acquire()
         self._permits.release()  # the end is not a page
 
