@@ -81,16 +81,16 @@ class AsyncRooms:
         clock: Clock = wall_clock,
         max_body_size: int = MAX_BODY_SIZE,
     ) -> None:
+        bound = _validation.check_count("max_body_size", max_body_size, at_least=1)
         address = _validation.check_base_url(base_url, allow_http=check_flag("allow_http", allow_http))
         self._session = Session(
-            transport=transport.Transport(client, address),
+            transport=transport.Transport(client, address, bound),
             provider=make_provider(token, clock),
             region=_validation.check_region(region),
             check_token=check_flag("check_token", check_token),
             clock=check_type("clock", clock, Callable, "a function"),
             retry=check_type("retry", retry, RetryPolicy, "a RetryPolicy"),
             timeout=_validation.check_timeout(timeout),
-            max_body_size=_validation.check_count("max_body_size", max_body_size, at_least=1),
         )
 
     def __repr__(self) -> str:
@@ -119,10 +119,9 @@ class AsyncRooms:
         """Open an ``AsyncRooms`` with its own client: ``async with AsyncRooms.open() as rooms``.
 
         Returns an async context manager for one use, which closes the client: one of httpx, with a timeout of 30
-        seconds.  What is ``None`` comes from the environment, as on the command line: ``token`` from
-        ``NETLESS_TOKEN``, or from ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``, ``region`` from
-        ``NETLESS_REGION``, ``base_url`` from ``NETLESS_BASE_URL`` or else the public address.  An empty variable
-        counts as not set.
+        seconds.  What is ``None`` comes from the environment, where an empty variable counts as not set: ``token``
+        from ``NETLESS_TOKEN``, or ``NETLESS_ACCESS_KEY`` and ``NETLESS_SECRET_KEY``, ``region`` from
+        ``NETLESS_REGION``, ``base_url`` from ``NETLESS_BASE_URL`` or else the public address.
 
         Arguments and errors are those of the class, but raise on entering.  So do ``InvalidArgumentError`` if
         settings are missing, which names all, or a token and a secret key are both set and neither is given; and
@@ -228,22 +227,19 @@ class AsyncRooms:
         - ``page_size``: rooms per request, 1 to 1000.
         - ``max_rooms``: stop after this many rooms, 0 or more; ``None`` for all.
 
-        Keeps one page in memory, and also the uuids seen if the list is not in uuid order, contrary to the
-        documentation.  If the room at the cursor leaves the list, the walk may raise an error; disabling
-        presumably removes no room.
-
-        Raises ``PaginationError`` too, if the list repeats, stalls, jumps back or ignores the cursor.  To resume
-        after any ``RoomsError``, use ``walk(after=error.checkpoint)``.
+        Keeps one page in memory, and also all uuids seen if they do not ascend, contrary to the documentation.
+        Raises ``PaginationError`` too, if the list repeats, stalls, jumps back or ignores the cursor, and perhaps
+        if the room at the cursor leaves the list; disabling presumably removes none.  To resume after any
+        ``RoomsError``, use ``walk(after=error.checkpoint)``.
         """
         return each_room(self._session, start_walk(begin_uuid, after, page_size, max_rooms), max_rooms)
 
     def pages(
         self, *, begin_uuid: str | None = None, after: str | None = None, page_size: int = MAX_PAGE_SIZE
     ) -> AsyncGenerator[RoomPage, None]:
-        """Return an async generator of the rooms of ``walk()``, a page at a time.
+        """Return an async generator of the rooms of ``walk()``, a page at a time; all else is as in ``walk()``.
 
-        A page has the new rooms of one response: 1 to ``page_size``.  A short page is not the end.  Everything
-        else is as in ``walk()``.
+        A page has the new rooms of one response: 1 to ``page_size``.  A short page is not the end.
         """
         return each_page(self._session, start_walk(begin_uuid, after, page_size))
 
@@ -369,9 +365,8 @@ class AsyncRooms:
     ) -> Outcomes[int]:
         """Call ``create`` ``count`` times, 0 or more, with the same ``limit`` and ``is_record``.
 
-        Not safe to repeat.  A create that may have taken effect is not retried: its outcome has a
-        ``CreateOutcomeUnknownError``.  If it was cancelled after you left, its position is in ``in_doubt``.
-        Everything else as in ``get_many``.
+        Not safe to repeat.  If a create may have taken effect, its outcome has a ``CreateOutcomeUnknownError``; if
+        it was cancelled after you left, its position is in ``in_doubt``.  Everything else as in ``get_many``.
         """
         create = requests.create_room(limit=limit, is_record=is_record)
         places = range(_validation.check_count("count", count, at_least=0))

@@ -20,9 +20,10 @@ from selection import on_both_loops
 pytestmark = pytest.mark.anyio
 
 
-def background(work: Any, leave: Any) -> BackgroundWork:
+def background(work: Any, leave: Any, *, shield: bool = False) -> BackgroundWork:
     block = BackgroundWork()
     block._work, block._leave = work, leave  # type: ignore[method-assign]  # as a subclass does
+    block._is_shielded = shield
     return block
 
 
@@ -86,7 +87,7 @@ async def test_leave_runs_again_when_its_task_is_cancelled_meanwhile() -> None:
             await anyio.lowlevel.checkpoint()
 
     task = asyncio.create_task(enter())
-    while not left:
+    while not (left or task.done()):
         await anyio.lowlevel.checkpoint()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

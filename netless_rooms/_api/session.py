@@ -10,7 +10,7 @@ import anyio
 from attrs import define, field, frozen
 
 from netless_rooms._api.requests import ApiRequest, Result
-from netless_rooms._api.responses import MAX_BODY_SIZE, parse_response
+from netless_rooms._api.responses import parse_response
 from netless_rooms._api.throttle import Throttle
 from netless_rooms._api.transport import Transport
 from netless_rooms._auth.permissions import check_permission
@@ -50,7 +50,6 @@ class Session:
     budget: RetryBudget = field(factory=RetryBudget)
     throttle: Throttle = field(factory=Throttle)
     timeout: float | EllipsisType | None = ...
-    max_body_size: int = MAX_BODY_SIZE
 
     async def request(self, request: ApiRequest[Result]) -> Result:
         """Send ``request``, again if the policy allows, and return what the service answers."""
@@ -130,12 +129,7 @@ class Session:
         began, outcome = time.perf_counter(), "interrupted"
         try:
             response = await self.transport.send(
-                request,
-                token=token,
-                region=self.region,
-                timeout=self.timeout,
-                max_timeout=max_timeout,
-                max_body_size=self.max_body_size,
+                request, token=token, region=self.region, timeout=self.timeout, max_timeout=max_timeout
             )
             outcome = str(response.status)
         except RoomsError as error:

@@ -23,7 +23,7 @@ from anyio.lowlevel import current_token
 
 from netless_rooms import errors
 from netless_rooms._api.requests import ApiRequest, request_headers
-from netless_rooms._api.responses import MAX_BODY_SIZE, RawResponse, excerpt, size_to_read
+from netless_rooms._api.responses import RawResponse, excerpt, size_to_read
 from netless_rooms._auth.redaction import Redact, chain, leaks
 from netless_rooms._auth.tokens import Token
 
@@ -72,7 +72,7 @@ _first: Final[dict[int, tuple[object, int, int]]] = {}
 class Transport:
     """Sends requests to one address over one borrowed client."""
 
-    def __init__(self, client: Client, base_url: str) -> None:
+    def __init__(self, client: Client, base_url: str, max_body_size: int) -> None:
         """Refuse a client that cannot send, and an address that its library cannot parse."""
         library = _library_of(client)
         try:
@@ -80,7 +80,7 @@ class Transport:
         except (library.InvalidURL, UnicodeError) as error:
             raise errors.InvalidArgumentError(f"base_url cannot be read: {error}") from None
         self.base_url: str = base_url
-        self._client, self._library = client, library
+        self._client, self._library, self._max_body_size = client, library, max_body_size
 
     async def send(
         self,
@@ -90,7 +90,6 @@ class Transport:
         region: str,
         timeout: float | EllipsisType | None,  # noqa: ASYNC109  it is passed on to the HTTP library
         max_timeout: float = inf,
-        max_body_size: int = MAX_BODY_SIZE,
     ) -> RawResponse:
         """Send ``request`` and return the response, whatever its status.
 
@@ -119,7 +118,7 @@ class Transport:
             if "http_version" in response.extensions:  # else it did not come over a network
                 _homes[key] = here
             try:
-                return await _read(response, max_body_size)
+                return await _read(response, self._max_body_size)
             finally:
                 await response.aclose()
         except errors.RoomsError:
@@ -160,9 +159,8 @@ class Transport:
     def _is_from_hook(self, error: Exception, http_request: Any) -> bool:
         """Whether an event hook of the client raised ``error``.
 
-        The library names the request in each error of its own.  Any other exception is not of a hook if it passed
-        ``handle_async_request``, which every transport has, or only the library from ``send`` on, as for an
-        unreadable ``Location``.
+        The library names the request in each error of its own.  Another exception is not of a hook if it passed
+        ``handle_async_request`` of a transport, or only the library from ``send`` on, as for an odd ``Location``.
         """
         if not any(self._client.event_hooks.values()):
             return False
@@ -226,10 +224,7 @@ def _names(error: BaseException) -> set[str]:
 
 
 def own_client() -> AbstractAsyncContextManager[Client]:
-    """Return a client of our own, to be entered and so closed by the caller.
-
-    Raises ``ClientUnusableError`` if the environment has a proxy or a certificate file that httpx cannot use.
-    """
+    """Return a client for the caller to close; ``ClientUnusableError`` if httpx cannot use the environment."""
     import httpx  # not above, since a user of httpx2 does without it
 
     try:
