@@ -49,9 +49,8 @@ class BackgroundWork(AsyncWithOnly):
     """A mixin for objects whose ``_work`` runs beside the body of their ``async with``.
 
     After the body ``_leave`` runs, then what is left of ``_work`` is cancelled.  No cancel scope disturbs
-    ``_leave``, so it must end by itself, and soon.  If ``_is_shielded``, no cancellation from outside reaches
-    ``_work`` either until ``_leave`` has ended; if asyncio's own ``cancel()`` interrupts ``_leave``, which no
-    shield stops, it runs again.
+    ``_leave``, so it must end by itself, and soon.  If ``_is_shielded``, no cancellation reaches ``_work`` either
+    until ``_leave`` has ended; asyncio's own ``cancel()``, which no shield stops, makes it run again.
     """
 
     _is_shielded = False

@@ -59,10 +59,7 @@ def list_rooms(*, begin_uuid: str | None = None, limit: int | None = None, toler
 def list_rooms(
     *, begin_uuid: str | None = None, limit: int | None = None, tolerant: bool = False
 ) -> ApiRequest[Any]:
-    """``GET /v5/rooms?beginUUID=&limit=``; sends only what is set.
-
-    A member that is not a room becomes an ``InvalidRoom`` if ``tolerant``, else makes the response unreadable.
-    """
+    """``GET /v5/rooms?beginUUID=&limit=``; if ``tolerant``, a member that is not a room is an ``InvalidRoom``."""
     query: dict[str, str | int] = {}
     if begin_uuid is not None:
         query["beginUUID"] = check_uuid("begin_uuid", begin_uuid)

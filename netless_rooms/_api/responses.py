@@ -35,13 +35,10 @@ _ERRORS: Final = {kind._default_status: kind for kind in errors.StatusError.__su
 
 @frozen(repr=False)
 class RawResponse:
-    """A response as it arrived; ``headers`` is looked up in lower case.
-
-    It may echo the token, so its repr shows nothing.
-    """
+    """A response as it arrived; it may echo the token, so its repr shows nothing."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # looked up in lower case
     body: bytes
 
     @property
@@ -101,9 +98,8 @@ def parse_response(
 ) -> Result:
     """Return what the service answered, or raise what its refusal means.
 
-    ``redact`` removes what must not be shown, since a response may echo the token that was sent.  ``now`` is this
-    machine's time, in seconds since the epoch: where a token is called expired, the error says whether the two
-    clocks agree.
+    ``redact`` removes what must not be shown, since a response may echo the token that was sent.  ``now`` is in
+    seconds since the epoch: where a token is called expired, the error says whether the clocks agree.
     """
     if 300 <= response.status < 400 and "location" in response.headers:
         address = excerpt(_without_query(response.headers["location"]), redact)
@@ -139,8 +135,8 @@ def _parse(request: ApiRequest[Result], response: RawResponse, redact: Redact, n
         # Not at most ``limit``, because a service that ignores ``limit`` can still be walked and diagnosed.
         result = structure(document, request.model, max_members=MAX_PAGE_SIZE)
         if isinstance(result, MixedPage):
-            sanitized: Any = MixedPage(_sanitize(each, redact) for each in result)
-            result = sanitized
+            clean: Any = MixedPage(_sanitize(each, redact) for each in result)
+            result = clean
     for attribute, expected in request.expected.items():
         actual = getattr(result, attribute)
         if not (same_uuid(actual, expected) if isinstance(expected, str) else actual is expected):

@@ -1,7 +1,6 @@
-"""The doctor's requests: about 30, which only read.
+"""The doctor's requests: about 30, which only read; ``checks`` decides what the responses mean.
 
-``checks`` decides what the responses mean.  A refusal of what was requested is evidence; any other lasting failure
-ends the run.
+A refusal of what was requested is evidence; any other lasting failure ends the run.
 """
 
 import time

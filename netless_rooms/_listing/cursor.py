@@ -79,10 +79,7 @@ class Cursor:
         return PageRequest(self._cursor, min(self.page_size + self._cursor_is_returned, MAX_PAGE_SIZE))
 
     def advance(self, uuids: Sequence[str | None]) -> slice:
-        """Take the response to ``next_request``; return which part of it is new: at most ``page_size`` rooms.
-
-        ``None`` stands for a room whose uuid cannot be read.
-        """
+        """Take a response, ``None`` for an unreadable uuid; return what of it is new, ``page_size`` at most."""
         if all(uuids):  # much faster than a search for ``None``
             return self._advance(cast("Sequence[str]", uuids), is_all=True)
         places = [place for place, uuid in enumerate(uuids) if uuid is not None]

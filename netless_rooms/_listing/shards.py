@@ -135,8 +135,7 @@ async def _first_from_each(session: Session, candidates: Sequence[str]) -> list[
 def split_candidates(count: int) -> tuple[str, ...]:
     """Return uuids that split all uuids into ``count`` equal parts; no room has one of them.
 
-    A version-1 UUID begins with the low bits of the time, which take all values every 429.5 seconds, so rooms are
-    spread evenly.
+    Rooms are spread evenly: a version-1 UUID begins with the low bits of the time, which repeat every 429.5 s.
     """
     return tuple(f"{(place << 32) // count:08x}000010008000000000000000" for place in range(1, count))
 
