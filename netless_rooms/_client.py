@@ -368,11 +368,10 @@ class AsyncRooms:
         Not safe to repeat.  If a create may have taken effect, its outcome has a ``CreateOutcomeUnknownError``; if
         it was cancelled after you left, its position is in ``in_doubt``.  Everything else as in ``get_many``.
         """
-        create = requests.create_room(limit=limit, is_record=is_record)
+        requests.create_room(limit=limit, is_record=is_record)  # refuses wrong arguments at once
         places = range(_validation.check_count("count", count, at_least=0))
-        return Outcomes(
-            "create_many", lambda _: self._session.request(create), places, concurrency, rate, max_failures
-        )
+        limits = concurrency, rate, max_failures
+        return Outcomes("create_many", lambda _: self.create(limit=limit, is_record=is_record), places, *limits)
 
 
 class _Opening(AsyncWithOnly, AbstractAsyncContextManager[Any]):
