@@ -7,12 +7,10 @@ scopes around it (PEP 789).  So ``BackgroundWork`` holds the task group, and wha
 from collections.abc import Callable, Coroutine
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from types import MethodType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 from anyio import CancelScope, Event, create_task_group, get_cancelled_exc_class, get_current_task
 from anyio.lowlevel import checkpoint
-
-STEPS_TO_A_CONNECTION: Final = 4
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -39,7 +37,11 @@ class AsyncWithOnly:
         self._check_entered()
         return self
 
-    __await__ = __enter__ = _refuse
+    def __await__(self) -> NoReturn:
+        self._refuse()
+
+    def __enter__(self) -> NoReturn:
+        self._refuse()
 
     def __exit__(self, *_: object) -> None:
         """Never called; ``with`` looks it up before it calls ``__enter__``."""
@@ -121,11 +123,11 @@ class BackgroundWork(AsyncWithOnly):
 
 
 async def let_connect() -> None:
-    """Wait some steps of the event loop, until httpcore knows that the last request has taken its connection.
+    """Wait four steps of the event loop, until httpcore knows that the last request has taken its connection.
 
     It gives requests that begin together the same connection, and all but one of them then start over.
     """
-    for _ in range(STEPS_TO_A_CONNECTION):
+    for _ in range(4):
         await checkpoint()
 
 
