@@ -32,7 +32,7 @@ class Size:
     growth: Sequence[int]
 
 
-FULL: Final = Size(rounds=10, pages=50, slow_rounds=2, slow_pages=480, calls=300, growth=GROWTH)
+FULL: Final = Size(rounds=20, pages=50, slow_rounds=2, slow_pages=480, calls=300, growth=GROWTH)
 QUICK: Final = Size(rounds=2, pages=10, slow_rounds=1, slow_pages=48, calls=50, growth=(1_000, 10_000))
 
 
@@ -201,7 +201,7 @@ def growth(server: str, size: Size) -> Group:
             "`scan(shards=8)`": ("list_ours", {"keep": False, "call": "scan", "shards": 8}),
         }
         contenders = [Contender(f"{way}, {count:,}", name, options | more) for way, (name, more) in ways.items()]
-        rows += measure(contenders, rounds=1, fresh=True)
+        rows += measure(contenders, rounds=size.slow_rounds + 1, fresh=True)
     last, many = rows[-len(ways) :], f"{size.growth[-1]:,} rooms"
     targets = [
         Target(f"CPU time of {row.title}, relative to the script", bound, row.ratio)

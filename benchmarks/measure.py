@@ -60,14 +60,14 @@ def measure(
 ) -> list[Row]:
     """Run all contenders ``rounds`` times, several after one that does not count.
 
-    With ``fresh`` each has a process of its own, so that its memory can be told.
+    With ``fresh`` each run has a process of its own, so that its memory can be told.
     """
     chosen = [evolve(contender, units=contender.units or units) for contender in contenders]
     if fresh:
-        runs: dict[str, list[Run]] = {}
-        for each in chosen:
+        runs: dict[str, list[Run]] = {each.title: [] for each in chosen}
+        for each in rounds * chosen:
             with get_context("spawn").Pool(1) as pool:
-                runs |= pool.apply(run_rounds, ([each], rounds))
+                runs[each.title] += pool.apply(run_rounds, ([each], 1))[each.title]
     else:
         runs = run_rounds(chosen, rounds)
     for url in {each.arguments.get("url") for each in chosen}:
