@@ -315,7 +315,10 @@ def test_a_checkpoint_is_private_replaces_nothing_else_and_may_be_a_link(stopped
     assert (stopped("scan", "--checkpoint", link).code, link.is_symlink()) == (0, True)
 
 
-def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(shell: Shell, tmp_path: Path) -> None:
+def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netless_rooms.cli.commands.scan.SAVED_TOGETHER", 2)
     states: list[dict[str, bytes]] = []  # of the files: what is left there if the process is killed
 
     def note(_: FrameType, event: str, called: Any) -> None:
@@ -324,7 +327,7 @@ def test_no_room_is_lost_or_repeated_wherever_the_process_is_killed(shell: Shell
             if state not in states:
                 states.append(state)
 
-    shell.emulator, output = Emulator(rooms=5), Path("o.csv")
+    shell.emulator, output = Emulator(rooms=11), Path("o.csv")
     arguments = [*KEPT, "--output", output, "--page-size", 3]
     sys.setprofile(note)
     try:

@@ -1,8 +1,8 @@
 """The files of a resumable scan: its checkpoint file, and the output that this vouches for.
 
-The output is written and synced first, then the checkpoint file is replaced as a whole.  So at any time the
-checkpoint file covers only rows that are in the output.  What the output has beyond them is cut off on resume,
-and its rooms come again.  Whenever the process dies, no room is lost or repeated.
+The output is synced first, then the checkpoint file is replaced as a whole.  So at any time it covers only rows
+that are in the output.  What the output has beyond them is cut off on resume, and its rooms come again.  Whenever
+the process dies, no room is lost or repeated.
 
 The first checkpoint file is written before the output is created, so an output without one is never ours.
 """
@@ -44,10 +44,7 @@ class ScanState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
 
 
 def read_state(path: Path, options: Mapping[str, Any] | None) -> ScanState | None:
-    """Return the state in a checkpoint file, ``None`` without a file.
-
-    Raises ``CommandError`` if it is not one, or one of a scan with other ``options``, unless they are ``None``.
-    """
+    """Return the state in a checkpoint file, ``None`` without one; refuse one of other ``options``, if given."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise CommandError(ExitCode.FILE, f"{path} is not a regular file")
@@ -112,8 +109,8 @@ class StdoutWriter:
             remedy = "to append to them, repeat the command with >>; to start again, pass --force"
             raise CommandError(ExitCode.FILE, f"the file on stdout lacks the rows written before: {remedy}")
 
-    def write(self, text: str) -> None:
-        self.last = put(text, sync=True)
+    def write(self, text: str, *, sync: bool) -> None:
+        self.last = put(text, sync=sync)
         self.size += self.last
 
 
@@ -147,13 +144,13 @@ class OutputFile:
             self._file.close()
             raise
 
-    def write(self, text: str) -> None:
-        """Cut off what the state before does not cover, append ``text`` and sync it."""
+    def write(self, text: str, *, sync: bool) -> None:
+        """Cut off what the state before does not cover, append ``text``, and sync it with all before."""
         content = text.encode("utf-8", "replace")
         try:
             self._file.truncate(self.size)
             self._file.seek(self.size)
-            write_whole(self._file, content, sync=True)
+            write_whole(self._file, content, sync=sync)
         except OSError as error:
             raise unusable(self._path, error) from None
         self.size += len(content)

@@ -29,7 +29,6 @@ SETTINGS: Final = Group("Settings, by flags or else by NETLESS_REGION, NETLESS_T
 KEY: Final = Group("Access key, by flags or else by NETLESS_ACCESS_KEY and NETLESS_SECRET_KEY", sort_key=99)
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
-
 Uuid = Annotated[str, Parameter(converter=lambda _, tokens: check_uuid("a uuid", tokens[0].value))]
 PageSize = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=MAX_PAGE_SIZE))]
 KnownRegion: TypeAlias = Literal["us-sv", "sg", "in-mum", "eu", "cn-hz"]  # for completion
@@ -69,8 +68,7 @@ def parse_duration(text: str) -> timedelta | None:
 
 def parse_time(_: object, tokens: Sequence[Token]) -> datetime | timedelta:
     """Return the time that an argument names, in UTC by default, or how long ago it is."""
-    text = tokens[0].value
-    ago = parse_duration(text)
+    ago = parse_duration(text := tokens[0].value)
     try:
         time = datetime.now(UTC) - ago if ago else datetime.fromisoformat(text)
         utc = time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)

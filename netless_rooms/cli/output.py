@@ -79,10 +79,7 @@ def prompt(text: str) -> None:
 
 
 def put(text: str, *, sync: bool = False) -> int:
-    """Write ``text`` to stdout, whole, ``sync`` it if that is a file, and return the number of bytes.
-
-    Raises ``CommandError`` if that fails; then a regular file keeps no part of it.
-    """
+    """Write ``text`` to stdout and return the number of bytes, or raise; a regular file keeps all or none."""
     try:
         return _write(sys.stdout, text, sync=sync)
     except BrokenPipeError:

@@ -106,9 +106,8 @@ def select(arguments: Sequence[str], *, done: str) -> Iterable[str]:
         wrong = "the input is neither UTF-8 nor UTF-16"
     except ValueError as error:
         wrong = str(error)
-    raise CommandError(
-        ExitCode.USAGE, f"{wrong}; expected one uuid or JSON object per line, or CSV with a column uuid"
-    )
+    expected = "one uuid or JSON object per line, or CSV with a column uuid"
+    raise CommandError(ExitCode.USAGE, f"{wrong}; expected {expected}")
 
 
 def _check(line: int, uuid: Any) -> str:

@@ -24,6 +24,7 @@ from netless_rooms.cli.output import count, cut_back, is_file, is_pipe, progress
 from netless_rooms.errors import DecodeError, RoomsError
 
 MAX_HELD: Final = 2  # Ctrl-Cs that wait for a page to be saved
+SAVED_TOGETHER: Final = 10  # pages of a file; to sync each would take half as long as to fetch it
 
 
 async def scan(
@@ -94,16 +95,20 @@ class Recorder:
                         update(*flags.seen(entered))
                     with _uninterrupted():
                         self._save(entered, [], ended=True)
-        except RoomsError as error:
-            raise CommandError(exit_code(error), f"{message(error)}; {self._how_to_resume(error)}") from error
-        except anyio.get_cancelled_exc_class():
+        except (RoomsError, anyio.get_cancelled_exc_class()) as error:
+            if self.state is not self.start:  # else a file that ``--force`` overwrites stays as it is
+                self.writer.write("", sync=True)
+                self._write_state()
+            if isinstance(error, RoomsError):
+                raise CommandError(exit_code(error), f"{message(error)}; {self._how_to_resume(error)}") from error
             if self.checkpoint is not None:
                 say(f"stopped: {self._how_to_resume(None)}")
             raise
 
     def _save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
         rooms, is_first = self.filters.select(page), self.state.checkpoint is None
-        self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first))
+        is_due = ended or isinstance(self.writer, StdoutWriter) or scan.page_count % SAVED_TOGETHER == 0
+        self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first), sync=is_due)
         self.state = msgspec.structs.replace(
             self.state,
             checkpoint=scan.checkpoint,
@@ -114,6 +119,10 @@ class Recorder:
             rows=self.state.rows + len(rooms),
             skipped=self.start.skipped + scan.skipped_count,
         )
+        if is_due:
+            self._write_state()
+
+    def _write_state(self) -> None:
         if self.checkpoint is not None:
             try:
                 write_state(self.checkpoint, self.state)
