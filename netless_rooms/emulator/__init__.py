@@ -11,8 +11,8 @@ except ImportError as _missing:
     raise ImportError("netless_rooms.emulator needs an extra: pip install 'netless-rooms[emulator]'") from _missing
 
 from netless_rooms.emulator.emulator import Emulator
+from netless_rooms.emulator.exchange import RecordedRequest, Request, Response
 from netless_rooms.emulator.faults import BadRoom, Closed, Cut, Failure, Fault, GatewayPage, Hang, NoFault, Slow
-from netless_rooms.emulator.messages import RecordedRequest, Request, Response
 from netless_rooms.emulator.quirks import RULES, Quirks, Rule
 
 __all__ = [

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from netless_rooms.emulator.messages import RawResponse, RefusedError, Request
+from netless_rooms.emulator.exchange import RawResponse, RefusedError, Request
 from netless_rooms.emulator.service import MAX_BODY
 
 if TYPE_CHECKING:

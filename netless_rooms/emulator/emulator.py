@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from netless_rooms._auth.tokens import AccessKey, Role
 from netless_rooms.emulator.asgi import InProcessTransport, build_app, in_process
+from netless_rooms.emulator.exchange import RawResponse, RecordedRequest, Request, Response
 from netless_rooms.emulator.faults import Fault, read_faults, take_fault
-from netless_rooms.emulator.messages import RawResponse, RecordedRequest, Request, Response
 from netless_rooms.emulator.quirks import DEFAULT_QUIRKS, Quirks
 from netless_rooms.emulator.server import serve_app
 from netless_rooms.emulator.service import Service, call_of

@@ -19,7 +19,7 @@ from typing import Any, Final, get_args
 
 from attrs import Attribute, evolve, field, frozen
 
-from netless_rooms.emulator.messages import (
+from netless_rooms.emulator.exchange import (
     CallName,
     RawResponse,
     RefusedError,

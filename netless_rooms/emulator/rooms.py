@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Final
 
-from netless_rooms.emulator.messages import encode_json, replace_members
+from netless_rooms.emulator.exchange import encode_json, replace_members
 from netless_rooms.emulator.quirks import HOME_REGION, Quirks
 
 TEAM_UUID: Final = "RMemulatedTeamUUID005aw"

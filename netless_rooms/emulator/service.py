@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from zlib import crc32
 
 from netless_rooms._auth.tokens import AccessKey, Role, TokenInfo, TokenKind, issue_token, read_token, verify_token
-from netless_rooms.emulator.messages import CallName, RefusedError, Request, Response, encode_json
+from netless_rooms.emulator.exchange import CallName, RefusedError, Request, Response, encode_json
 from netless_rooms.emulator.quirks import MAX_PAGE, Quirks
 from netless_rooms.emulator.rooms import APP_UUID, RoomStore, normalize_uuid
 from netless_rooms.errors import TokenError
