@@ -5,9 +5,6 @@ Nothing that belongs to an extra is imported before it is known to be installed.
 
 import sys
 from collections.abc import Sequence
-from typing import Final
-
-MISSING_EXTRA: Final = 3  # change together with ExitCode.SETTINGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import rich  # noqa: F401
     except ImportError:
         print("netless-rooms needs an extra: pip install 'netless-rooms[cli]'", file=sys.stderr)  # noqa: T201
-        return MISSING_EXTRA
+        return 3  # ExitCode.SETTINGS
     from netless_rooms.cli.app import run
 
     return run(sys.argv[1:] if arguments is None else arguments)

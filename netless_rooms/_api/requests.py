@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from attrs import field, frozen
 
+from netless_rooms._auth.permissions import ROLE_TO_DISABLE
 from netless_rooms._auth.tokens import Role
 from netless_rooms._validation import MAX_PAGE_SIZE, ROOMS_PATH, check_count, check_flag, check_uuid
 from netless_rooms._version import __version__
@@ -72,7 +73,7 @@ def list_rooms(
 def ban_room(uuid: str, *, is_ban: bool) -> ApiRequest[Room]:
     """``PATCH /v5/rooms/{uuid}``: disable (``True``) or enable (``False``)."""
     body, expected = _json({"isBan": is_ban}), {"uuid": uuid, "is_ban": is_ban}
-    return _of_room(uuid, method="PATCH", body=body, role=Role.ADMIN, expected=expected)
+    return _of_room(uuid, method="PATCH", body=body, role=ROLE_TO_DISABLE, expected=expected)
 
 
 def request_headers(*, token: str, region: str) -> dict[str, str]:

@@ -1,12 +1,15 @@
-"""Decides whether a token permits a call; ``_api/requests.py`` says which role each call needs.
+"""Decides whether a token permits a call, by the permission table in the service's documentation.  Pure.
 
-Source: the permission table in the service's documentation.  Another of its pages says that a room token may list
-rooms too; the table says that it may not, and the table is followed.  Pure.
+Another of its pages says that a room token may list rooms too; the table says that it may not, and is followed.
 """
+
+from typing import Final
 
 from netless_rooms._auth.tokens import Role, Token, TokenInfo, TokenKind
 from netless_rooms.errors import TokenError
 from netless_rooms.models import format_duration, same_uuid
+
+ROLE_TO_DISABLE: Final = Role.ADMIN  # and to enable; every other call takes a writer's token too
 
 
 def check_permission(token: Token, role: Role, room_uuid: str | None, now: float) -> None:

@@ -23,7 +23,6 @@ from netless_rooms._validation import ROOMS_PATH
 from netless_rooms.models import InvalidRoom, MixedPage, Room
 
 SAMPLE_SIZE: Final = 10  # rooms, of which at least one is assumed to be readable
-AFTER_ALL: Final = "~"  # greater than any uuid
 UNRELATED_FAILURES: Final = GATEWAY | {401, 403, 429}  # say nothing about what was requested
 
 
@@ -153,7 +152,7 @@ def split_points(candidates: Sequence[str], found: Sequence[str | None]) -> tupl
     ``found[i]`` is the first room of the page from ``candidates[i]`` on, ``None`` if that page is empty.  A list
     that seeks continues at the next greater uuid, and has nothing after its last room.
     """
-    begins = [uuid or AFTER_ALL for uuid in found]
+    begins = [uuid or "~" for uuid in found]  # which is greater than any uuid
     if begins != sorted(begins) or any(map(lt, begins, candidates)):
         return None
     return tuple(dict.fromkeys(filter(None, found)))
