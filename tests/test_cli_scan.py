@@ -22,6 +22,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from fakes import TOKEN
+from netless_rooms.cli.checkpoint_file import ScanState, write_state
+from netless_rooms.cli.errors import CommandError, ExitCode
 from netless_rooms.cli.output import progress_line
 from netless_rooms.emulator import Emulator, Failure, Hang
 from samples import UUID
@@ -485,6 +487,23 @@ def test_ctrl_c_repeats_no_row(times: int, shell: Shell, file: FileIO, monkeypat
     kept = uuids_in(OUTPUT)
     assert shell(*KEPT, out=Stream(PartOf(file))).code == 0
     assert uuids_in(OUTPUT)[len(kept) * (times == 3) :] == list(shell.emulator.uuids())
+
+
+def test_rows_that_were_cut_back_are_not_saved_by_ctrl_c(
+    shell: Shell, file: FileIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves: list[int] = []
+
+    def write(path: Path, state: ScanState, **options: Any) -> None:
+        saves.append(state.size)
+        if len(saves) == 3:  # of the second page
+            interrupt()
+            raise CommandError(ExitCode.FILE, "full")
+        write_state(path, state, **options)
+
+    monkeypatch.setattr("netless_rooms.cli.commands.scan.write_state", write)
+    assert shell(*KEPT, *PAGE, out=Stream(PartOf(file))).code in {10, 130}
+    assert json.loads(CHECKPOINT.read_text())["size"] == OUTPUT.stat().st_size == saves[1]
 
 
 def test_stats_fit_a_terminal_and_count_months_and_the_banned_share(shell: Shell) -> None:

@@ -96,7 +96,7 @@ class Recorder:
                     with _uninterrupted():
                         self._save(entered, [], ended=True)
         except (RoomsError, anyio.get_cancelled_exc_class()) as error:
-            if self.state is not self.start:  # else a file that ``--force`` overwrites stays as it is
+            if isinstance(self.writer, OutputFile) and self.state is not self.start:  # stdout saves each page
                 self.writer.write("", sync=True)
                 self._write_state()
             if isinstance(error, RoomsError):
@@ -107,7 +107,7 @@ class Recorder:
 
     def _save(self, scan: Scan[Any], page: list[Any], *, ended: bool = False) -> None:
         rooms, is_first = self.filters.select(page), self.state.checkpoint is None
-        is_due = ended or isinstance(self.writer, StdoutWriter) or scan.page_count % SAVED_TOGETHER == 0
+        is_due = ended or isinstance(self.writer, StdoutWriter) or scan.page_count % SAVED_TOGETHER == 1
         self.writer.write(encode_rooms(rooms, self.columns, self.format, header=is_first), sync=is_due)
         self.state = msgspec.structs.replace(
             self.state,
