@@ -706,6 +706,25 @@ async def test_a_request_cancelled_from_elsewhere_is_an_error_and_a_timeout_arou
             await checkpoint()  # nothing of the cancellation is left
 
 
+@on_both_loops
+async def test_no_request_begins_after_leaving_while_the_end_is_confirmed() -> None:
+    emulator, confirming, asked = Emulator(rooms=3, quirks=Quirks(cursor="exclusive")), anyio.Event(), list[str]()
+    inner = emulator.transport()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["limit"])
+        if asked[-1] == "999":
+            confirming.set()
+            await anyio.wait_all_tasks_blocked()
+        return await inner.handle_async_request(request)
+
+    async with rooms_of(httpx.MockTransport(answer), token=emulator.key, clock=emulator.clock) as rooms:
+        async with rooms.scan() as scan:
+            assert len([await anext(scan) for _ in range(3)]) == 3
+            await confirming.wait()
+        assert asked[-1] == "999"
+
+
 async def test_the_requests_of_shards_and_of_bulk_calls_begin_one_after_the_other() -> None:
     emulator, beginning, repeated = Emulator(rooms=3000), 0, 0
     inner = emulator.transport()

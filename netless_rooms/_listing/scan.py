@@ -229,8 +229,6 @@ class Scan(BackgroundWork, Generic[Item]):
             reason = "was left" if self._is_left else "has stopped, because something cancelled a request of it"
             raise RuntimeError(f"this scan {reason}; resume in a new one, with scan(resume=scan.checkpoint)")
 
-    # In the background
-
     async def _work(self) -> None:
         waiting = iter(self._ranges)
 
@@ -272,7 +270,9 @@ class Scan(BackgroundWork, Generic[Item]):
         self._request_count += 1
         try:
             page = await request_page(self._session, cursor, tolerant=self._on_invalid != "raise")
-            if cursor.ended:
+            if self._is_left:
+                cursor.ended = False  # only further requests could prove it
+            elif cursor.ended:
                 await check_end(self._session, cursor)
             return page
         finally:
