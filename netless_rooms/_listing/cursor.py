@@ -208,6 +208,6 @@ def start_walk(begin_uuid: str | None, after: str | None, page_size: int, max_ro
     after = after if after is None else check_uuid("after", after)
     page_size = check_count("page_size", page_size, at_least=1, at_most=MAX_PAGE_SIZE)
     if max_rooms is not None:
-        # Nobody wants a page of 1000 for the sake of 3 rooms.
+        # For 3 rooms, a page of 1000 would be a waste.
         page_size = min(page_size, max(1, check_count("max_rooms", max_rooms, at_least=0)))
     return Cursor(begin_uuid=begin_uuid, after=after, page_size=page_size)

@@ -29,7 +29,7 @@ _CALLS: Final[Mapping[str, Mapping[str, CallName]]] = {
     "/v5/tokens/rooms/*": {"POST": "room-token"},
 }
 
-# Source: the permission table in the service's documentation.  Whoever is not listed may do nothing.
+# Source: the permission table in the service's documentation.  A role that is not listed permits nothing.
 PERMISSIONS: Final[Mapping[tuple[TokenKind, Role], tuple[CallName, ...]]] = {
     (TokenKind.SDK, Role.ADMIN): ("create", "list", "get", "set-ban", "room-token"),
     (TokenKind.SDK, Role.WRITER): ("create", "list", "get", "room-token"),
